@@ -1,0 +1,339 @@
+"""
+The one contract between training and inference: a folder that both can read.
+
+    NAME/
+      model.safetensors      the weights, fp16 or fp32; in its metadata, as JSON, everything else that `Checkpoint` has
+      lexicon.tsv            the words of the corpus: surface, tab, count
+      resume.safetensors     only while a training may go on: the trainer's own state, written and read by `training`
+
+Safetensors hold numbers and nothing else, so loading a stranger's checkpoint runs no code. A new checkpoint is
+written to a folder beside its place and renamed; one that exists is changed one whole file at a time. A reader
+never sees half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from autocomplete.errors import AutocompleteError, CheckpointError, SettingsError
+from autocomplete.text.normalize import Normalization
+from autocomplete.text.vocabulary import Vocabulary
+
+__all__ = [
+    "DEFAULT",
+    "FORMAT_VERSION",
+    "RESUME",
+    "Cell",
+    "Checkpoint",
+    "Configuration",
+    "check_place",
+    "find_checkpoint",
+    "list_checkpoints",
+    "read_checkpoint",
+    "read_lexicon",
+    "replace_file",
+    "update_checkpoint",
+    "write_checkpoint",
+]
+
+FORMAT_VERSION = 1
+DEFAULT = "english"
+MODEL, LEXICON, RESUME = "model.safetensors", "lexicon.tsv", "resume.safetensors"
+
+Cell = Literal["rnn", "gru", "lstm"]
+_GATES: dict[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
+_METADATA_KEY = "autocomplete"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """
+    The sizes of a network: all that is needed to know the shape of each of its tensors.
+
+    :param vocabulary: symbols, the special ones included.
+    :param embedding: numbers that a symbol is embedded in.
+    :raises SettingsError: for an unknown cell or a size below one.
+    """
+
+    vocabulary: int
+    cell: Cell = "lstm"
+    layers: int = 1
+    hidden: int = 256
+    embedding: int = 64
+
+    def __post_init__(self) -> None:
+        if self.cell not in _GATES:
+            raise SettingsError(f"unknown cell {self.cell!r}; choose rnn, gru or lstm")
+        for name in ("vocabulary", "layers", "hidden", "embedding"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise SettingsError(f"{name} is {value}; it must be a whole number of at least 1")
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each tensor, by the names that torch gives them."""
+        rows = _GATES[self.cell] * self.hidden
+        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (self.vocabulary, self.embedding)}
+        for layer in range(self.layers):
+            shapes |= {
+                f"recurrent.weight_ih_l{layer}": (rows, self.hidden if layer else self.embedding),
+                f"recurrent.weight_hh_l{layer}": (rows, self.hidden),
+                f"recurrent.bias_ih_l{layer}": (rows,),
+                f"recurrent.bias_hh_l{layer}": (rows,),
+            }
+        return shapes | {"decoder.weight": (self.vocabulary, self.hidden), "decoder.bias": (self.vocabulary,)}
+
+    @property
+    def parameters(self) -> int:
+        """The number of trained numbers."""
+        return sum(int(np.prod(shape)) for shape in self.shapes().values())
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    A trained network and everything that is needed to use it.
+
+    :param tensors: weights by name, of the shapes that `configuration` gives, in fp16 or fp32.
+    :param corpus: name, kinds, size in bytes, sha256, words, characters and entropy of what it was trained on.
+    :param training: the settings of the run.
+    :param figures: what was measured at its end, and the prior that the mixture gives to the network.
+    :param unit: "words" where each word starts afresh from zeros, "text" where the line before it counts.
+    """
+
+    configuration: Configuration
+    vocabulary: Vocabulary
+    normalization: Normalization
+    tensors: Mapping[str, NDArray[Any]] = field(repr=False)
+    unit: Literal["words", "text"] = "words"
+    corpus: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.vocabulary) != self.configuration.vocabulary:
+            raise CheckpointError(
+                f"the vocabulary has {len(self.vocabulary)} symbols, the configuration {self.configuration.vocabulary}"
+            )
+        expected = self.configuration.shapes()
+        for name in sorted(expected.keys() | self.tensors.keys()):
+            found = tuple(self.tensors[name].shape) if name in self.tensors else "missing"
+            if found != expected.get(name):
+                raise CheckpointError(f"the tensor {name} is {found}, its configuration says {expected.get(name)}")
+
+    def metadata(self) -> dict[str, Any]:
+        """Return everything but the weights as JSON types."""
+        return {
+            "format": FORMAT_VERSION,
+            "configuration": asdict(self.configuration),
+            "vocabulary": list(self.vocabulary.characters),
+            "normalization": self.normalization.to_json(),
+            "unit": self.unit,
+            "corpus": dict(self.corpus),
+            "training": dict(self.training),
+            "figures": dict(self.figures),
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the checkpoint that `metadata` described; raise CheckpointError where the two do not match."""
+        known = {parameter.name for parameter in fields(Configuration)}
+        return cls(
+            configuration=Configuration(**{k: v for k, v in metadata["configuration"].items() if k in known}),
+            vocabulary=Vocabulary(metadata["vocabulary"]),
+            normalization=Normalization.from_json(metadata["normalization"]),
+            tensors=tensors,
+            unit=metadata["unit"],
+            corpus=metadata["corpus"],
+            training=metadata["training"],
+            figures=metadata["figures"],
+        )
+
+
+def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
+    """
+    Check that a checkpoint can be written before hours are spent on it.
+
+    :param size: bytes needed.
+    :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written or is full.
+    """
+    if not overwrite:
+        _refuse_existing(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.parent):
+            pass
+        free = shutil.disk_usage(folder.parent).free
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    if free < size:
+        raise CheckpointError(
+            f"{folder}: needs {size:,} bytes, {free:,} are free; free some space or choose another place"
+        )
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists():
+        raise CheckpointError(f"{folder}: a checkpoint of this name exists; choose another --name, or add --force")
+
+
+def write_checkpoint(
+    folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str, float], *, overwrite: bool = False
+) -> None:
+    """
+    Write a new checkpoint, whole or not at all.
+
+    :param lexicon: surfaces with their counts, the most frequent first.
+    :raises CheckpointError: where it exists and `overwrite` is false, or cannot be written; what was there stays.
+    """
+    if not overwrite:
+        _refuse_existing(folder)
+    fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
+    former = folder.with_name(f".{folder.name}.former-{os.getpid()}")
+    try:
+        fresh.mkdir(parents=True)
+        _write_model(fresh / MODEL, checkpoint)
+        lines = (f"{surface}\t{count:.17g}\n" for surface, count in lexicon.items())
+        (fresh / LEXICON).write_text("".join(lines), encoding="utf-8")
+        if folder.exists():
+            folder.rename(former)
+        fresh.rename(folder)
+    except (OSError, SafetensorError) as error:
+        if former.exists() and not folder.exists():
+            former.rename(folder)
+        raise _cannot_write(folder, error) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Replace the weights and metadata of a checkpoint, in one step; raise CheckpointError where that fails."""
+    replace_file(folder / MODEL, lambda path: _write_model(path, checkpoint))
+
+
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a new version of a file, then put it in its place; raise CheckpointError, changing nothing."""
+    fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
+    try:
+        write(fresh)
+        fresh.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise _cannot_write(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def _write_model(path: Path, checkpoint: Checkpoint) -> None:
+    metadata = json.dumps(checkpoint.metadata(), ensure_ascii=False)
+    save_file(dict(checkpoint.tensors), path, metadata={_METADATA_KEY: metadata})
+
+
+def _cannot_write(path: Path, error: Exception) -> CheckpointError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return CheckpointError(f"{path}: cannot be written ({reason}); free some space or choose another place")
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """
+    Read a checkpoint without torch.
+
+    :raises CheckpointError: where it is missing, truncated, of a newer format, or its parts do not match.
+    """
+    path = folder / MODEL
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: no {MODEL} in it; give the folder of a checkpoint")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_METADATA_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
+        if text is None:
+            raise CheckpointError("it was not written by autocomplete")
+        metadata = json.loads(text)
+        if metadata["format"] > FORMAT_VERSION:
+            raise CheckpointError(f"its format is {metadata['format']}, this version reads up to {FORMAT_VERSION}")
+        return Checkpoint.from_metadata(metadata, tensors)
+    except AutocompleteError as error:
+        raise CheckpointError(f"{path}: {error}; upgrade autocomplete, or train it again") from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path}: damaged ({problem}); train it again, or copy it again") from None
+
+
+def read_lexicon(folder: Path) -> dict[str, float]:
+    """
+    Return the surfaces and counts of a checkpoint's lexicon, the most frequent first; nothing where it has none.
+
+    :raises CheckpointError: for a line that is not a word, a tab and a positive count.
+    """
+    path = folder / LEXICON
+    lexicon: dict[str, float] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for number, line in enumerate(lines, start=1):
+            surface, _, count = line.partition("\t")
+            lexicon[surface] = float(count)
+            if not 0 < lexicon[surface] < float("inf") or not surface:
+                raise ValueError
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not UTF-8 at byte {error.start}; copy the checkpoint again") from None
+    except ValueError:
+        raise CheckpointError(f"{path}: line {number} is not a word, a tab and a count; copy it again") from None
+    return lexicon
+
+
+def search_path() -> list[Path]:
+    """Return where names are looked up: ./checkpoints, the user's data folder, then what came with the package."""
+    package = Path(__file__).parent
+    shipped = package / "checkpoints"
+    return [
+        Path("checkpoints"),
+        platformdirs.user_data_path("autocomplete", appauthor=False) / "checkpoints",
+        shipped if shipped.is_dir() else package.parent / "checkpoints",  # the second: run from its source
+    ]
+
+
+def find_checkpoint(name: str) -> Path:
+    """
+    Return the folder of a checkpoint, given its name or the folder itself.
+
+    :raises CheckpointError: where there is none, with the names that there are.
+    """
+    if not name:
+        raise CheckpointError("the name of the checkpoint is empty; `autocomplete checkpoints` lists those there are")
+    candidates = [place / name for place in search_path()] if Path(name).name == name else []
+    for folder in [*candidates, Path(name)]:
+        if (folder / MODEL).is_file():
+            return folder
+    if Path(name).is_dir():
+        raise CheckpointError(f"{name}: no {MODEL} in it; give the folder of a checkpoint")
+    names = ", ".join(dict.fromkeys(folder.name for folder in list_checkpoints())) or "none yet"
+    raise CheckpointError(f"{name}: no such checkpoint; there are: {names}. `autocomplete train` makes one")
+
+
+def list_checkpoints() -> list[Path]:
+    """Return the folders of all checkpoints that can be named, in the order of the look-up."""
+    return [
+        folder
+        for place in dict.fromkeys(place.resolve() for place in search_path())
+        if place.is_dir()
+        for folder in sorted(place.iterdir())
+        if (folder / MODEL).is_file() and not folder.name.startswith(".")
+    ]

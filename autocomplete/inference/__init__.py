@@ -1,0 +1,1 @@
+"""Numpy only, so that the prompt opens at once: character language models, the search over them, and the predictor."""

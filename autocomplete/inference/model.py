@@ -1,0 +1,43 @@
+"""
+The character language model: what everything that predicts is.
+
+A state is a tuple of arrays with the batch first, so that a search can gather, stack and step many states at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather"]
+
+States = tuple[NDArray[Any], ...]  # each (batch, ...)
+Symbols = NDArray[np.int64] | Sequence[int]
+
+
+class CharacterLanguageModel(Protocol):
+    """Given a state and a symbol, answers the next state; given a state, a probability for every next symbol."""
+
+    def start(self) -> States:
+        """Return the state before the first character of a word, as a batch of one."""
+        ...
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """
+        Return the states after one more symbol each.
+
+        :param symbols: (batch,) ids.
+        """
+        ...
+
+    def log_probabilities(self, states: States) -> NDArray[np.float32]:
+        """Return (batch, vocabulary) natural logarithms; each row sums to 1 as probabilities."""
+        ...
+
+
+def gather(states: States, rows: NDArray[np.int64] | Sequence[int]) -> States:
+    """Return the states of some rows of a batch, in the order of `rows`."""
+    return tuple(array[rows] for array in states)

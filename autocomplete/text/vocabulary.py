@@ -1,0 +1,79 @@
+"""
+Characters to ids and back.
+
+The first two ids are special. BOUNDARY stands where a word begins and where it ends: a network is given it first, and
+predicts it last. UNKNOWN stands for every character that the corpus did not have, so that an unseen one neither
+crashes nor passes for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.errors import SettingsError
+
+__all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
+
+BOUNDARY = 0
+UNKNOWN = 1
+_SPECIAL = 2  # ids below this one are no characters
+
+
+class Vocabulary:
+    """
+    The symbols of a model: the special ones, then `characters` in the order given.
+
+    :raises SettingsError: for an entry that is not one character, or one given twice.
+    """
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = tuple(characters)
+        self._ids = {character: _SPECIAL + i for i, character in enumerate(self.characters)}
+        if len(self._ids) != len(self.characters) or any(len(character) != 1 for character in self.characters):
+            raise SettingsError("a vocabulary needs distinct, single characters")
+
+    @classmethod
+    def from_words(cls, words: Iterable[str]) -> Self:
+        """Return the vocabulary of all characters of the words, in code point order."""
+        return cls(sorted(set().union(*words)))
+
+    def __len__(self) -> int:
+        return _SPECIAL + len(self.characters)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.characters == other.characters
+
+    def __hash__(self) -> int:
+        return hash(self.characters)
+
+    def encode(self, key: str) -> list[int]:
+        """Return an id for each character of a key, UNKNOWN for one that is not in the vocabulary."""
+        return [self._ids.get(character, UNKNOWN) for character in key]
+
+    def encode_words(self, words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """
+        Return the ids of all words, one after another without gaps, and where each word starts.
+
+        :returns: ids (characters,) and starts (words + 1,), so that word i is `ids[starts[i]:starts[i + 1]]`.
+        """
+        code_points = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32)
+        distinct, positions = np.unique(code_points, return_inverse=True)
+        ids = np.array([self._ids.get(chr(code_point), UNKNOWN) for code_point in distinct], dtype=np.int64)
+        lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
+        starts = np.zeros(len(words) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=starts[1:])
+        return ids[positions], starts
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the characters of ids; BOUNDARY is written as nothing, UNKNOWN as the replacement character."""
+        return "".join(self.character(i) for i in ids if i != BOUNDARY)
+
+    def character(self, symbol: int) -> str:
+        """Return how one id is shown: the boundary as the space that would be typed there."""
+        if symbol == BOUNDARY:
+            return " "
+        return "\ufffd" if symbol == UNKNOWN else self.characters[symbol - _SPECIAL]

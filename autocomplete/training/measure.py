@@ -1,0 +1,91 @@
+"""What a network has learned, in figures, and the weight that it deserves beside the lexicon."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autocomplete.training.batches import PrefixBatch, Words
+from autocomplete.training.model import CharRNN
+
+__all__ = ["Measurement", "measure", "tune_prior"]
+
+_WORDS_AT_ONCE = 4096  # bounds memory: some 40,000 characters
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """
+    Of each word: its probability and how well its letters were foreseen.
+
+    :param log_probabilities: (words,) natural log of the probability of the word and the boundary after it.
+    :param characters: (words,) characters predicted, the boundary included.
+    :param top_1: (words,) how many of them the network thought the most probable.
+    :param top_3: (words,) how many were among its best three.
+    """
+
+    log_probabilities: NDArray[np.float64]
+    characters: NDArray[np.float64]
+    top_1: NDArray[np.float64]
+    top_3: NDArray[np.float64]
+
+    def figures(self, weights: NDArray[np.float64]) -> dict[str, float]:
+        """Return the averages over words of these weights: bits per character and per word, next-letter accuracies."""
+        weights = weights / weights.sum()
+        bits = -float(weights @ self.log_probabilities) / math.log(2)
+        characters = float(weights @ self.characters)
+        return {
+            "bits_per_character": bits / characters,
+            "bits_per_word": bits,
+            "accuracy_top_1": float(weights @ self.top_1) / characters,
+            "accuracy_top_3": float(weights @ self.top_3) / characters,
+        }
+
+
+@torch.no_grad()
+def measure(model: CharRNN, words: Words, rows: NDArray[np.int64]) -> Measurement:
+    """
+    Measure the network on some words, in its own precision.
+
+    :param rows: (n,) sorted places in `words`.
+    """
+    model.eval()
+    device = model.decoder.weight.device
+    parts = []
+    for start in range(0, len(rows), _WORDS_AT_ONCE):
+        part = rows[start : start + _WORDS_AT_ONCE]
+        trie = words.trie(part, np.ones(len(part)))
+        batch = PrefixBatch.from_trie(trie).to(device)
+        every = model.over_prefixes(batch).log_softmax(dim=-1)[batch.sources]  # (edges, vocabulary)
+        right = every.gather(1, batch.targets[:, None])
+        rank = (every > right).sum(dim=1)
+        of_edges = torch.stack([right[:, 0], torch.ones_like(right[:, 0]), (rank < 1).float(), (rank < 3).float()])
+        word, edge = trie.characters()
+        parts.append([np.bincount(word, weights=row[edge]) for row in of_edges.double().cpu().numpy()])
+    model.train()
+    return Measurement(*np.concatenate(parts, axis=1))
+
+
+def tune_prior(
+    network: NDArray[np.float64], lexicon: NDArray[np.float64], weights: NDArray[np.float64], iterations: int = 200
+) -> float:
+    """
+    Return the weight of the network beside a lexicon under which words are the most probable.
+
+    Expectation maximization for the weight of a mixture of two fixed models (Dempster, Laird and Rubin, 1977).
+
+    :param network: (words,) natural log probability of each word under the network.
+    :param lexicon: (words,) the same under a lexicon that lacks the held-out words: minus infinity for those.
+    :param weights: (words,) how often each word is typed.
+    """
+    weights = weights / weights.sum()
+    prior = 0.5
+    for _ in range(iterations):
+        ours, theirs = math.log(prior) + network, math.log1p(-prior) + lexicon
+        prior = float(weights @ np.exp(ours - np.logaddexp(ours, theirs)))
+        prior = min(max(prior, 1e-6), 1 - 1e-6)  # neither is ever ruled out
+    return prior

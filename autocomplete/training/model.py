@@ -1,0 +1,106 @@
+"""
+CharRNN: predict each next character from all the characters before it.
+
+Many-to-many: given the boundary and `name`, it is trained to answer n, a, m, e and the boundary, one answer at each step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from autocomplete.checkpoint import Configuration
+from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.training.batches import PrefixBatch
+
+__all__ = ["CharRNN"]
+
+_RECURRENT: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class CharRNN(nn.Module):
+    """
+    Embedding, recurrent layers, decoder. The initial hidden state is zeros.
+
+    :param dropout: share of the embedded inputs and of the outputs of each layer that is dropped in training.
+    """
+
+    def __init__(self, configuration: Configuration, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.configuration = configuration
+        self.embedding = nn.Embedding(configuration.vocabulary, configuration.embedding)
+        self.recurrent = _RECURRENT[configuration.cell](
+            configuration.embedding,
+            configuration.hidden,
+            configuration.layers,
+            batch_first=True,
+            dropout=dropout if configuration.layers > 1 else 0.0,  # torch warns where there is nothing between layers
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.decoder = nn.Linear(configuration.hidden, configuration.vocabulary)
+        for name, parameter in self.recurrent.named_parameters():
+            if name.startswith(
+                "weight_hh"
+            ):  # orthogonal: the state neither fades nor explodes at first (Saxe et al., 2014)
+                for gate in torch.split(parameter.data, configuration.hidden):
+                    nn.init.orthogonal_(gate)
+            elif name.startswith("bias"):
+                nn.init.zeros_(parameter)
+                if configuration.cell == "lstm" and name.startswith("bias_ih"):  # remember at first (Gers et al., 2000)
+                    parameter.data[configuration.hidden : 2 * configuration.hidden] = 1.0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """
+        Return the logits of the next symbol after each input.
+
+        :param inputs: (batch, time) ids; the first of each row is the boundary.
+        :returns: (batch, time, vocabulary)
+        """
+        outputs, _ = self.recurrent(self.dropout(self.embedding(inputs)))  # (batch, time, hidden)
+        logits: Tensor = self.decoder(self.dropout(outputs))
+        return logits
+
+    def over_prefixes(self, batch: PrefixBatch) -> Tensor:
+        """
+        Return the logits of the next symbol after each prefix: as `forward` over every word, each prefix computed once.
+
+        :returns: (prefixes, vocabulary)
+        """
+        embedded = torch.split(self.dropout(self.embedding(batch.symbols)), list(batch.levels))  # of (level, embedding)
+        parents = torch.split(batch.parents, list(batch.levels))
+        outputs, state = self.recurrent(embedded[0][:, None])
+        tops = [outputs[:, 0]]
+        for level, parent in zip(embedded[1:], parents[1:], strict=True):
+            outputs, state = self.recurrent(level[:, None], _gather(state, parent))
+            tops.append(outputs[:, 0])  # (level, hidden)
+        logits: Tensor = self.decoder(self.dropout(torch.cat(tops)))
+        return logits
+
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator, longest: int = 24) -> list[list[int]]:
+        """Return the ids of words drawn from the network's own probabilities, each without its boundaries."""
+        words: list[list[int]] = [[] for _ in range(count)]
+        open_words = set(range(count))
+        symbols = torch.full((count, 1), BOUNDARY, device=self.decoder.weight.device)
+        state = None
+        for _ in range(longest):
+            outputs, state = self.recurrent(self.embedding(symbols), state)
+            probabilities = self.decoder(outputs[:, -1]).float().softmax(dim=-1).cpu()
+            symbols = torch.multinomial(probabilities, 1, generator=generator).to(symbols.device)
+            for row in sorted(open_words):
+                symbol = int(symbols[row])
+                if symbol == BOUNDARY:
+                    open_words.discard(row)
+                else:
+                    words[row].append(symbol)
+            if not open_words:
+                break
+        return words
+
+
+def _gather(state: Tensor | tuple[Tensor, Tensor], rows: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    """Return the states of some rows of a batch; a state is (layers, batch, hidden), two of them in an LSTM."""
+    if isinstance(state, Tensor):
+        return state[:, rows]
+    hidden, cell = state
+    return hidden[:, rows], cell[:, rows]

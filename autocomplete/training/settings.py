@@ -1,0 +1,113 @@
+"""The settings of a training run, each with its reason. No torch here: the command line reads the defaults."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from autocomplete.checkpoint import Cell, Configuration
+from autocomplete.errors import SettingsError
+
+__all__ = ["Precision", "TrainingSettings"]
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """
+    How to train.
+
+    :param cell: kind of the recurrent layers: "rnn" (tanh), "gru" or "lstm".
+    :param layers: recurrent layers, one on top of the other.
+    :param hidden: units of each recurrent layer.
+    :param embedding: numbers that a character is embedded in.
+    :param dropout: share of activations dropped in training; a list of words to be learned by heart needs none.
+    :param alpha: words are drawn in proportion to count ** alpha.
+    :param draws: words drawn for a step. More make a steadier gradient, fewer make more steps in the same time.
+    :param steps: optimizer steps; None for no bound where `minutes` is given, and else for the default.
+    :param minutes: bound on the time; the learning rate then falls with the time instead of the steps.
+    :param learning_rate: the highest, after the warm-up. Words learn well at rates that text would not stand.
+    :param warmup: steps in which the rate rises from nothing, while AdamW learns the gradients' scale.
+    :param weight_decay: AdamW's.
+    :param clip: gradients of a larger norm are scaled down to it (Pascanu et al., 2013).
+    :param unknown: share of inputs replaced by the unknown symbol, so that the network can read on past one.
+    :param held_out: share of the rarer words that are kept from the network, to measure it on words it has not seen.
+    :param patience: validations without a better figure after which the run ends early.
+    :param seed: of all that is random; the same seed, machine and number of threads give the same weights.
+    :param precision: of the matrix products: "auto" is bf16 where the processor multiplies in it, else fp32.
+    :raises SettingsError: for a setting out of its range.
+    """
+
+    cell: Cell = "lstm"
+    layers: int = 1
+    hidden: int = 256
+    embedding: int = 64
+    dropout: float = 0.0
+    alpha: float = 1.0
+    draws: int = 1024
+    steps: int | None = None
+    minutes: float | None = None
+    learning_rate: float = 1e-2
+    warmup: int = 100
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    unknown: float = 0.001
+    held_out: float = 0.05
+    patience: int = 10
+    seed: int = 0
+    precision: Precision = "auto"
+
+    default_steps = 4_000  # about three minutes for a list of 50,000 words on two cores
+    validations = 50  # in a run
+
+    def __post_init__(self) -> None:
+        self.configuration(vocabulary=1)  # checks cell and sizes
+        for name, lowest, highest in [
+            ("dropout", 0, 0.95),
+            ("alpha", 0, 10),
+            ("draws", 1, 1_000_000),
+            ("learning_rate", 1e-9, 10),
+            ("warmup", 0, math.inf),
+            ("weight_decay", 0, 10),
+            ("clip", 1e-9, math.inf),
+            ("unknown", 0, 0.5),
+            ("held_out", 0, 0.5),
+            ("patience", 1, math.inf),
+            ("seed", 0, 2**63 - 1),
+        ]:
+            value = getattr(self, name)
+            if not lowest <= value <= highest:
+                raise SettingsError(f"{name.replace('_', ' ')} is {value}; it must be from {lowest} to {highest}")
+        if self.steps is not None and self.steps < 1:
+            raise SettingsError(f"steps is {self.steps}; it must be at least 1")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise SettingsError(f"minutes is {self.minutes}; it must be above 0")
+        if self.precision not in ("auto", "fp32", "bf16"):
+            raise SettingsError(f"unknown precision {self.precision!r}; choose auto, fp32 or bf16")
+
+    def configuration(self, vocabulary: int) -> Configuration:
+        """Return the sizes of the network for a vocabulary of that many symbols."""
+        return Configuration(vocabulary, self.cell, self.layers, self.hidden, self.embedding)
+
+    @property
+    def step_limit(self) -> float:
+        """The number of steps after which the run ends whatever the time."""
+        if self.steps is not None:
+            return self.steps
+        return self.default_steps if self.minutes is None else math.inf
+
+    def progress(self, steps: int, seconds: float) -> float:
+        """Return how much of the run is over, from 0 to 1."""
+        time = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
+        return min(1.0, max(steps / self.step_limit, time))
+
+    def rate(self, steps: int, progress: float) -> float:
+        """Return the learning rate: linear warm-up, then half a cosine (Loshchilov and Hutter, 2017) down to 2 %."""
+        warm = min(1.0, (steps + 1) / (self.warmup + 1))
+        return self.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return asdict(self)

@@ -1,0 +1,408 @@
+"""
+The training loop: draw words, take a step, validate now and then, keep the best.
+
+`train` is a generator of events. It writes the checkpoint itself and draws nothing: whoever iterates shows what they like.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from autocomplete.checkpoint import (
+    RESUME,
+    Checkpoint,
+    Configuration,
+    check_place,
+    read_checkpoint,
+    replace_file,
+    update_checkpoint,
+    write_checkpoint,
+)
+from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.text.corpus import Corpus
+from autocomplete.text.vocabulary import Vocabulary
+from autocomplete.training.batches import PrefixBatch, Words, WordSampler
+from autocomplete.training.measure import measure, tune_prior
+from autocomplete.training.model import CharRNN
+from autocomplete.training.settings import TrainingSettings
+
+__all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train", "training_step"]
+
+_BETTER = 1e-4  # bits per character; a smaller gain is noise
+_SAMPLES = 8  # words shown at each validation
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run begins."""
+
+    corpus: Corpus
+    configuration: Configuration
+    held_out: int
+    precision: str
+    device: str
+    steps_done: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """
+    A step was taken.
+
+    :param progress: of the whole run, from 0 to 1.
+    :param bits_per_character: of the words drawn, averaged over the last steps.
+    :param characters_per_second: of all words drawn; the same word drawn twice counts twice.
+    :param seconds_left: None before that can be told.
+    """
+
+    step: int
+    progress: float
+    bits_per_character: float
+    characters_per_second: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The network was measured on the held-out words, and `samples` drawn from it; the best so far is saved."""
+
+    step: int
+    training_bits: float
+    held_out_bits: float
+    best: bool
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """
+    The run is over and the best network saved.
+
+    :param reason: "done", "early" where validations no longer got better, or "interrupted".
+    :param curve: (step, training bits, held-out bits per character) of each validation.
+    """
+
+    folder: Path
+    reason: Literal["done", "early", "interrupted"]
+    steps: int
+    seconds: float
+    figures: dict[str, Any]
+    curve: list[tuple[int, float, float]]
+
+
+Event = Started | Progress | Validated | Finished
+
+
+@dataclass
+class _State:
+    """All that changes in a run beside weights and optimizer; what a resumed run needs of it."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    characters: float = 0.0
+    training_bits: float = math.nan
+    best_bits: float = math.inf
+    validations_since_best: int = 0
+    next_validation: float = 1 / TrainingSettings.validations
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+
+
+def train(
+    corpus: Corpus,
+    folder: Path,
+    settings: TrainingSettings,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """
+    Train a network on the words of a corpus and write it to a folder.
+
+    :param overwrite: replace a checkpoint that is there.
+    :param resume: go on with the interrupted run in that folder, under its own settings.
+    :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
+    :raises CheckpointError: where the folder cannot be written or resumed.
+    :raises SettingsError: where the loss is no longer a number.
+    """
+    if resume:
+        settings = _resumable_settings(folder, corpus)
+    vocabulary = Vocabulary.from_words(corpus.words)
+    configuration = settings.configuration(len(vocabulary))
+    if not resume:
+        check_place(folder, overwrite=overwrite, size=16 * configuration.parameters)  # weights, optimizer, and a copy
+
+    torch.manual_seed(settings.seed)
+    generator = np.random.default_rng(settings.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = _precision(settings.precision, device)
+    words = Words(corpus.words, vocabulary)
+    counts = corpus.counts[words.order]
+    seen, held_out = _split(counts, settings.held_out, generator)
+    sampler = WordSampler(counts[seen], settings.alpha, settings.draws, generator)
+    model = CharRNN(configuration, settings.dropout).to(device)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
+    )
+    state = _load_state(folder, model, optimizer, generator) if resume else _State()
+    started = time.monotonic() - state.seconds
+    on_disk = resume
+    yield Started(corpus, configuration, len(held_out), precision, device.type, state.steps)
+
+    reason: Literal["done", "early", "interrupted"] = "done"
+    progress = settings.progress(state.steps, state.seconds)
+    while progress < 1.0:
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate(state.steps, progress)
+        rows, weights = sampler.draw()
+        batch = PrefixBatch.from_trie(words.trie(seen[rows], weights)).hide(settings.unknown, generator).to(device)
+        loss = float(training_step(model, optimizer, batch, settings.clip, precision)) / math.log(2)
+        if not math.isfinite(loss):
+            raise SettingsError(
+                f"the loss became {loss} at step {state.steps}; the best so far is kept in {folder}. "
+                "Try a lower --learning-rate or --precision fp32"
+            )
+        state.steps += 1
+        state.seconds = time.monotonic() - started
+        state.characters += batch.characters
+        # An average over about 50 steps, and over all of them while there are fewer.
+        share = max(0.02, 1 / state.steps)
+        state.training_bits = loss if state.steps == 1 else (1 - share) * state.training_bits + share * loss
+        progress = settings.progress(state.steps, state.seconds)
+        yield Progress(
+            step=state.steps,
+            progress=progress,
+            bits_per_character=state.training_bits,
+            characters_per_second=state.characters / state.seconds,
+            seconds_left=state.seconds * (1 - progress) / progress if state.steps > 10 else None,
+        )
+        if should_stop():
+            reason = "interrupted"
+        elif progress < 1.0 and progress < state.next_validation:
+            continue
+
+        state.next_validation = progress + 1 / settings.validations
+        measured = measure(model, words, held_out)
+        bits = measured.figures(counts[held_out] ** settings.alpha)["bits_per_character"]
+        best = bits < state.best_bits - _BETTER
+        state.validations_since_best = 0 if best else state.validations_since_best + 1
+        state.curve.append((state.steps, state.training_bits, bits))
+        if best:
+            state.best_bits = bits
+            checkpoint = _checkpoint(corpus, vocabulary, configuration, settings, model, {"steps": state.steps})
+            if on_disk:
+                update_checkpoint(folder, checkpoint)
+            else:
+                lexicon = {corpus.surface(word): count for word, count in zip(corpus.words, corpus.counts, strict=True)}
+                write_checkpoint(folder, checkpoint, lexicon, overwrite=overwrite)
+                on_disk = True
+        _save_state(folder, model, optimizer, generator, state, settings, corpus)
+        sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
+        samples = tuple(corpus.normalization.spell(vocabulary.decode(word)) for word in sampled)
+        yield Validated(state.steps, state.training_bits, bits, best, samples)
+        if reason == "interrupted":
+            break
+        if state.validations_since_best >= settings.patience:
+            reason = "early"
+            break
+
+    # The figures of what is on disk: the best weights, rounded to fp16.
+    _load_best(folder, model)
+    figures = _figures(model, words, counts, seen, held_out) | {
+        "entropy": corpus.entropy,
+        "steps": state.steps,
+        "seconds": round(state.seconds, 1),
+        "curve": state.curve,
+    }
+    update_checkpoint(folder, _checkpoint(corpus, vocabulary, configuration, settings, model, figures))
+    if reason != "interrupted":
+        (folder / RESUME).unlink(missing_ok=True)
+    yield Finished(folder, reason, state.steps, state.seconds, figures, state.curve)
+
+
+def training_step(
+    model: CharRNN, optimizer: torch.optim.Optimizer, batch: PrefixBatch, clip: float, precision: str
+) -> Tensor:
+    """Take one step and return the loss before it: the mean cross entropy per character, in nats."""
+    with torch.autocast(batch.symbols.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        logits = model.over_prefixes(batch)  # (prefixes, vocabulary)
+    log_probabilities = logits.float().log_softmax(dim=-1)[batch.sources, batch.targets]  # (edges,)
+    loss = -(log_probabilities @ batch.weights) / batch.characters
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    optimizer.step()
+    return loss.detach()
+
+
+def _split(
+    counts: NDArray[np.float64], share: float, generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Return the words to learn and the words to hold out.
+
+    The frequent words that make up half of the corpus are always learned: a network that had to guess them would be of no
+    use. A list too short to spare a word is validated on its own words.
+    """
+    by_count = np.argsort(-counts, kind="stable")
+    common = int(np.searchsorted(np.cumsum(counts[by_count]), counts.sum() / 2)) + 1
+    rarer = by_count[common:]
+    held_out = np.sort(generator.permutation(rarer)[: int(share * len(rarer))])
+    every = np.arange(len(counts))
+    return (np.setdiff1d(every, held_out), held_out) if len(held_out) else (every, every)
+
+
+def _figures(
+    model: CharRNN,
+    words: Words,
+    counts: NDArray[np.float64],
+    seen: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+) -> dict[str, Any]:
+    every = measure(model, words, np.arange(len(words)))
+    network = every.log_probabilities
+    partial = np.full(len(words), -np.inf)  # a lexicon without the held-out words
+    partial[seen] = np.log(counts[seen] / counts[seen].sum())
+    prior = tune_prior(network, partial, counts)
+    lexicon = np.log(counts / counts.sum())
+    mixture = np.logaddexp(math.log(prior) + network, math.log1p(-prior) + lexicon)
+    only = np.zeros(len(words))
+    only[seen] = counts[seen]
+    unseen = np.zeros(len(words))
+    unseen[held_out] = counts[held_out]
+    return {
+        "training": every.figures(only),
+        "held_out": every.figures(unseen),
+        "training_entropy": _entropy(counts[seen]),
+        "mixture_bits_per_word": -float(counts @ mixture) / float(counts.sum()) / math.log(2),
+        "network_prior": prior,
+    }
+
+
+def _entropy(counts: NDArray[np.float64]) -> float:
+    probabilities = counts / counts.sum()
+    return float(-(probabilities * np.log2(probabilities)).sum())
+
+
+def _precision(wanted: str, device: torch.device) -> str:
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    processor = torch.cpu.get_capabilities()
+    return "bf16" if processor.get("amx_bf16") or processor.get("avx512_bf16") else "fp32"
+
+
+def _checkpoint(
+    corpus: Corpus,
+    vocabulary: Vocabulary,
+    configuration: Configuration,
+    settings: TrainingSettings,
+    model: CharRNN,
+    figures: dict[str, Any],
+) -> Checkpoint:
+    return Checkpoint(
+        configuration=configuration,
+        vocabulary=vocabulary,
+        normalization=corpus.normalization,
+        tensors={name: value.detach().cpu().half().numpy() for name, value in model.state_dict().items()},
+        corpus={
+            "name": corpus.name,
+            "kinds": list(corpus.kinds),
+            "size": corpus.size,
+            "sha256": corpus.sha256,
+            "words": len(corpus.words),
+            "characters": corpus.characters,
+            "entropy": corpus.entropy,
+        },
+        training=settings.to_json(),
+        figures=figures,
+    )
+
+
+def _load_best(folder: Path, model: CharRNN) -> None:
+    tensors = {name: torch.from_numpy(value).float() for name, value in read_checkpoint(folder).tensors.items()}
+    model.load_state_dict(tensors)
+
+
+def _save_state(
+    folder: Path,
+    model: CharRNN,
+    optimizer: torch.optim.Optimizer,
+    generator: np.random.Generator,
+    state: _State,
+    settings: TrainingSettings,
+    corpus: Corpus,
+) -> None:
+    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    tensors["random"] = torch.get_rng_state()
+    metadata = {
+        "settings": settings.to_json(),
+        "state": asdict(state),
+        "generator": generator.bit_generator.state,
+        "corpus": corpus.sha256,
+    }
+    text = {"autocomplete": json.dumps(metadata)}
+    replace_file(folder / RESUME, lambda path: save_file(tensors, path, metadata=text))
+
+
+def _load_state(
+    folder: Path, model: CharRNN, optimizer: torch.optim.Optimizer, generator: np.random.Generator
+) -> _State:
+    metadata, tensors = _read_resume(folder)
+    try:
+        model.load_state_dict(_with_prefix(tensors, "model."))
+        optimizer_state = optimizer.state_dict()
+        for index in range(len(list(model.parameters()))):
+            optimizer_state["state"][index] = _with_prefix(tensors, f"optimizer.{index}.")
+        optimizer.load_state_dict(optimizer_state)
+        torch.set_rng_state(tensors["random"])
+        generator.bit_generator.state = metadata["generator"]
+        return _State(**metadata["state"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise _damaged(folder, error) from None
+
+
+def _resumable_settings(folder: Path, corpus: Corpus) -> TrainingSettings:
+    if not (folder / RESUME).is_file():
+        raise CheckpointError(f"{folder}: no interrupted training here; start one without --resume")
+    metadata, _ = _read_resume(folder)
+    if metadata.get("corpus") != corpus.sha256:
+        raise CheckpointError(f"{folder}: its training began on another corpus than {corpus.name}; give that one")
+    try:
+        return TrainingSettings(**metadata["settings"])
+    except (KeyError, TypeError) as error:
+        raise _damaged(folder, error) from None
+
+
+def _read_resume(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(folder / RESUME, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
+            return json.loads(file.metadata()["autocomplete"]), tensors
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from None
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _damaged(folder: Path, error: Exception) -> CheckpointError:
+    problem = (str(error).splitlines() or [type(error).__name__])[0]
+    return CheckpointError(f"{folder / RESUME}: damaged ({problem}); delete it, and train again with --force")
