@@ -19,7 +19,7 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,7 +28,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from autocomplete.errors import AutocompleteError, CheckpointError, SettingsError
 from autocomplete.text.normalize import Normalization
@@ -206,13 +206,13 @@ def write_checkpoint(
     former = folder.with_name(f".{folder.name}.former-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
-        _write_model(fresh / MODEL, checkpoint)
+        (fresh / MODEL).write_bytes(_model_bytes(checkpoint))
         lines = (f"{surface}\t{count:.17g}\n" for surface, count in lexicon.items())
         (fresh / LEXICON).write_text("".join(lines), encoding="utf-8")
         if folder.exists():
             folder.rename(former)
         fresh.rename(folder)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         if former.exists() and not folder.exists():
             former.rename(folder)
         raise _cannot_write(folder, error) from None
@@ -223,30 +223,31 @@ def write_checkpoint(
 
 def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Replace the weights and metadata of a checkpoint, in one step; raise CheckpointError where that fails."""
-    replace_file(folder / MODEL, lambda path: _write_model(path, checkpoint))
+    replace_file(folder / MODEL, _model_bytes(checkpoint))
 
 
-def replace_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a new version of a file, then put it in its place; raise CheckpointError, changing nothing."""
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file of a checkpoint in one step; raise CheckpointError where that fails, changing nothing."""
     fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
     try:
-        write(fresh)
+        fresh.write_bytes(content)
         fresh.replace(path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise _cannot_write(path, error) from None
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
 
 
-def _write_model(path: Path, checkpoint: Checkpoint) -> None:
+def _model_bytes(checkpoint: Checkpoint) -> bytes:
     metadata = json.dumps(checkpoint.metadata(), ensure_ascii=False)
-    save_file(dict(checkpoint.tensors), path, metadata={_METADATA_KEY: metadata})
+    return save(dict(checkpoint.tensors), metadata={_METADATA_KEY: metadata})
 
 
-def _cannot_write(path: Path, error: Exception) -> CheckpointError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return CheckpointError(f"{path}: cannot be written ({reason}); free some space or choose another place")
+def _cannot_write(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: cannot be written ({error.strerror or error}); free some space or choose another place"
+    )
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -285,7 +286,7 @@ def read_lexicon(folder: Path) -> dict[str, float]:
     lexicon: dict[str, float] = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(lines, start=1):  # noqa: B007  # the number is for the message below
             surface, _, count = line.partition("\t")
             lexicon[surface] = float(count)
             if not 0 < lexicon[surface] < float("inf") or not surface:

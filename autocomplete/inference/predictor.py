@@ -1,21 +1,22 @@
 """
 Text in, suggestions out.
 
-The predictor keeps the search tree of the words typed before, so one more letter costs one step of the model at most, a letter that the last
-search went through costs none, nor does Backspace; after an edit in the middle of a word only what follows is
-computed. With a checkpoint of words there is no context: each word on a line starts afresh.
+The predictor keeps the search tree of the words typed before, so one more letter costs one step of the model at most, a
+letter that the last search went through costs none, nor does Backspace; after an edit in the middle of a word only
+what follows is computed. With a checkpoint of words there is no context: each word on a line starts afresh.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autocomplete.checkpoint import DEFAULT, Checkpoint, find_checkpoint, read_checkpoint, read_lexicon
+from autocomplete.checkpoint import DEFAULT, Checkpoint, Configuration, find_checkpoint, read_checkpoint, read_lexicon
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.mixture import Mixture
@@ -29,7 +30,7 @@ __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
 
 Members = Literal["mixture", "network", "lexicon"]
 
-_LARGEST_TREE = 8_192  # nodes, of some 4 KB each; then it is begun again, which costs one step a letter of the word
+_TREE_MEMORY = 24_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Predictor:
     :raises CheckpointError: where the lexicon is asked for and there is none.
     """
 
+    network: Callable[[Configuration, Mapping[str, NDArray[Any]]], CharacterLanguageModel] = RecurrentNetwork
+
     def __init__(
         self,
         checkpoint: Checkpoint,
@@ -117,8 +120,8 @@ class Predictor:
             counts[key] = counts.get(key, 0.0) + count
             if key != surface:
                 self._surfaces.setdefault(key, surface)
-        self._model = self._build(members, counts)
-        self._tree = SearchTree(self._model)
+        self.model = self._build(members, counts)
+        self._tree = SearchTree(self.model)
         self._alphabet = frozenset(character for character in self._vocabulary.characters if not character.isspace())
 
     @classmethod
@@ -174,7 +177,7 @@ class Predictor:
         yield prediction(search.exact)
 
     def _build(self, members: Members, counts: dict[str, float]) -> CharacterLanguageModel:
-        network = RecurrentNetwork(self.checkpoint.configuration, self.checkpoint.tensors)
+        network = type(self).network(self.checkpoint.configuration, self.checkpoint.tensors)
         if members == "network" or (members == "mixture" and not counts):
             return network
         if not counts:
@@ -191,8 +194,8 @@ class Predictor:
 
     def _node(self, typed: str) -> int:
         """Return the place of what was typed in the search tree."""
-        if len(self._tree) > _LARGEST_TREE:
-            self._tree = SearchTree(self._model)
+        if self._tree.memory > _TREE_MEMORY:
+            self._tree = SearchTree(self.model)
         node = ROOT
         for symbol in self._vocabulary.encode(self._normalization.key(typed)):
             node = self._tree.child(node, symbol)

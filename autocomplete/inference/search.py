@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.inference.model import CharacterLanguageModel, States
+from autocomplete.inference.model import CharacterLanguageModel, States, gather
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["Budget", "FoundWord", "Search", "SearchTree"]
 
 ROOT = 0
+_ROOM = 16_384  # rows set aside; more than the searches of one word ever fill
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ class SearchTree:
     """
     Prefixes that were stepped through a model: their states and what may follow, the most probable first.
 
+    A node is a prefix, the first one empty. Everything is in arrays with a row for each node, set aside at first so that a
+    keystroke never waits for them to grow; memory is taken as the rows are filled.
+
     :param boundaries: symbols that end a word; words that differ only in which of them follows are one word.
     """
 
@@ -71,78 +75,104 @@ class SearchTree:
         self._model = model
         self._boundaries = list(boundaries)
         self.end = self._boundaries[0]  # stands for all of them
-        self.parents: list[int] = []
-        self.last_symbols: list[int] = []
-        self.children: list[dict[int, int]] = []
-        self.symbols: list[list[int]] = []  # of each node: what may follow, the most probable first
-        self.costs: list[list[float]] = []  # of each node: minus log probability of each of `symbols`
-        self.end_costs: list[float] = []
-        self._states: States = ()
-        self._log_probabilities = np.empty((0, 0), dtype=np.float32)
-        self._add([-1], [self.end], model.start())
+        self._parents: list[int] = []
+        self._symbols: list[int] = []
+        self._children: dict[int, int] = {}  # by node * vocabulary + symbol
+        states = model.start()
+        self._vocabulary: int = model.log_probabilities(states).shape[1]
+        self._states: States = tuple(_with_room(array, 0) for array in states)
+        self._log_probabilities = np.empty((_ROOM, self._vocabulary), dtype=np.float32)
+        self._sorted_costs = np.empty_like(self._log_probabilities)
+        self._sorted_symbols = np.empty(self._sorted_costs.shape, dtype=np.int32)
+        self._end_costs: list[float] = []
+        self._add([-1], [self.end], states)
 
     def __len__(self) -> int:
-        return len(self.parents)
+        return len(self._parents)
+
+    @property
+    def memory(self) -> int:
+        """The bytes of the rows in use."""
+        arrays = (*self._states, self._log_probabilities, self._sorted_costs, self._sorted_symbols)
+        row: int = sum(array[0].nbytes for array in arrays)
+        return len(self) * row
 
     def child(self, node: int, symbol: int) -> int:
         """Return the node one symbol further, stepping the model if it was never there."""
-        known = self.children[node].get(symbol)
+        known = self.known_child(node, symbol)
         return self.expand([node], [symbol])[0] if known is None else known
 
-    def expand(self, nodes: Sequence[int], symbols: Sequence[int]) -> list[int]:
-        """Step the model from some nodes, each with a symbol that it was not stepped with before; return the new nodes."""
-        states = tuple(array[nodes] for array in self._states)
-        first = len(self)
-        self._add(nodes, symbols, self._model.step(states, symbols))
-        new = list(range(first, len(self)))
-        for node, symbol, child in zip(nodes, symbols, new, strict=True):
-            self.children[node][symbol] = child
-        return new
+    def known_child(self, node: int, symbol: int) -> int | None:
+        """Return the node one symbol further, or None if the model was never there."""
+        return self._children.get(node * self._vocabulary + symbol)
+
+    def expand(self, nodes: Sequence[int], symbols: Sequence[int]) -> range:
+        """Step the model from some nodes, each with a symbol that is new to it; return the new nodes."""
+        states = self._model.step(gather(self._states, nodes), symbols)
+        return self._add(nodes, symbols, states)
 
     def log_probabilities(self, node: int) -> NDArray[np.float32]:
         """Return (vocabulary,) the model's own natural logarithms after a prefix."""
         row: NDArray[np.float32] = self._log_probabilities[node]
         return row
 
+    def alternatives(self, node: int) -> tuple[list[int], list[float]]:
+        """Return what may follow a prefix, the most probable first, and the cost of each: minus log probability."""
+        return self._sorted_symbols[node].tolist(), self._sorted_costs[node].tolist()
+
+    def end_cost(self, node: int) -> float:
+        """Return minus the log probability that the word ends here."""
+        return self._end_costs[node]
+
     def suffix(self, node: int, ancestor: int) -> tuple[int, ...]:
         """Return the symbols from one node down to another below it."""
         symbols: list[int] = []
         while node != ancestor:
-            symbols.append(self.last_symbols[node])
-            node = self.parents[node]
+            symbols.append(self._symbols[node])
+            node = self._parents[node]
         return tuple(reversed(symbols))
 
-    def _add(self, parents: Sequence[int], symbols: Sequence[int], states: States) -> None:
-        count, first = len(parents), len(self)
-        log_probabilities = self._model.log_probabilities(states)  # (count, vocabulary)
-        costs = -log_probabilities.astype(np.float64)
-        ends = costs[:, self._boundaries]
-        end_costs = ends[:, 0] if ends.shape[1] == 1 else -np.logaddexp.reduce(-ends, axis=1)
-        costs[:, self._boundaries] = np.inf
-        costs[:, self.end] = end_costs
-        costs[:, UNKNOWN] = np.inf
-        order = costs.argsort(axis=1, kind="stable")
-        self.parents.extend(parents)
-        self.last_symbols.extend(symbols)
-        self.children.extend({} for _ in range(count))
-        self.symbols.extend(order.tolist())
-        self.costs.extend(np.take_along_axis(costs, order, axis=1).tolist())
-        self.end_costs.extend(end_costs.tolist())
-        if first == 0:
-            self._states, self._log_probabilities = states, log_probabilities
-            return
-        if len(self) > len(self._log_probabilities):
-            room = max(256, len(self))
-            self._states = tuple(_grown(array, room) for array in self._states)
-            self._log_probabilities = _grown(self._log_probabilities, room)
+    def _add(self, parents: Sequence[int], symbols: Sequence[int], states: States) -> range:
+        new = range(len(self), len(self) + len(parents))
+        if new.stop > len(self._log_probabilities):
+            used = new.start
+            self._states = tuple(_with_room(array[:used], used) for array in self._states)
+            self._log_probabilities = _with_room(self._log_probabilities[:used], used)
+            self._sorted_costs = _with_room(self._sorted_costs[:used], used)
+            self._sorted_symbols = _with_room(self._sorted_symbols[:used], used)
+        rows = slice(new.start, new.stop)
         for store, array in zip(self._states, states, strict=True):
-            store[first : first + count] = array
-        self._log_probabilities[first : first + count] = log_probabilities
+            store[rows] = array
+        log_probabilities = self._model.log_probabilities(states)  # (new, vocabulary)
+        self._log_probabilities[rows] = log_probabilities
+        costs = -log_probabilities
+        if len(self._boundaries) > 1:
+            ends = -np.logaddexp.reduce(log_probabilities[:, self._boundaries], axis=1)
+            costs[:, self._boundaries] = np.inf
+            costs[:, self.end] = ends
+        costs[:, UNKNOWN] = np.inf
+        order = costs.argsort(axis=1)
+        self._sorted_symbols[rows] = order
+        self._sorted_costs[rows] = np.take_along_axis(costs, order, axis=1)
+        self._end_costs.extend(costs[:, self.end].tolist())
+        self._parents.extend(parents)
+        self._symbols.extend(symbols)
+        self._children.update(
+            (parent * self._vocabulary + symbol, node)
+            for parent, symbol, node in zip(parents, symbols, new, strict=True)
+        )
+        return new
 
 
-def _grown(array: NDArray[Any], room: int) -> NDArray[Any]:
-    """Return the array with `room` more rows of anything."""
-    return np.concatenate([array, np.empty((room, *array.shape[1:]), dtype=array.dtype)])
+def _with_room(array: NDArray[Any], used: int) -> NDArray[Any]:
+    """Return an array that begins with the first `used` rows of this one and has as many again, _ROOM at least, to fill."""
+    roomy = np.empty((used + max(used, _ROOM), *array.shape[1:]), dtype=array.dtype)
+    roomy[:used] = array[:used]
+    return roomy
+
+
+# (cost, order of arrival, node, cost of the node, rank of the symbol, symbols of the node, costs of the symbols)
+_Alternative = tuple[float, int, int, float, int, list[int], list[float]]
 
 
 class Search:
@@ -178,9 +208,9 @@ class Search:
         self._spread = math.log(spread)
         self.exact = False
         self.expansions = 0
-        # Open alternatives, the cheapest first: (cost, order of arrival, node, cost of node, rank of the symbol at node).
-        # Only the cheapest symbol of a node that is not yet taken stands here, for the next is at least as expensive.
-        self._heap: list[tuple[float, int, int, float, int]] = []
+        # Open alternatives, the cheapest first. Only the cheapest symbol of a node that is not yet taken stands here, for the
+        # next is at least as expensive.
+        self._heap: list[_Alternative] = []
         self._arrivals = 0
         self._cheapest_ends: list[float] = []  # of complete words seen, up to `count`: none beyond them is wanted
 
@@ -196,21 +226,21 @@ class Search:
             symbols: list[int] = []
             costs: list[float] = []
             while heap and len(nodes) < self._batch:
-                cost, _, node, node_cost, rank = heap[0]
+                cost, _, node, _, rank, ranked, _ = heap[0]
                 if cost > self._highest_cost or (nodes and cost > min(costs[0] + self._spread, self._bound())):
                     break
-                symbol = tree.symbols[node][rank]
+                symbol = ranked[rank]
                 is_end = symbol == tree.end
                 if is_end and nodes:
                     break  # an open prefix comes before it, and may lead to a better word
-                self._advance(node, node_cost, rank)
+                self._advance()
                 if is_end:
                     if node != ROOT:  # the empty word is no answer
                         found += 1
                         yield FoundWord(tree.suffix(node, self._node), math.exp(-cost), proved=True)
                         if found == self._count:
                             break
-                elif (child := tree.children[node].get(symbol)) is not None:
+                elif (child := tree.known_child(node, symbol)) is not None:
                     self._open(child, cost)
                 else:
                     nodes.append(node)
@@ -233,22 +263,22 @@ class Search:
 
     def _open(self, node: int, cost: float) -> None:
         """Put the cheapest symbol of a node among the alternatives."""
-        cheapest = self._tree.costs[node][0]
-        if cheapest < math.inf:
+        symbols, costs = self._tree.alternatives(node)
+        if costs[0] < math.inf:
             self._arrivals += 1
-            heappush(self._heap, (cost + cheapest, self._arrivals, node, cost, 0))
+            heappush(self._heap, (cost + costs[0], self._arrivals, node, cost, 0, symbols, costs))
         if node != ROOT:
-            insort(self._cheapest_ends, cost + self._tree.end_costs[node])
+            insort(self._cheapest_ends, cost + self._tree.end_cost(node))
             del self._cheapest_ends[self._count :]
 
-    def _advance(self, node: int, cost: float, rank: int) -> None:
+    def _advance(self) -> None:
         """Replace the alternative at the top of the heap by the next symbol of its node."""
-        following = self._tree.costs[node][rank + 1] if rank + 1 < len(self._tree.costs[node]) else math.inf
-        if following == math.inf:
+        _, _, node, cost, rank, symbols, costs = self._heap[0]
+        if rank + 1 == len(costs) or costs[rank + 1] == math.inf:
             heappop(self._heap)
         else:
             self._arrivals += 1
-            heapreplace(self._heap, (cost + following, self._arrivals, node, cost, rank + 1))
+            heapreplace(self._heap, (cost + costs[rank + 1], self._arrivals, node, cost, rank + 1, symbols, costs))
 
     def _bound(self) -> float:
         """Return the cost beyond which no prefix can matter: that of the last wanted word, if so many are known."""
@@ -258,9 +288,9 @@ class Search:
         """Yield the best complete words among the alternatives."""
         tree = self._tree
         ends = sorted(
-            (node_cost + tree.end_costs[node], node)
-            for _, _, node, node_cost, rank in self._heap
-            if node != ROOT and tree.end in tree.symbols[node][rank:]
+            (node_cost + tree.end_cost(node), node)
+            for _, _, node, node_cost, rank, symbols, _ in self._heap
+            if node != ROOT and tree.end in symbols[rank:]
         )
         for cost, node in ends[:count]:
             if cost <= self._highest_cost:

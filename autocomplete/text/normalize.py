@@ -6,8 +6,8 @@ Its *key* is what is compared and what a network reads, one symbol a character: 
 straightened, so that `Don’t` finds `don't`. The two can differ in length (`Straße` has the key `strasse`), so neither is
 ever sliced by the length of the other; `completion` is the one place where they meet.
 
-A language whose keys are not its characters (the two-set keyboard of Korean, where a syllable is two or three keystrokes) is another
-`Normalization`: `key` takes its text apart and `spell` puts it together again.
+A language whose keys are not its characters (the two-set keyboard of Korean, where a syllable is two or three
+keystrokes) is another `Normalization`: `key` takes its text apart and `spell` puts it together again.
 """
 
 from __future__ import annotations

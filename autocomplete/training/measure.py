@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from autocomplete.training.batches import PrefixBatch, Words
 from autocomplete.training.model import CharRNN
 
-__all__ = ["Measurement", "measure", "tune_prior"]
+__all__ = ["Measurement", "measure", "tune_prior", "unseen_rate"]
 
 _WORDS_AT_ONCE = 4096  # bounds memory: some 40,000 characters
 
@@ -32,6 +32,10 @@ class Measurement:
     characters: NDArray[np.float64]
     top_1: NDArray[np.float64]
     top_3: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.int64]) -> Measurement:
+        """Return the measurement of some of the words."""
+        return Measurement(*(values[rows] for values in vars(self).values()))
 
     def figures(self, weights: NDArray[np.float64]) -> dict[str, float]:
         """Return the averages over words of these weights: bits per character and per word, next-letter accuracies."""
@@ -68,6 +72,18 @@ def measure(model: CharRNN, words: Words, rows: NDArray[np.int64]) -> Measuremen
         parts.append([np.bincount(word, weights=row[edge]) for row in of_edges.double().cpu().numpy()])
     model.train()
     return Measurement(*np.concatenate(parts, axis=1))
+
+
+def unseen_rate(counts: NDArray[np.float64]) -> float:
+    """
+    Return how probable it is that the next word typed is none of the corpus.
+
+    As many words come up for the first time as came up just once (Good, 1953; the estimate is Turing's). It is 1 for a list
+    that has each word once, and 0 where the rare words were cut off.
+
+    :param counts: (words,)
+    """
+    return float((counts == 1).sum() / counts.sum())
 
 
 def tune_prior(

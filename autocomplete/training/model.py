@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from autocomplete.checkpoint import Configuration
-from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batches import PrefixBatch
 
 __all__ = ["CharRNN"]
@@ -85,7 +85,9 @@ class CharRNN(nn.Module):
         state = None
         for _ in range(longest):
             outputs, state = self.recurrent(self.embedding(symbols), state)
-            probabilities = self.decoder(outputs[:, -1]).float().softmax(dim=-1).cpu()
+            logits = self.decoder(outputs[:, -1]).float()
+            logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
+            probabilities = logits.softmax(dim=-1).cpu()
             symbols = torch.multinomial(probabilities, 1, generator=generator).to(symbols.device)
             for row in sorted(open_words):
                 symbol = int(symbols[row])

@@ -16,9 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from autocomplete.checkpoint import (
@@ -35,9 +34,9 @@ from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
-from autocomplete.training.measure import measure, tune_prior
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.validation import Validation, hold_out
 
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train", "training_step"]
 
@@ -77,7 +76,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Validated:
-    """The network was measured on the held-out words, and `samples` drawn from it; the best so far is saved."""
+    """
+    The network was measured, and `samples` drawn from it; if it is the best so far, it is saved.
+
+    :param training_bits: bits per character of the words drawn in the last steps.
+    :param held_out_bits: of the words that the network never sees.
+    :param best: whether the next word typed, as `Validation` has it, has never taken fewer bits.
+    """
 
     step: int
     training_bits: float
@@ -151,7 +156,8 @@ def train(
     precision = _precision(settings.precision, device)
     words = Words(corpus.words, vocabulary)
     counts = corpus.counts[words.order]
-    seen, held_out = _split(counts, settings.held_out, generator)
+    seen, held_out = hold_out(counts, settings.held_out, generator)
+    validation = Validation(words, counts, seen, held_out, generator)
     sampler = WordSampler(counts[seen], settings.alpha, settings.draws, generator)
     model = CharRNN(configuration, settings.dropout).to(device)
     optimizer = torch.optim.AdamW(
@@ -160,7 +166,7 @@ def train(
     state = _load_state(folder, model, optimizer, generator) if resume else _State()
     started = time.monotonic() - state.seconds
     on_disk = resume
-    yield Started(corpus, configuration, len(held_out), precision, device.type, state.steps)
+    yield Started(corpus, configuration, len(words) - len(seen), precision, device.type, state.steps)
 
     reason: Literal["done", "early", "interrupted"] = "done"
     progress = settings.progress(state.steps, state.seconds)
@@ -195,11 +201,10 @@ def train(
             continue
 
         state.next_validation = progress + 1 / settings.validations
-        measured = measure(model, words, held_out)
-        bits = measured.figures(counts[held_out] ** settings.alpha)["bits_per_character"]
+        bits, held_out_bits = validation.bits(model)
         best = bits < state.best_bits - _BETTER
         state.validations_since_best = 0 if best else state.validations_since_best + 1
-        state.curve.append((state.steps, state.training_bits, bits))
+        state.curve.append((state.steps, state.training_bits, held_out_bits))
         if best:
             state.best_bits = bits
             checkpoint = _checkpoint(corpus, vocabulary, configuration, settings, model, {"steps": state.steps})
@@ -212,7 +217,7 @@ def train(
         _save_state(folder, model, optimizer, generator, state, settings, corpus)
         sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
         samples = tuple(corpus.normalization.spell(vocabulary.decode(word)) for word in sampled)
-        yield Validated(state.steps, state.training_bits, bits, best, samples)
+        yield Validated(state.steps, state.training_bits, held_out_bits, best, samples)
         if reason == "interrupted":
             break
         if state.validations_since_best >= settings.patience:
@@ -221,8 +226,7 @@ def train(
 
     # The figures of what is on disk: the best weights, rounded to fp16.
     _load_best(folder, model)
-    figures = _figures(model, words, counts, seen, held_out) | {
-        "entropy": corpus.entropy,
+    figures = validation.figures(model) | {
         "steps": state.steps,
         "seconds": round(state.seconds, 1),
         "curve": state.curve,
@@ -246,55 +250,6 @@ def training_step(
     torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
     optimizer.step()
     return loss.detach()
-
-
-def _split(
-    counts: NDArray[np.float64], share: float, generator: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """
-    Return the words to learn and the words to hold out.
-
-    The frequent words that make up half of the corpus are always learned: a network that had to guess them would be of no
-    use. A list too short to spare a word is validated on its own words.
-    """
-    by_count = np.argsort(-counts, kind="stable")
-    common = int(np.searchsorted(np.cumsum(counts[by_count]), counts.sum() / 2)) + 1
-    rarer = by_count[common:]
-    held_out = np.sort(generator.permutation(rarer)[: int(share * len(rarer))])
-    every = np.arange(len(counts))
-    return (np.setdiff1d(every, held_out), held_out) if len(held_out) else (every, every)
-
-
-def _figures(
-    model: CharRNN,
-    words: Words,
-    counts: NDArray[np.float64],
-    seen: NDArray[np.int64],
-    held_out: NDArray[np.int64],
-) -> dict[str, Any]:
-    every = measure(model, words, np.arange(len(words)))
-    network = every.log_probabilities
-    partial = np.full(len(words), -np.inf)  # a lexicon without the held-out words
-    partial[seen] = np.log(counts[seen] / counts[seen].sum())
-    prior = tune_prior(network, partial, counts)
-    lexicon = np.log(counts / counts.sum())
-    mixture = np.logaddexp(math.log(prior) + network, math.log1p(-prior) + lexicon)
-    only = np.zeros(len(words))
-    only[seen] = counts[seen]
-    unseen = np.zeros(len(words))
-    unseen[held_out] = counts[held_out]
-    return {
-        "training": every.figures(only),
-        "held_out": every.figures(unseen),
-        "training_entropy": _entropy(counts[seen]),
-        "mixture_bits_per_word": -float(counts @ mixture) / float(counts.sum()) / math.log(2),
-        "network_prior": prior,
-    }
-
-
-def _entropy(counts: NDArray[np.float64]) -> float:
-    probabilities = counts / counts.sum()
-    return float(-(probabilities * np.log2(probabilities)).sum())
 
 
 def _precision(wanted: str, device: torch.device) -> str:
@@ -358,7 +313,7 @@ def _save_state(
         "corpus": corpus.sha256,
     }
     text = {"autocomplete": json.dumps(metadata)}
-    replace_file(folder / RESUME, lambda path: save_file(tensors, path, metadata=text))
+    replace_file(folder / RESUME, save(tensors, metadata=text))
 
 
 def _load_state(

@@ -1,0 +1,257 @@
+"""
+The commands. Each imports what it needs when it runs, so that the prompt opens without torch.
+
+Exit status: 0 done; 2 a mistake in the arguments or the input, told in one line; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from autocomplete import __version__
+from autocomplete.errors import AutocompleteError, SettingsError
+
+if TYPE_CHECKING:
+    from autocomplete.inference.predictor import Prediction, Predictor
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit."""
+    # One step of a network is too small to be worth two threads: they cost more than they bring. Read when numpy loads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments or ["type"])
+        status = options.run(options)
+        sys.stdout.flush()
+    except AutocompleteError as error:
+        print(f"autocomplete: {' '.join(str(error).split())}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader has gone, as `head` does; not to be told again when Python closes the stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that tells a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="autocomplete", description="Finish what you type, letter by letter and word by word.")
+    parser.add_argument("--version", action="version", version=f"autocomplete {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+
+    command = commands.add_parser("type", help="open a prompt with live suggestions (the default)")
+    _add_model_options(command)
+    command.set_defaults(run=_type)
+
+    command = commands.add_parser("train", help="train a network on your own words")
+    _add_training_options(command)
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("suggest", help="print what may follow a text")
+    command.add_argument("text", nargs="?", help="the line so far; without it, each line of standard input is answered")
+    command.add_argument("--json", action="store_true", help="print one JSON object a line")
+    _add_model_options(command)
+    command.set_defaults(run=_suggest)
+
+    command = commands.add_parser("inspect", help="show what a checkpoint says of itself")
+    command.add_argument("checkpoint", nargs="?", default=None, help="name or folder (default: english)")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=_inspect)
+
+    command = commands.add_parser("checkpoints", help="list the checkpoints that can be named")
+    command.set_defaults(run=_checkpoints)
+    return parser
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", default=None, metavar="NAME|DIR", help="what to ask (default: english)")
+    parser.add_argument("--count", type=int, default=5, metavar="K", help="words offered, 1 to 100 (default: 5)")
+    parser.add_argument(
+        "--members",
+        choices=["mixture", "network", "lexicon"],
+        default="mixture",
+        help="ask network and lexicon together (the default), or one of them",
+    )
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "corpus", nargs="+", type=Path, help="a list of words, of words with a tab and a count, or text"
+    )
+    parser.add_argument("--name", help="writes ./checkpoints/NAME (default: the name of the first corpus)")
+    parser.add_argument("--force", action="store_true", help="replace a checkpoint of that name")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training of that name")
+    for name, kind, text in [
+        ("cell", str, "rnn, gru or lstm (default: lstm)"),
+        ("layers", int, "recurrent layers (default: 1)"),
+        ("hidden", int, "units of each layer (default: 256)"),
+        ("embedding", int, "numbers that a character is embedded in (default: 64)"),
+        ("dropout", float, "share of activations dropped (default: 0)"),
+        ("alpha", float, "draw words in proportion to count ** ALPHA (default: 1)"),
+        ("draws", int, "words drawn for a step (default: 1024)"),
+        ("steps", int, "stop after so many steps (default: 4000, or no bound where --minutes is given)"),
+        ("minutes", float, "stop after so many minutes"),
+        ("learning-rate", float, "the highest learning rate (default: 0.01)"),
+        ("held-out", float, "share of the rarer words kept for validation (default: 0.05)"),
+        ("patience", int, "stop after so many validations without a gain (default: 10)"),
+        ("seed", int, "the same seed and --steps give the same network (default: 0)"),
+        ("precision", str, "auto, fp32 or bf16 (default: auto)"),
+    ]:
+        parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, help=text)
+
+
+def _type(options: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _answer_lines(options, sys.stdin, as_json=False)
+    from autocomplete.terminal.repl import run_prompt
+
+    name = options.checkpoint or _default_checkpoint()
+    return run_prompt(lambda: _predictor(options), checkpoint_name=Path(name).name, count=_count(options))
+
+
+def _suggest(options: argparse.Namespace) -> int:
+    lines = sys.stdin if options.text is None else [options.text]
+    return _answer_lines(options, lines, as_json=options.json)
+
+
+def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json: bool) -> int:
+    count = _count(options)
+    predictor = _predictor(options)
+    for line in lines:
+        prediction = predictor.predict(line.rstrip("\r\n"), count)
+        print(json.dumps(prediction.to_json(), ensure_ascii=False) if as_json else _plain(prediction), flush=True)
+    return 0
+
+
+def _plain(prediction: Prediction) -> str:
+    """Return a prediction as two lines: letters, then words."""
+    letters = "  ".join(f"{n.character.replace(' ', '␣')} {n.probability:.2f}" for n in prediction.next)
+    words = "  ".join(f"{w.word} {w.probability:.2f}" for w in prediction.words)
+    return f"{prediction.text}\n  next   {letters}\n  words  {words}"
+
+
+def _predictor(options: argparse.Namespace) -> Predictor:
+    from autocomplete.inference.predictor import Predictor
+
+    return Predictor.load(options.checkpoint or _default_checkpoint(), members=options.members)
+
+
+def _count(options: argparse.Namespace) -> int:
+    count: int = options.count
+    if not 1 <= count <= 100:
+        raise SettingsError(f"--count is {count}; it must be from 1 to 100")
+    return count
+
+
+def _default_checkpoint() -> str:
+    from autocomplete.checkpoint import DEFAULT
+
+    return DEFAULT
+
+
+def _train(options: argparse.Namespace) -> int:
+    from autocomplete.text.corpus import read_corpus
+    from autocomplete.training.settings import TrainingSettings
+
+    known = TrainingSettings.__dataclass_fields__
+    settings = TrainingSettings(**{name: value for name, value in vars(options).items() if name in known})
+    name = options.name if options.name is not None else options.corpus[0].stem
+    if name != Path(name).name or name.startswith(".") or not name:
+        raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
+    folder = Path("checkpoints") / name
+    corpus = read_corpus(options.corpus)
+
+    from rich.console import Console
+
+    from autocomplete.terminal.training_display import TrainingDisplay, summary
+    from autocomplete.training.trainer import Finished, train
+
+    finished: Finished | None = None
+    with _Interruption() as interrupted, TrainingDisplay(Console(stderr=True)) as display:
+        for event in train(
+            corpus, folder, settings, overwrite=options.force, resume=options.resume, should_stop=interrupted
+        ):
+            display.show(event)
+            if isinstance(event, Finished):
+                finished = event
+    assert finished is not None
+    console = Console()
+    console.print(summary(finished, console.width), soft_wrap=False)
+    if finished.reason == "interrupted":
+        corpora = " ".join(str(path) for path in options.corpus)
+        go_on = f"autocomplete train {corpora} --name {name} --resume"
+        print(f"interrupted; the best so far is in {folder}. Go on with: {go_on}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"try it: autocomplete type --checkpoint {name}", file=sys.stderr)
+    return 0
+
+
+class _Interruption:
+    """Turns the first Ctrl-C into a wish to stop, so that the best can be saved; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self._wanted = False
+
+    def __enter__(self) -> Callable[[], bool]:
+        self._former = signal.signal(signal.SIGINT, self._interrupt)
+        return lambda: self._wanted
+
+    def __exit__(self, *exception: object) -> None:
+        signal.signal(signal.SIGINT, self._former)
+
+    def _interrupt(self, *signal_and_frame: object) -> None:
+        self._wanted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from autocomplete.checkpoint import find_checkpoint, read_checkpoint
+    from autocomplete.terminal.inspection import checkpoint_json, checkpoint_tables
+
+    folder = find_checkpoint(options.checkpoint if options.checkpoint is not None else _default_checkpoint())
+    checkpoint = read_checkpoint(folder)
+    if options.json:
+        print(json.dumps(checkpoint_json(folder, checkpoint), ensure_ascii=False))
+    else:
+        _print(checkpoint_tables(folder, checkpoint))
+    return 0
+
+
+def _checkpoints(options: argparse.Namespace) -> int:
+    from autocomplete.checkpoint import list_checkpoints, read_checkpoint
+    from autocomplete.terminal.inspection import checkpoint_list
+
+    checkpoints = {}
+    for folder in list_checkpoints():
+        try:
+            checkpoints[folder] = read_checkpoint(folder)
+        except AutocompleteError as error:  # one that is damaged must not hide the others
+            print(f"autocomplete: {error}", file=sys.stderr)
+    _print(checkpoint_list(checkpoints))
+    return 0
+
+
+def _print(renderable: object) -> None:
+    from rich.console import Console
+
+    Console().print(renderable)

@@ -1,0 +1,153 @@
+"""
+A training, drawn: while it runs, and its result.
+
+On a terminal there is a bar and the last validations with the words that the network made up at each. Into a pipe goes a
+plain line for each validation. The result is a table and the loss curve, on standard output.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+import plotext
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from autocomplete.training.trainer import Event, Finished, Started, Validated
+from autocomplete.training.trainer import Progress as Step
+
+__all__ = ["TrainingDisplay", "summary"]
+
+_VALIDATIONS_SHOWN = 8
+
+
+class TrainingDisplay:
+    """
+    Shows events as they come; a context manager, so that the terminal is left clean.
+
+    :param console: on standard error.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[status]}"),
+            console=console,
+        )
+        self._task = self._bar.add_task("training", total=1.0, status="")
+        self._validations: deque[Validated] = deque(maxlen=_VALIDATIONS_SHOWN)
+        self._live = Live(self._draw(), console=console, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if isinstance(event, Started):
+            for line in _describe(event):
+                self._console.print(line, style="dim", highlight=False, soft_wrap=True)
+        elif isinstance(event, Step):
+            left = "" if event.seconds_left is None else f"  {_duration(event.seconds_left)} left"
+            status = f"{event.bits_per_character:.3f} bits/char  {event.characters_per_second:,.0f} chars/s{left}"
+            self._bar.update(self._task, completed=event.progress, status=status)
+        elif isinstance(event, Validated):
+            self._validations.append(event)
+            if self._console.is_terminal:
+                self._live.update(self._draw())
+            else:
+                self._console.print(_line(event), highlight=False, soft_wrap=True)
+
+    def _draw(self) -> RenderableType:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for heading in ("step", "training", "held out"):
+            table.add_column(heading, justify="right")
+        table.add_column("words that it makes up", no_wrap=True, overflow="ellipsis")
+        for validated in self._validations:
+            table.add_row(
+                str(validated.step),
+                f"{validated.training_bits:.3f}",
+                f"{validated.held_out_bits:.3f}",
+                ", ".join(validated.samples),
+                style="" if validated.best else "dim",
+            )
+        return Group(table, self._bar) if self._validations else self._bar
+
+
+def summary(finished: Finished, width: int) -> RenderableType:
+    """Return what was reached: a table, the loss curve where there is one to draw, and where the checkpoint is."""
+    figures = finished.figures
+    table = Table(title="What the network learned", title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("training words", justify="right")
+    table.add_column("held-out words", justify="right")
+    for label, name, unit in [
+        ("bits per character", "bits_per_character", ""),
+        ("next letter right", "accuracy_top_1", "%"),
+        ("among the best three", "accuracy_top_3", "%"),
+        ("bits per word, network", "bits_per_word", ""),
+    ]:
+        table.add_row(label, *(_figure(figures[words][name], unit) for words in ("training", "held_out")))
+    table.add_section()
+    table.add_row("entropy of the words", _figure(figures["training_entropy"]), "")
+    table.add_row("bits per word, with lexicon", _figure(figures["mixture_bits_per_word"]), "")
+    table.add_row("prior of the network", _figure(figures["network_prior"], "%"), "")
+    done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
+        finished.reason
+    ]
+    end = Text(f"{done} after {finished.steps:,} steps, {_duration(finished.seconds)}; saved in {finished.folder}")
+    curve = [_curve(finished.curve, width)] if len(finished.curve) > 1 else []
+    return Group(table, *curve, end)
+
+
+def _curve(curve: list[tuple[int, float, float]], width: int) -> RenderableType:
+    steps, training, held_out = zip(*curve, strict=True)
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plotsize(min(width, 80), 14)
+    plotext.title("bits per character, by step")
+    plotext.plot(steps, training, marker="braille", label="training")
+    plotext.plot(steps, held_out, marker="braille", label="held out")
+    return Text.from_ansi(plotext.build())
+
+
+def _describe(started: Started) -> list[str]:
+    sizes = started.configuration
+    held_out = f"{started.held_out:,} words are held out" if started.held_out else "no words are held out"
+    resumed = f", going on from step {started.steps_done:,}" if started.steps_done else ""
+    return [
+        started.corpus.describe(),
+        f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}, {sizes.parameters:,} parameters, on {started.device} in "
+        f"{started.precision}; {held_out}{resumed}",
+    ]
+
+
+def _line(validated: Validated) -> str:
+    better = "best so far" if validated.best else "no better"
+    return (
+        f"step {validated.step}: training {validated.training_bits:.3f}, held out {validated.held_out_bits:.3f} "
+        f"bits/char, {better}; {', '.join(validated.samples)}"
+    )
+
+
+def _figure(value: float, unit: str = "") -> str:
+    return f"{100 * value:.1f} %" if unit == "%" else f"{abs(value):.3f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

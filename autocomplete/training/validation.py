@@ -1,0 +1,100 @@
+"""
+The words that a run is judged by: some that it learns from, as they are typed, and some that it never sees.
+
+A network that learns a list by heart gets better at the words of the list and, in the end, worse at all others. What
+counts is the next word that someone types, and how often that is a new one is known: `unseen_rate`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.training.batches import Words, WordSampler
+from autocomplete.training.measure import Measurement, measure, tune_prior, unseen_rate
+from autocomplete.training.model import CharRNN
+
+__all__ = ["Validation", "hold_out"]
+
+_SAMPLE = 2_048  # words drawn once, by count, to stand for those that are learned; measuring all would take too long
+_MOST_UNSEEN = 0.5  # a list that has each word once would say that all are new, and its own words should count too
+
+
+def hold_out(
+    counts: NDArray[np.float64], share: float, generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Return the places of the words to learn and of the words to hold out, both ascending.
+
+    The frequent words that make up half of the corpus are always learned: a network that has to guess them is of no use.
+    A list too short to spare a word is validated on its own words.
+
+    :param counts: (words,)
+    :param share: of the words that may be held out.
+    """
+    by_count = np.argsort(-counts, kind="stable")
+    common = int(np.searchsorted(np.cumsum(counts[by_count]), counts.sum() / 2)) + 1
+    rarer = by_count[common:]
+    held_out = np.sort(generator.permutation(rarer)[: int(share * len(rarer))])
+    every = np.arange(len(counts))
+    return (np.setdiff1d(every, held_out), held_out) if len(held_out) else (every, every)
+
+
+class Validation:
+    """
+    Measures a network on words that were learned and words that were held out.
+
+    :param counts: (words,) of all words, in the order of `words`.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        counts: NDArray[np.float64],
+        seen: NDArray[np.int64],
+        held_out: NDArray[np.int64],
+        generator: np.random.Generator,
+    ) -> None:
+        self._words, self._counts, self._seen, self._held_out = words, counts, seen, held_out
+        rows, self._sample_weights = WordSampler(counts[seen], 1.0, _SAMPLE, generator).draw()
+        self._sample = seen[rows]
+        self._unseen = max(unseen_rate(counts), float(counts[held_out].sum() / counts.sum()))
+
+    def bits(self, model: CharRNN) -> tuple[float, float]:
+        """Return the bits per character of the next word typed, by which runs are compared, and of a word never seen."""
+        held_out = self._figures(measure(model, self._words, self._held_out), self._held_out)["bits_per_character"]
+        learned = measure(model, self._words, self._sample).figures(self._sample_weights)["bits_per_character"]
+        return (1 - self._unseen) * learned + self._unseen * held_out, held_out
+
+    def figures(self, model: CharRNN) -> dict[str, Any]:
+        """Return all that is told of a finished network, and the prior that it should have beside the lexicon."""
+        every = measure(model, self._words, np.arange(len(self._words)))
+        counts, seen, held_out = self._counts, self._seen, self._held_out
+
+        # Words as they are typed: new ones at their rate. A lexicon of the learned ones alone does not know those.
+        unseen = min(self._unseen, _MOST_UNSEEN)
+        typed = np.zeros(len(counts))
+        typed[seen] = (1 - unseen) * counts[seen] / counts[seen].sum()
+        typed[held_out] += unseen * counts[held_out] / counts[held_out].sum()
+        partial = np.full(len(counts), -np.inf)
+        partial[seen] = np.log(counts[seen] / counts[seen].sum())
+        prior = tune_prior(every.log_probabilities, partial, typed)
+
+        lexicon = np.log(counts / counts.sum())
+        mixture = np.logaddexp(math.log(prior) + every.log_probabilities, math.log1p(-prior) + lexicon)
+        return {
+            "training": self._figures(every.take(seen), seen),
+            "held_out": self._figures(every.take(held_out), held_out),
+            "all": every.figures(counts),
+            "entropy": -float(counts @ lexicon) / float(counts.sum()) / math.log(2),
+            "training_entropy": -float(counts[seen] @ partial[seen]) / float(counts[seen].sum()) / math.log(2),
+            "mixture_bits_per_word": -float(counts @ mixture) / float(counts.sum()) / math.log(2),
+            "unseen_rate": self._unseen,
+            "network_prior": prior,
+        }
+
+    def _figures(self, measured: Measurement, rows: NDArray[np.int64]) -> dict[str, float]:
+        return measured.figures(self._counts[rows])

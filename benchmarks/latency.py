@@ -1,0 +1,121 @@
+"""
+Type real words letter by letter and time each answer: five letters and five words.
+
+    python benchmarks/latency.py [--checkpoint english] [--words 1000]
+
+Prints the median and the 99th percentile, how often the search proved its answer, and two ratios from the same run: to
+one bare step of the network, and to the same search done through torch. BLAS and torch use one thread.
+"""
+
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from autocomplete.checkpoint import find_checkpoint, read_checkpoint, read_lexicon
+from autocomplete.inference.model import States, Symbols
+from autocomplete.inference.predictor import Predictor
+from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.training.model import CharRNN
+
+
+class TorchNetwork:
+    """The network as a character language model through torch; a state has the batch first, as everywhere."""
+
+    def __init__(self, configuration, tensors) -> None:
+        self._model = CharRNN(configuration).eval()
+        self._model.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
+
+    def start(self) -> States:
+        """Return the state after the boundary."""
+        return self._run(torch.tensor([[BOUNDARY]]), None)
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the states after one more symbol each."""
+        state = tuple(torch.from_numpy(array).transpose(0, 1).contiguous() for array in states[1:])
+        return self._run(torch.as_tensor(np.asarray(symbols))[:, None], state if len(state) > 1 else state[0])
+
+    def log_probabilities(self, states: States) -> np.ndarray:
+        """Return the log of the softmax."""
+        with torch.inference_mode():
+            return self._model.decoder(torch.from_numpy(states[0])).log_softmax(dim=-1).numpy()
+
+    def _run(self, symbols, state) -> States:
+        with torch.inference_mode():
+            outputs, state = self._model.recurrent(self._model.embedding(symbols), state)
+        parts = state if isinstance(state, tuple) else (state,)
+        return (outputs[:, -1].numpy(), *(part.transpose(0, 1).contiguous().numpy() for part in parts))
+
+
+class TorchPredictor(Predictor):
+    """The same predictor with its network run through torch."""
+
+    network = TorchNetwork
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Return the milliseconds that a call takes."""
+    started = time.perf_counter()
+    function()
+    return 1000 * (time.perf_counter() - started)
+
+
+def typed_lines(lexicon: dict[str, float], words: int, generator: np.random.Generator) -> list[str]:
+    """Return what stands on the line at each key: words drawn by count, ten to a line."""
+    surfaces, counts = list(lexicon), np.array(list(lexicon.values()))
+    drawn = [surfaces[i] for i in generator.choice(len(surfaces), size=words, p=counts / counts.sum())]
+    lines = []
+    for start in range(0, words, 10):
+        line = " ".join(drawn[start : start + 10]) + " "
+        lines.extend(line[:end] for end in range(len(line) + 1))
+    return lines
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", default="english")
+    parser.add_argument("--words", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = find_checkpoint(options.checkpoint)
+    checkpoint, lexicon = read_checkpoint(folder), read_lexicon(folder)
+    lines = typed_lines(lexicon, options.words, np.random.default_rng(options.seed))
+
+    network = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors)
+    state = network.start()
+    step = np.median([timed(lambda: network.log_probabilities(network.step(state, [5]))) for _ in range(2_000)])
+
+    results = {}
+    for name, predictor in (
+        ("numpy", Predictor(checkpoint, lexicon)),
+        ("torch", TorchPredictor(checkpoint, lexicon)),
+    ):
+        times, exact = [], 0
+        for line in lines:
+            started = time.perf_counter()
+            prediction = predictor.predict(line)
+            times.append(1000 * (time.perf_counter() - started))
+            exact += prediction.exact
+        results[name] = np.array(times), exact / len(lines)
+
+    print(f"{folder.name}: {checkpoint.configuration}; {len(lines):,} keys of {options.words:,} words")
+    print(f"one bare network step: {step:.3f} ms")
+    print(f"{'':8}{'median':>9}{'99 %':>9}{'worst':>9}{'/ step':>9}{'exact':>9}")
+    for name, (times, exact) in results.items():
+        median, high = np.percentile(times, [50, 99])
+        print(f"{name:8}{median:9.3f}{high:9.3f}{times.max():9.3f}{median / step:9.1f}{100 * exact:8.2f}%")
+    ratios = [np.percentile(results["torch"][0], q) / np.percentile(results["numpy"][0], q) for q in (50, 99)]
+    print(f"torch / numpy: {ratios[0]:.1f} at the median, {ratios[1]:.1f} at the 99th percentile")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""The commands, run as processes: what they print, where, and with which status."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--hidden", "16", "--embedding", "8", "--steps", "60"]
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
+
+
+def autocomplete(*arguments: str, folder: Path, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "autocomplete", *arguments]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False, **options
+    )
+
+
+def fails(completed: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """The process ended with status 2 and one line on standard error that has all the parts."""
+    assert completed.returncode == 2, completed
+    assert completed.stdout == ""
+    assert len(completed.stderr.splitlines()) == 1, completed.stderr
+    for part in parts:
+        assert part in completed.stderr
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A folder with words.txt and a checkpoint trained on it."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "words.txt").write_text("triangle\t5\ntrial\t20\nname\t30\nMonday\t9\nmy\t50\nthe\t90\n")
+    completed = autocomplete("train", "words.txt", *SMALL, folder=folder)
+    assert completed.returncode == 0, completed.stderr
+    (folder / "output").write_text(completed.stdout)
+    (folder / "progress").write_text(completed.stderr)
+    return folder
+
+
+def test_training_says_what_it_read_and_what_it_reached(trained):
+    assert "read words.txt as word counts: 6 distinct words, 28 characters, 13 distinct characters" in (
+        trained / "progress"
+    ).read_text().replace("\n", " ")
+    output = (trained / "output").read_text()
+    assert "bits per character" in output
+    assert "entropy" in output
+    assert "saved in checkpoints/words" in output
+    assert "\x1b" not in output
+
+
+def test_a_word_typed_in_part_is_offered_whole(trained):
+    completed = autocomplete("suggest", "--json", "--checkpoint", "words", "my tria", folder=trained)
+    answer = json.loads(completed.stdout)
+    assert answer["text"] == "my tria"
+    assert {"word": "trial", "insert": "l"}.items() <= answer["words"][0].items()
+    assert answer["words"][1]["word"] == "triangle"
+    assert [character["character"] for character in answer["next"]][:2] == ["l", "n"]
+    assert answer["exact"] is True
+    assert answer["milliseconds"] > 0
+    assert completed.stderr == ""
+
+
+def test_lines_of_standard_input_are_answered_as_they_come(trained):
+    command = [sys.executable, "-m", "autocomplete", "suggest", "--json", "--checkpoint", "words"]
+    with subprocess.Popen(
+        command, cwd=trained, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        for text, word in [("na", "name"), ("Mon", "Monday"), ("TRIAN", "TRIANGLE")]:
+            process.stdin.write(text + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["words"][0]["word"] == word
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+
+
+def test_without_json_the_words_are_readable(trained):
+    completed = autocomplete("suggest", "--checkpoint", "words", "na", folder=trained)
+    assert completed.stdout.splitlines()[0] == "na"
+    assert "words  name" in completed.stdout
+
+
+def test_in_a_pipe_the_prompt_answers_lines(trained):
+    completed = autocomplete("type", "--checkpoint", "words", folder=trained, input="na\ntri\n")
+    assert completed.returncode == 0
+    assert "words  name" in completed.stdout
+    assert "\x1b" not in completed.stdout
+
+
+def test_a_reader_that_leaves_is_no_error(trained):
+    completed = subprocess.run(
+        f"{sys.executable} -m autocomplete suggest --checkpoint words | head -1",
+        shell=True, cwd=trained, env=ENVIRONMENT, capture_output=True, text=True, input="na\n" * 2000, check=False,
+    )  # fmt: skip
+    assert completed.stdout == "na\n"
+    assert completed.stderr == ""
+
+
+def test_inspect_prints_what_the_checkpoint_says_of_itself(trained):
+    answer = json.loads(autocomplete("inspect", "words", "--json", folder=trained).stdout)
+    assert answer["configuration"]["hidden"] == 16
+    assert answer["parameters"] == sum(int(np.prod(shape)) for shape in answer["tensors"].values())
+    assert answer["corpus"]["words"] == 6
+    assert 0 < answer["figures"]["training"]["bits_per_character"] < 5
+    assert "recurrent.weight_hh_l0" in autocomplete("inspect", "words", folder=trained).stdout
+
+
+def test_checkpoints_lists_them(trained):
+    listed = autocomplete("checkpoints", folder=trained).stdout
+    assert "words" in listed
+    assert "english" in listed
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "empty"),
+        (b"\n \n\t\n", "blank"),
+        (b"\x7fELF\0\0\0", "binary"),
+        ("na\u00efve".encode("latin-1"), "byte 2"),
+        (b"one\tfive\ntwo\t2\n", "line 1"),
+        (b"one\t1\ntwo\t-2\n", "line 2"),
+        (b"one\t1\ntwo\t0\n", "line 2"),
+        (b"a\naa\naaa\n", "one distinct character"),
+        (b"ab " * 3_500_000, "line 1"),
+    ],
+    ids=["empty", "blank", "binary", "latin-1", "no number", "negative", "zero", "one character", "long line"],
+)
+def test_a_corpus_that_cannot_be_read_is_told_in_one_line(tmp_path, content, part):
+    (tmp_path / "bad.txt").write_bytes(content)
+    fails(autocomplete("train", "bad.txt", folder=tmp_path), "bad.txt", part)
+    assert list(tmp_path.iterdir()) == [tmp_path / "bad.txt"]
+
+
+def test_a_missing_corpus_and_a_folder_are_told_apart(tmp_path):
+    fails(autocomplete("train", "none.txt", folder=tmp_path), "none.txt", "No such file")
+    (tmp_path / "folder").mkdir()
+    fails(autocomplete("train", "folder", folder=tmp_path), "folder")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--cell", "transformer"],
+        ["--layers", "0"],
+        ["--hidden", "-5"],
+        ["--embedding", "0"],
+        ["--dropout", "1.5"],
+        ["--minutes", "-1"],
+        ["--minutes", "nan"],
+        ["--steps", "0"],
+        ["--alpha", "nan"],
+        ["--learning-rate", "0"],
+        ["--precision", "int4"],
+        ["--name", "../up"],
+        ["--hidden", "many"],
+        ["--resume"],
+        ["--no-such-option"],
+    ],
+    ids=" ".join,
+)
+def test_a_setting_out_of_range_is_told_in_one_line(tmp_path, arguments):
+    (tmp_path / "words.txt").write_text("name\n")
+    fails(autocomplete("train", "words.txt", *arguments, folder=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["words.txt"]
+
+
+def test_a_checkpoint_is_overwritten_only_by_force(trained):
+    before = snapshot(trained / "checkpoints")
+    fails(autocomplete("train", "words.txt", *SMALL, folder=trained), "words", "--force")
+    assert snapshot(trained / "checkpoints") == before
+
+
+def test_force_replaces_a_checkpoint(tmp_path):
+    (tmp_path / "words.txt").write_text("name\n")
+    for hidden in ("8", "12"):
+        completed = autocomplete("train", "words.txt", *SMALL, "--hidden", hidden, "--force", folder=tmp_path)
+        assert completed.returncode == 0, completed.stderr
+    answer = json.loads(autocomplete("inspect", "words", "--json", folder=tmp_path).stdout)
+    assert answer["configuration"]["hidden"] == 12
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["words"]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path):
+    (tmp_path / "words.txt").write_text("name\n")
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    fails(autocomplete("train", "words.txt", folder=tmp_path), "checkpoints")
+    assert (tmp_path / "checkpoints").read_text() == "a file where the folder should be"
+
+
+def test_a_full_disk_leaves_the_former_checkpoint_whole(tmp_path):
+    (tmp_path / "words.txt").write_text("name\nmane\n")
+    assert autocomplete("train", "words.txt", *SMALL, folder=tmp_path).returncode == 0
+    before = snapshot(tmp_path / "checkpoints")
+
+    def nearly_full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    completed = autocomplete("train", "words.txt", *SMALL, "--force", folder=tmp_path, preexec_fn=nearly_full)
+    assert completed.returncode == 2
+    assert completed.stderr.splitlines()[-1].startswith("autocomplete: checkpoints/words")
+    assert "cannot be written" in completed.stderr
+    assert snapshot(tmp_path / "checkpoints") == before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "newer", "mismatched", "garbage", "foreign", "lexicon"])
+def test_a_damaged_checkpoint_is_told_in_one_line(trained, tmp_path, damage):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    source = trained / "checkpoints" / "words"
+    for file in source.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    tensors = load_file(path)
+    text = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["autocomplete"]
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "newer":
+        save_file(tensors, path, metadata={"autocomplete": json.dumps(json.loads(text) | {"format": 99})})
+    elif damage == "mismatched":
+        save_file(tensors | {"decoder.bias": np.zeros(3, np.float16)}, path, metadata={"autocomplete": text})
+    elif damage == "garbage":
+        path.write_bytes(os.urandom(1000))
+    elif damage == "foreign":
+        save_file(tensors, path)
+    else:
+        (folder / "lexicon.tsv").write_text("triangle\tmany\n")
+    before = snapshot(folder)
+    fails(autocomplete("suggest", "na", "--checkpoint", str(folder), folder=tmp_path), "broken")
+    if damage != "lexicon":
+        fails(autocomplete("inspect", str(folder), folder=tmp_path), "broken")
+    assert snapshot(folder) == before
+
+
+def test_an_unknown_checkpoint_is_told_with_those_that_there_are(trained):
+    fails(autocomplete("suggest", "na", "--checkpoint", "klingon", folder=trained), "klingon", "words")
+
+
+def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
+    (tmp_path / "words.txt").write_text("name\nmane\namen\nmean\n")
+    settings = ["--hidden", "16", "--minutes", "10", "--patience", "1000000"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "autocomplete", "train", "words.txt", *settings],
+        cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        for line in process.stderr:
+            if "parameters" in line:  # the training begins
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "autocomplete train words.txt --name words --resume" in errors
+    assert (tmp_path / "checkpoints/words/resume.safetensors").exists()
+    assert json.loads(autocomplete("suggest", "na", "--json", "--checkpoint", "words", folder=tmp_path).stdout)["words"]
+
+    (tmp_path / "other.txt").write_text("other\n")
+    fails(autocomplete("train", "other.txt", "--name", "words", "--resume", folder=tmp_path), "another corpus")
+    # The rest of ten minutes is not waited for: it goes on, and is interrupted again.
+    with subprocess.Popen(
+        [sys.executable, "-m", "autocomplete", "train", "words.txt", "--resume"],
+        cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        for line in process.stderr:
+            if "going on from step" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
