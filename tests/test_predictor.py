@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from conftest import random_checkpoint
 from hypothesis import given
@@ -117,16 +116,16 @@ def test_answers_do_not_depend_on_what_was_typed_before() -> None:
         assert one.probability == pytest.approx(other.probability, rel=1e-4)
 
 
-def test_predictor_forgets_before_its_memory_grows_without_bound() -> None:
-    predictor = Predictor(CHECKPOINT, LEXICON, budget=Budget(expansions=0))
-    expected = [n.character for n in predictor.next_characters("tri")]
-    generator = np.random.default_rng(0)
-    largest = 0
-    for _ in range(300):
-        predictor.next_characters("".join(generator.choice(list("triangle"), 100)))
-        largest = max(largest, predictor._tree.memory)
-    assert largest < 30_000_000
-    assert [n.character for n in predictor.next_characters("tri")] == expected
+def test_predictor_forgets_rather_than_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, steps = counting_predictor()
+    expected = without_time(predictor.predict("tria"))
+    predictor.predict("name")
+    steps.clear()
+    predictor.predict("tria")
+    assert steps == []
+    monkeypatch.setattr("autocomplete.inference.predictor._TREE_MEMORY", 0)
+    assert without_time(predictor.predict("tria")) == expected
+    assert steps
 
 
 # What is offered.

@@ -535,11 +535,6 @@ def test_a_dumb_terminal_answers_below_the_line(folder: Path) -> None:
         frame = terminal.wait(lambda frame: frame.row == 4 and frame.column == 2)
         assert frame.rows[0] == "> bro"
         assert frame.rows[2].startswith("  1 brown")
-        terminal.process.send("the")
-        terminal.wait(lambda frame: frame.rows[4] == "> the")
-        terminal.process.send(CONTROL_C)
-        frame = terminal.wait(lambda frame: frame.row == 5 and frame.column == 2)
-        assert frame.rows[4:6] == ("> the^C", ">")
         terminal.process.send(CONTROL_D)
         terminal.wait(lambda frame: "status 0 False False" in frame.rows)
 
