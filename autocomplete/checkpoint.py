@@ -17,7 +17,6 @@ import contextlib
 import json
 import os
 import shutil
-import struct
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -67,7 +66,7 @@ class Configuration:
 
     :param vocabulary: symbols, the special ones included.
     :param embedding: numbers that a symbol is embedded in.
-    :raises SettingsError: for an unknown cell or a size below one.
+    :raises SettingsError: for an unknown cell or a size that no network has.
     """
 
     vocabulary: int
@@ -79,10 +78,10 @@ class Configuration:
     def __post_init__(self) -> None:
         if self.cell not in _GATES:
             raise SettingsError(f"unknown cell {self.cell!r}; choose rnn, gru or lstm")
-        for name in ("vocabulary", "layers", "hidden", "embedding"):
+        for name, highest in [("vocabulary", 2**21), ("layers", 64), ("hidden", 2**16), ("embedding", 2**16)]:
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise SettingsError(f"{name} is {value}; it must be a whole number of at least 1")
+            if not isinstance(value, int) or not 1 <= value <= highest:
+                raise SettingsError(f"{name} is {value}; it must be a whole number from 1 to {highest:,}")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each tensor, by the names that torch gives them."""
@@ -125,15 +124,24 @@ class Checkpoint:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not 0 < self.network_prior < 1:
+            raise CheckpointError(f"the prior of its network is {self.network_prior}, not between 0 and 1")
         if len(self.vocabulary) != self.configuration.vocabulary:
             raise CheckpointError(
                 f"the vocabulary has {len(self.vocabulary)} symbols, the configuration {self.configuration.vocabulary}"
             )
         expected = self.configuration.shapes()
         for name in sorted(expected.keys() | self.tensors.keys()):
+            if name in self.tensors and self.tensors[name].dtype not in (np.float16, np.float32):
+                raise CheckpointError(f"the tensor {name} is of {self.tensors[name].dtype}, not fp16 or fp32")
             found = tuple(self.tensors[name].shape) if name in self.tensors else "missing"
             if found != expected.get(name):
                 raise CheckpointError(f"the tensor {name} is {found}, its configuration says {expected.get(name)}")
+
+    @property
+    def network_prior(self) -> float:
+        """The weight of the network beside the lexicon; one in twenty where it was not tuned."""
+        return float(self.figures.get("network_prior", 0.05))
 
     def metadata(self) -> dict[str, Any]:
         """Return everything but the weights as JSON types."""
@@ -187,7 +195,11 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
 
 
 def _refuse_existing(folder: Path) -> None:
-    if folder.exists():
+    try:
+        exists = folder.exists()
+    except OSError as error:  # a name that is too long
+        raise _cannot_write(folder, error) from None
+    if exists:
         raise CheckpointError(f"{folder}: a checkpoint of this name exists; choose another --name, or add --force")
 
 
@@ -271,7 +283,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         return Checkpoint.from_metadata(metadata, tensors)
     except AutocompleteError as error:
         raise CheckpointError(f"{path}: {error}; upgrade autocomplete, or train it again") from None
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: damaged ({problem}); train it again, or copy it again") from None
 
@@ -321,10 +333,12 @@ def find_checkpoint(name: str) -> Path:
         raise CheckpointError("the name of the checkpoint is empty; `autocomplete checkpoints` lists those there are")
     candidates = [place / name for place in search_path()] if Path(name).name == name else []
     for folder in [*candidates, Path(name)]:
-        if (folder / MODEL).is_file():
-            return folder
-    if Path(name).is_dir():
-        raise CheckpointError(f"{name}: no {MODEL} in it; give the folder of a checkpoint")
+        with contextlib.suppress(OSError):  # a name that is too long
+            if (folder / MODEL).is_file():
+                return folder
+    with contextlib.suppress(OSError):
+        if Path(name).is_dir():
+            raise CheckpointError(f"{name}: no {MODEL} in it; give the folder of a checkpoint")
     names = ", ".join(dict.fromkeys(folder.name for folder in list_checkpoints())) or "none yet"
     raise CheckpointError(f"{name}: no such checkpoint; there are: {names}. `autocomplete train` makes one")
 

@@ -2,8 +2,8 @@
 The corpus's words and counts as a character language model.
 
 A state is the node of a trie. The probability of a next letter is the share of the words below the node, by count, that
-go on with it. After a prefix that no word has, the lexicon has nothing to say: it gave that prefix the probability
-zero, so a mixture no longer asks it.
+go on with it. After a prefix that no word has, the lexicon has nothing to add: the word ends. It gave that prefix the
+probability zero, so a mixture no longer asks it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from autocomplete.inference.model import States, Symbols
 from autocomplete.text.trie import Trie
-from autocomplete.text.vocabulary import Vocabulary
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["Lexicon"]
 
@@ -31,7 +31,9 @@ class Lexicon:
     def __init__(
         self, words: Sequence[str], counts: Sequence[float] | NDArray[np.float64], vocabulary: Vocabulary
     ) -> None:
-        order = sorted(range(len(words)), key=words.__getitem__)  # by code point, which is also the order of the ids
+        ids_of = {ord(character): vocabulary.encode(character)[0] for character in set().union(*words)}
+        by_id = [word.translate(ids_of) for word in words]  # the tree wants the words in the order of their ids
+        order = sorted(range(len(words)), key=by_id.__getitem__)
         ids, starts = vocabulary.encode_words([words[i] for i in order])
         trie = Trie.build(ids, starts, np.asarray(counts, dtype=np.float64)[order])
         self._nowhere = len(trie.symbols)
@@ -56,7 +58,7 @@ class Lexicon:
         return (np.where(self._edges[places] == wanted, self._children[places], self._nowhere),)
 
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return the log share of each next symbol: minus infinity for most; all alike after a prefix of no word."""
+        """Return the log share of each next symbol: minus infinity for most; after a prefix of no word, the word ends."""
         (nodes,) = states
         result = np.full((len(nodes), self._size), -np.inf, dtype=np.float32)
         first, last = self._first_edges[nodes], self._first_edges[nodes + 1]
@@ -64,5 +66,5 @@ class Lexicon:
         rows = np.repeat(np.arange(len(nodes)), degrees)
         edges = np.arange(len(rows)) + np.repeat(last - np.cumsum(degrees), degrees)
         result[rows, self._targets[edges]] = self._log_shares[edges]
-        result[nodes == self._nowhere] = -np.log(self._size)
+        result[nodes == self._nowhere, BOUNDARY] = 0.0
         return result

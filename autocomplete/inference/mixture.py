@@ -60,7 +60,8 @@ class Mixture:
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the log of the weighted average of the members' probabilities."""
         log_weights, predictions = states[-2:]
-        result: NDArray[np.float32] = np.log((np.exp(log_weights)[:, :, None] * np.exp(predictions)).sum(axis=1))
+        with np.errstate(divide="ignore"):  # what all rule out, or hold for next to impossible, is minus infinity
+            result: NDArray[np.float32] = np.log((np.exp(log_weights)[:, :, None] * np.exp(predictions)).sum(axis=1))
         return result
 
     def weights(self, states: States) -> NDArray[np.float32]:

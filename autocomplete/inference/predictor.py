@@ -185,7 +185,7 @@ class Predictor:
         lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary)
         if members == "lexicon":
             return lexicon
-        prior = float(self.checkpoint.figures.get("network_prior", 0.05))
+        prior = self.checkpoint.network_prior
         return Mixture([network, lexicon], [prior, 1 - prior])
 
     def _typed(self, text: str) -> str:

@@ -290,7 +290,7 @@ class Search:
         ends = sorted(
             (node_cost + tree.end_cost(node), node)
             for _, _, node, node_cost, rank, symbols, _ in self._heap
-            if node != ROOT and tree.end in symbols[rank:]
+            if node != ROOT and tree.end_cost(node) < math.inf and tree.end in symbols[rank:]
         )
         for cost, node in ends[:count]:
             if cost <= self._highest_cost:

@@ -28,6 +28,7 @@ Kind = Literal["word list", "word counts", "running text"]
 
 _LONGEST_LINE = 1_000_000  # bytes; a longer one is no text that a person wrote
 _LONGEST_WORD = 100  # characters; a longer one is an address or encoded data
+_SMALLEST_COUNT, _LARGEST_COUNT = 1e-100, 1e100  # sums and shares of them stay within what a float can hold
 _SAMPLE = 1_000  # lines looked at to tell the kind of a file
 
 
@@ -203,7 +204,8 @@ def _words(path: Path, kind: Kind, lines: Iterable[tuple[int, str]]) -> Iterator
     for number, line in lines:
         if kind == "word counts":
             word, _, count = line.partition("\t")
-            yield word.strip(), _count(path, number, count)
+            number_of_times = _count(path, number, count)
+            yield from ((part, number_of_times) for part in word.split())
         elif kind == "word list":
             yield from ((word, 1) for word in line.split())
         else:
@@ -216,9 +218,10 @@ def _count(path: Path, number: int, text: str) -> float:
     except ValueError:
         problem = f"the count {text!r} is not a number" if text else "no count after the word"
     else:
-        if count > 0 and math.isfinite(count):
+        if _SMALLEST_COUNT <= count <= _LARGEST_COUNT:
             return count
-        problem = f"the count {text} is not a positive number"
+        positive = count > 0 and math.isfinite(count)
+        problem = f"the count {text} is " + ("out of all proportion" if positive else "not a positive number")
     raise CorpusError(f"{path}: line {number}: {problem}; write word, tab, count")
 
 

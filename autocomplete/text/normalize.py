@@ -72,7 +72,7 @@ class Normalization:
 
     def match_case(self, typed: str, rest: str) -> str:
         """Return the rest of a word in capitals if what was typed of it, two letters at least, is."""
-        return rest.upper() if len(typed) > 1 and typed.isupper() else rest
+        return rest.upper() if sum(map(str.isalpha, typed)) > 1 and typed.isupper() else rest
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -99,7 +99,9 @@ def split_last_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple[
     :param alphabet: characters that also belong to words, such as the apostrophe, but do not begin one.
     """
     start = len(text)
-    while start > 0 and (is_word_character(text[start - 1]) or text[start - 1] in alphabet):
+    while start > 0 and (
+        is_word_character(text[start - 1]) or text[start - 1].translate(_STRAIGHT_APOSTROPHES) in alphabet
+    ):
         start -= 1
     while start < len(text) and not is_word_character(text[start]):
         start += 1

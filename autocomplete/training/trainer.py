@@ -177,9 +177,9 @@ def train(
         batch = PrefixBatch.from_trie(words.trie(seen[rows], weights)).hide(settings.unknown, generator).to(device)
         loss = float(training_step(model, optimizer, batch, settings.clip, precision)) / math.log(2)
         if not math.isfinite(loss):
+            kept = f"the best so far is in {folder}" if on_disk else "nothing was saved"
             raise SettingsError(
-                f"the loss became {loss} at step {state.steps}; the best so far is kept in {folder}. "
-                "Try a lower --learning-rate or --precision fp32"
+                f"the loss became {loss} at step {state.steps}; {kept}. Try a lower --learning-rate or --precision fp32"
             )
         state.steps += 1
         state.seconds = time.monotonic() - started
