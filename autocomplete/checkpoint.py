@@ -296,13 +296,16 @@ def read_lexicon(folder: Path) -> dict[str, float]:
     """
     path = folder / LEXICON
     lexicon: dict[str, float] = {}
+    if not path.exists():
+        return lexicon
+    number = 0
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        for number, line in enumerate(lines, start=1):  # noqa: B007  # the number is for the message below
-            surface, _, count = line.partition("\t")
-            lexicon[surface] = float(count)
-            if not 0 < lexicon[surface] < float("inf") or not surface:
-                raise ValueError
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):  # noqa: B007  # the number is for the message below
+                surface, _, count = line.partition("\t")
+                lexicon[surface] = float(count)
+                if not 0 < lexicon[surface] < float("inf") or not surface:
+                    raise ValueError
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     except UnicodeDecodeError as error:

@@ -145,11 +145,11 @@ def test_byte_of_a_mistake_is_counted_from_the_start_of_the_file(write_corpus: W
         read_corpus([write_corpus(b"\xef\xbb\xbfname\n\nna\xff\n")])
 
 
-def test_white_space_inside_a_listed_word_is_one_space(make_corpus: Make) -> None:
+def test_words_listed_with_white_space_inside_are_several_words(make_corpus: Make) -> None:
     """A line separator in a word would break the lexicon of the checkpoint, which has a word a line."""
     ordinary = "".join(f"{word}\t9\n" for word in ("name", "triangle", "trial", "my"))
     corpus = make_corpus(ordinary + "New  York\t3\nfoo\u2028bar\t2\nfoo\rbaz\t1\n")
-    assert corpus.words[4:] == ("new york", "foo bar", "foo baz")
+    assert set(corpus.words[4:]) == {"new", "york", "foo", "bar", "baz"}
 
 
 @pytest.mark.parametrize("content", ["ab\t1e308\nAB\t1e308\n", "ab\t1e308\nc\t1e308\n", "ab\t1e-300\nc\t1e300\n"])

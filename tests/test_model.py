@@ -36,7 +36,7 @@ def test_a_batch_of_prefixes_gives_what_each_word_alone_gives(cell: Cell, layers
     words = Words(WORDS, VOCABULARY)
     trie = words.trie(np.arange(len(words)), np.ones(len(words)))
     logits = model.over_prefixes(PrefixBatch.from_trie(trie))
-    rows, edges = trie.characters()
+    rows, edges = trie.character_words, trie.character_edges
     for row, place in enumerate(words.order):
         inputs = torch.tensor([[BOUNDARY, *VOCABULARY.encode(WORDS[place])]])
         of_word = torch.from_numpy(trie.sources[edges[rows == row]])

@@ -140,4 +140,4 @@ def test_splitting_loses_nothing_and_a_word_begins_with_a_word_character(line: s
     before, word = split_last_word(line, APOSTROPHE)
     assert before + word == line
     assert not word or is_word_character(word[0])
-    assert all(is_word_character(character) or character in APOSTROPHE for character in word)
+    assert all(is_word_character(character) or character in "'’ʼ＇" for character in word)

@@ -66,7 +66,7 @@ def test_edges_are_ordered_and_lead_to_their_prefix(weights: dict[str, int]) -> 
 @given(weighted_words)
 def test_characters_walk_each_word_from_its_start_to_its_boundary(weights: dict[str, int]) -> None:
     trie, words = build(weights)
-    rows, edges = trie.characters()
+    rows, edges = trie.character_words, trie.character_edges
     walked: defaultdict[int, list[int]] = defaultdict(list)
     for row, edge in zip(rows.tolist(), edges.tolist(), strict=True):
         walked[row].append(edge)

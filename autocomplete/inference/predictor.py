@@ -30,7 +30,7 @@ __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
 
 Members = Literal["mixture", "network", "lexicon"]
 
-_TREE_MEMORY = 24_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
+_TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Predictor:
     def _node(self, typed: str) -> int:
         """Return the place of what was typed in the search tree."""
         if self._tree.memory > _TREE_MEMORY:
-            self._tree = SearchTree(self.model)
+            self._tree.clear()
         node = ROOT
         for symbol in self._vocabulary.encode(self._normalization.key(typed)):
             node = self._tree.child(node, symbol)

@@ -75,17 +75,21 @@ class SearchTree:
         self._model = model
         self._boundaries = list(boundaries)
         self.end = self._boundaries[0]  # stands for all of them
-        self._parents: list[int] = []
-        self._symbols: list[int] = []
-        self._children: dict[int, int] = {}  # by node * vocabulary + symbol
-        states = model.start()
-        self._vocabulary: int = model.log_probabilities(states).shape[1]
-        self._states: States = tuple(_with_room(array, 0) for array in states)
+        start = model.start()
+        self._vocabulary: int = model.log_probabilities(start).shape[1]
+        self._states: States = tuple(_with_room(array, 0) for array in start)
         self._log_probabilities = np.empty((_ROOM, self._vocabulary), dtype=np.float32)
         self._sorted_costs = np.empty_like(self._log_probabilities)
         self._sorted_symbols = np.empty(self._sorted_costs.shape, dtype=np.int32)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all but the empty prefix. The memory is kept, to be filled again."""
+        self._parents: list[int] = []
+        self._symbols: list[int] = []
         self._end_costs: list[float] = []
-        self._add([-1], [self.end], states)
+        self._children: dict[int, int] = {}  # by node * vocabulary + symbol
+        self._add([-1], [self.end], self._model.start())
 
     def __len__(self) -> int:
         return len(self._parents)

@@ -1,13 +1,14 @@
 """
-The prefixes of sorted words as a tree, built without a Python step per word.
+The prefixes of sorted words as a tree, built length by length, without a Python step per word.
 
-Sorted words that share a prefix stand together, so a prefix is new exactly where a word differs from the one before it,
-and its words are a range of rows. Training walks the tree level by level; the lexicon looks its edges up.
+Sorted words that share a prefix stand together, so an edge is new exactly where a word's prefix or next symbol differs
+from that of the word before it. Training walks the tree level by level; the lexicon looks its edges up.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Self
 
 import numpy as np
@@ -17,11 +18,13 @@ from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["Trie"]
 
+Integers = NDArray[np.int32]  # half the memory of numpy's default, which the prompt feels
+
 
 @dataclass(frozen=True)
 class Trie:
     """
-    A node is a distinct prefix, numbered level by level; node 0 is the empty one. An edge is a symbol that follows a prefix.
+    A node is a distinct prefix, numbered level by level; node 0 is the empty one. An edge is a symbol that follows it.
 
     :param symbols: (nodes,) the last symbol of each prefix; BOUNDARY for the empty one.
     :param parents: (nodes,) the prefix without it; 0 for the empty one.
@@ -30,62 +33,69 @@ class Trie:
     :param targets: (edges,) the symbol that follows there; ascending for each source, BOUNDARY where a word ends.
     :param children: (edges,) the prefix that an edge leads to; -1 where a word ends.
     :param masses: (edges,) summed weight of the words that go that way.
+    :param character_words: (characters,) for each character of each word and the boundary after it, the word, and
+    :param character_edges: (characters,) the edge that it takes.
     """
 
-    symbols: NDArray[np.int64]
-    parents: NDArray[np.int64]
+    symbols: Integers
+    parents: Integers
     levels: tuple[int, ...]
-    sources: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    children: NDArray[np.int64]
+    sources: Integers
+    targets: Integers
+    children: Integers
     masses: NDArray[np.float64]
-    _new: NDArray[np.bool_] = field(repr=False)
-    _inside: NDArray[np.bool_] = field(repr=False)
+    character_words: Integers = field(repr=False)
+    character_edges: Integers = field(repr=False)
 
     @classmethod
-    def build(cls, ids: NDArray[np.int64], starts: NDArray[np.int64], weights: NDArray[np.float64]) -> Self:
+    def build(cls, ids: Integers, starts: NDArray[np.int64], weights: NDArray[np.float64]) -> Self:
         """
         Return the tree of some words.
 
         :param ids: (characters,) the symbols of all words; BOUNDARY is not among them.
-        :param starts: (words + 1,) where in `ids` each word begins; the words distinct, not empty, and sorted by their ids.
+        :param starts: (words + 1,) where in `ids` each word begins; the words distinct, not empty, sorted by their ids.
         :param weights: (words,)
         """
         lengths = np.diff(starts)
-        steps = np.arange(lengths.max() + 1)[:, None]  # (time, 1); all that follows has time first: level by level
-        letter = steps < lengths  # (time, words)
-        symbols = np.full(letter.shape, BOUNDARY, dtype=ids.dtype)
-        symbols.T[letter.T] = ids
-        inside = steps <= lengths  # the letters of a word and the boundary after it
+        words = np.arange(len(lengths), dtype=np.int32)  # those that have not ended, and
+        nodes = np.zeros_like(words)  # the prefix at which each of them stands
+        levels, edge_count, node_count = [1], 0, 1
+        sources, targets, children, masses, character_words, character_edges = [], [], [], [], [], []
+        for length in count():
+            ended = lengths[words] == length
+            positions = starts[words] + length
+            positions[ended] = 0
+            symbols = ids[positions]
+            symbols[ended] = BOUNDARY
+            new = np.ones(len(words), dtype=bool)
+            new[1:] = (nodes[1:] != nodes[:-1]) | (symbols[1:] != symbols[:-1])
+            edges = np.cumsum(new, dtype=np.int32) - 1  # of each word, counted from the first of this level
+            first = np.flatnonzero(new)
+            leads_on = symbols[first] != BOUNDARY
+            leads_to = np.where(leads_on, np.cumsum(leads_on, dtype=np.int32) - 1 + node_count, -1)
+            sources.append(nodes[first])
+            targets.append(symbols[first])
+            children.append(leads_to)
+            masses.append(np.add.reduceat(weights[words], first))
+            character_words.append(words)
+            character_edges.append(edges + edge_count)
+            if ended.all():
+                break
+            nodes = leads_to[edges[~ended]]
+            words = words[~ended]
+            levels.append(int(leads_on.sum()))
+            edge_count += len(first)
+            node_count += levels[-1]
 
-        new = inside.copy()  # an edge that no earlier word has taken
-        new[:, 1:] &= np.logical_or.accumulate(symbols[:, 1:] != symbols[:, :-1], axis=0)
-        time, word = np.nonzero(new)
-        targets = symbols[time, word]
-        leads_on = targets != BOUNDARY
-        children = np.where(leads_on, np.cumsum(leads_on), -1)
-
-        # Each word stands, before its next symbol, at the prefix that the newest edge so far on its level led to.
-        node = np.zeros(letter.shape, dtype=np.int64)
-        placed = new & letter
-        level_ends = np.cumsum(placed.sum(axis=1))
-        node[1:] = np.cumsum(placed, axis=1)[:-1] + np.concatenate([[0], level_ends[:-2]])[:, None]
-        sources = node[time, word]
-        flat = np.flatnonzero(new)
+        source, target, child = map(np.concatenate, (sources, targets, children))
         return cls(
-            symbols=np.concatenate([[BOUNDARY], targets[leads_on]]),
-            parents=np.concatenate([[0], sources[leads_on]]),
-            levels=(1, *(int(size) for size in placed.sum(axis=1)[:-1])),
-            sources=sources,
-            targets=targets,
-            children=children,
-            masses=np.add.reduceat((inside * weights).ravel(), flat),
-            _new=new,
-            _inside=inside,
+            symbols=np.concatenate([np.array([BOUNDARY], np.int32), target[child >= 0]]),
+            parents=np.concatenate([np.array([0], np.int32), source[child >= 0]]),
+            levels=tuple(levels),
+            sources=source,
+            targets=target,
+            children=child,
+            masses=np.concatenate(masses),
+            character_words=np.concatenate(character_words),
+            character_edges=np.concatenate(character_edges),
         )
-
-    def characters(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return, for each character of each word and the boundary after it, the word and the edge: both (characters,)."""
-        edges = np.cumsum(self._new).reshape(self._new.shape) - 1
-        words, times = np.nonzero(self._inside.T)
-        return words, edges[times, words]

@@ -54,7 +54,7 @@ class Vocabulary:
         """Return an id for each character of a key, UNKNOWN for one that is not in the vocabulary."""
         return [self._ids.get(character, UNKNOWN) for character in key]
 
-    def encode_words(self, words: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def encode_words(self, words: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """
         Return the ids of all words, one after another without gaps, and where each word starts.
 
@@ -62,7 +62,7 @@ class Vocabulary:
         """
         code_points = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32)
         distinct, positions = np.unique(code_points, return_inverse=True)
-        ids = np.array([self._ids.get(chr(code_point), UNKNOWN) for code_point in distinct], dtype=np.int64)
+        ids = np.array([self._ids.get(chr(code_point), UNKNOWN) for code_point in distinct], dtype=np.int32)
         lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
         starts = np.zeros(len(words) + 1, dtype=np.int64)
         np.cumsum(lengths, out=starts[1:])

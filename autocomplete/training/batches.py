@@ -50,11 +50,11 @@ class PrefixBatch:
         """Return the batch of all the words of a tree."""
         level_starts = np.cumsum([0, 0, *trie.levels[:-1]])[:-1]  # of the level before
         return cls(
-            symbols=torch.from_numpy(trie.symbols),
+            symbols=torch.from_numpy(trie.symbols).long(),
             parents=torch.from_numpy(trie.parents - np.repeat(level_starts, trie.levels)),
             levels=trie.levels,
-            sources=torch.from_numpy(trie.sources),
-            targets=torch.from_numpy(trie.targets),
+            sources=torch.from_numpy(trie.sources).long(),
+            targets=torch.from_numpy(trie.targets).long(),
             weights=torch.from_numpy(trie.masses.astype(np.float32)),
             characters=float(trie.masses.sum()),
         )

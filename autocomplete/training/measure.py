@@ -68,8 +68,8 @@ def measure(model: CharRNN, words: Words, rows: NDArray[np.int64]) -> Measuremen
         right = every.gather(1, batch.targets[:, None])
         rank = (every > right).sum(dim=1)
         of_edges = torch.stack([right[:, 0], torch.ones_like(right[:, 0]), (rank < 1).float(), (rank < 3).float()])
-        word, edge = trie.characters()
-        parts.append([np.bincount(word, weights=row[edge]) for row in of_edges.double().cpu().numpy()])
+        rows_of_edges = of_edges.double().cpu().numpy()
+        parts.append([np.bincount(trie.character_words, weights=row[trie.character_edges]) for row in rows_of_edges])
     model.train()
     return Measurement(*np.concatenate(parts, axis=1))
 
