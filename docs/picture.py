@@ -16,7 +16,7 @@ import pyte
 from rich.console import Console
 from rich.text import Text
 
-TYPED = "the quick tria"
+TYPED, WORD = "a glass of wat", "water"
 COLUMNS, LINES = 80, 5
 
 
@@ -36,7 +36,7 @@ def screen_after(typed: str) -> pyte.Screen:
     read_until("exact")
     for key in typed:
         prompt.send(key)
-    read_until(f"{typed.split()[-1]}ngle exact")
+    read_until(f"{WORD} exact")
     prompt.close(force=True)
     return screen
 

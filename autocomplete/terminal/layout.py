@@ -12,7 +12,7 @@ without a terminal; `prompt_layout` puts it into windows. The strip has the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -111,9 +111,9 @@ def render_strip(
         state = "exact" if prediction.exact else "not proved" if complete else "searching"
         status = [f"{prediction.milliseconds:.1f} ms", state]
     strip: StyleAndTextTuples = [("class:strip.label", "  next")]
-    strip += _fit(letters, gap=2, width=width - len("  next"))
+    strip += _fit(letters, gaps=(2,), width=width - len("  next"), indent=2)
     strip.append(("", "\n"))
-    strip += _fit(words, gap=3, width=width, indent=2)
+    strip += _fit(words, gaps=(3, 2), width=width, indent=2)
     strip.append(("", "\n"))
     strip.append(("class:strip.status", " " + "   ".join([printable(checkpoint_name), *status])))
     return [("class:strip.stale", fragment[1]) for fragment in strip] if stale else strip
@@ -133,16 +133,17 @@ def _word(rank: int, word: str, probability: float) -> _Item:
     ]
 
 
-def _fit(items: Iterable[_Item], *, gap: int, width: int, indent: int | None = None) -> StyleAndTextTuples:
-    """Return as many items in a row, from the first, as a width has room for; before each a gap, or once an indent."""
+def _fit(items: Sequence[_Item], *, gaps: Sequence[int], width: int, indent: int) -> StyleAndTextTuples:
+    """Return the items in a row after an indent, with the first of the gaps that has room for all; else as many as fit."""
+    widths = [sum(get_cwidth(fragment[1]) for fragment in item) for item in items]
+    gap = next((gap for gap in gaps if indent + sum(widths) + gap * (len(items) - 1) <= width), gaps[-1])
     row: StyleAndTextTuples = []
-    space = gap if indent is None else indent
-    for item in items:
-        width -= space + sum(get_cwidth(fragment[1]) for fragment in item)
-        if width < 0:
+    used = indent
+    for item, item_width in zip(items, widths, strict=True):
+        if used + item_width > width:
             break
-        row += [("", " " * space), *item]
-        space = gap
+        row += [("", " " * (gap if row else indent)), *item]
+        used += item_width + gap
     return row
 
 
