@@ -6,18 +6,15 @@ The training loop: draw words, take a step, validate now and then, keep the best
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from autocomplete.checkpoint import (
@@ -26,15 +23,15 @@ from autocomplete.checkpoint import (
     Configuration,
     check_place,
     read_checkpoint,
-    replace_file,
     update_checkpoint,
     write_checkpoint,
 )
-from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
 from autocomplete.training.model import CharRNN
+from autocomplete.training.resume import RunState, load_state, resumable_settings, save_state
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.validation import Validation, hold_out
 
@@ -111,20 +108,6 @@ class Finished:
 Event = Started | Progress | Validated | Finished
 
 
-@dataclass
-class _State:
-    """All that changes in a run beside weights and optimizer; what a resumed run needs of it."""
-
-    steps: int = 0
-    seconds: float = 0.0
-    characters: float = 0.0
-    training_bits: float = math.nan
-    best_bits: float = math.inf
-    validations_since_best: int = 0
-    next_validation: float = 1 / TrainingSettings.validations
-    curve: list[tuple[int, float, float]] = field(default_factory=list)
-
-
 def train(
     corpus: Corpus,
     folder: Path,
@@ -144,7 +127,7 @@ def train(
     :raises SettingsError: where the loss is no longer a number.
     """
     if resume:
-        settings = _resumable_settings(folder, corpus)
+        settings = resumable_settings(folder, corpus)
     vocabulary = Vocabulary.from_words(corpus.words)
     configuration = settings.configuration(len(vocabulary))
     if not resume:
@@ -163,7 +146,7 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
     )
-    state = _load_state(folder, model, optimizer, generator) if resume else _State()
+    state = load_state(folder, model, optimizer, generator) if resume else RunState()
     started = time.monotonic() - state.seconds
     on_disk = resume
     yield Started(corpus, configuration, len(words) - len(seen), precision, device.type, state.steps)
@@ -214,7 +197,7 @@ def train(
                 lexicon = {corpus.surface(word): count for word, count in zip(corpus.words, corpus.counts, strict=True)}
                 write_checkpoint(folder, checkpoint, lexicon, overwrite=overwrite)
                 on_disk = True
-        _save_state(folder, model, optimizer, generator, state, settings, corpus)
+        save_state(folder, model, optimizer, generator, state, settings, corpus)
         sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
         samples = tuple(corpus.normalization.spell(vocabulary.decode(word)) for word in sampled)
         yield Validated(state.steps, state.training_bits, held_out_bits, best, samples)
@@ -291,73 +274,3 @@ def _checkpoint(
 def _load_best(folder: Path, model: CharRNN) -> None:
     tensors = {name: torch.from_numpy(value).float() for name, value in read_checkpoint(folder).tensors.items()}
     model.load_state_dict(tensors)
-
-
-def _save_state(
-    folder: Path,
-    model: CharRNN,
-    optimizer: torch.optim.Optimizer,
-    generator: np.random.Generator,
-    state: _State,
-    settings: TrainingSettings,
-    corpus: Corpus,
-) -> None:
-    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-    tensors["random"] = torch.get_rng_state()
-    metadata = {
-        "settings": settings.to_json(),
-        "state": asdict(state),
-        "generator": generator.bit_generator.state,
-        "corpus": corpus.sha256,
-    }
-    text = {"autocomplete": json.dumps(metadata)}
-    replace_file(folder / RESUME, save(tensors, metadata=text))
-
-
-def _load_state(
-    folder: Path, model: CharRNN, optimizer: torch.optim.Optimizer, generator: np.random.Generator
-) -> _State:
-    metadata, tensors = _read_resume(folder)
-    try:
-        model.load_state_dict(_with_prefix(tensors, "model."))
-        optimizer_state = optimizer.state_dict()
-        for index in range(len(list(model.parameters()))):
-            optimizer_state["state"][index] = _with_prefix(tensors, f"optimizer.{index}.")
-        optimizer.load_state_dict(optimizer_state)
-        torch.set_rng_state(tensors["random"])
-        generator.bit_generator.state = metadata["generator"]
-        return _State(**metadata["state"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _damaged(folder, error) from None
-
-
-def _resumable_settings(folder: Path, corpus: Corpus) -> TrainingSettings:
-    if not (folder / RESUME).is_file():
-        raise CheckpointError(f"{folder}: no interrupted training here; start one without --resume")
-    metadata, _ = _read_resume(folder)
-    if metadata.get("corpus") != corpus.sha256:
-        raise CheckpointError(f"{folder}: its training began on another corpus than {corpus.name}; give that one")
-    try:
-        return TrainingSettings(**metadata["settings"])
-    except (KeyError, TypeError) as error:
-        raise _damaged(folder, error) from None
-
-
-def _read_resume(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(folder / RESUME, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
-            return json.loads(file.metadata()["autocomplete"]), tensors
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, error) from None
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _damaged(folder: Path, error: Exception) -> CheckpointError:
-    problem = (str(error).splitlines() or [type(error).__name__])[0]
-    return CheckpointError(f"{folder / RESUME}: damaged ({problem}); delete it, and train again with --force")
