@@ -145,8 +145,8 @@ def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json:
 
 def _plain(prediction: Prediction) -> str:
     """Return a prediction as two lines: letters, then words."""
-    letters = "  ".join(f"{n.character.replace(' ', '␣')} {n.probability:.2f}" for n in prediction.next)
-    words = "  ".join(f"{w.word} {w.probability:.2f}" for w in prediction.words)
+    letters = "  ".join(f"{n.character.replace(' ', '␣')} {n.probability:.3f}" for n in prediction.next)
+    words = "  ".join(f"{w.word} {w.probability:.3f}" for w in prediction.words)
     return f"{prediction.text}\n  next   {letters}\n  words  {words}"
 
 

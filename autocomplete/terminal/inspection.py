@@ -52,7 +52,7 @@ def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
     """Return a line for each checkpoint."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("name", "network", "corpus", "bits/char", "folder"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=heading != "folder", overflow="fold")
     for folder, checkpoint in checkpoints.items():
         sizes = checkpoint.configuration
         bits = checkpoint.figures.get("training", {}).get("bits_per_character")
@@ -61,7 +61,7 @@ def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
             f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}",
             str(checkpoint.corpus.get("name", "")),
             "" if bits is None else f"{bits:.3f}",
-            str(folder),
+            str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder),
         )
     return table
 
