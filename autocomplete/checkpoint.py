@@ -179,8 +179,9 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
     :param size: bytes needed.
     :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written or is full.
     """
-    if not overwrite:
-        _refuse_existing(folder)
+    _check_name(folder, overwrite=overwrite)
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise CheckpointError(f"{folder}: cannot be written ({folder.parent} is a file, not a folder); move it away")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder.parent):
@@ -194,13 +195,20 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
         )
 
 
-def _refuse_existing(folder: Path) -> None:
+def _check_name(folder: Path, *, overwrite: bool) -> None:
+    """Refuse to replace what is no checkpoint, and a checkpoint unless that is asked for."""
     try:
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         exists = folder.exists()
     except OSError as error:  # a name that is too long
         raise _cannot_write(folder, error) from None
-    if exists:
-        raise CheckpointError(f"{folder}: a checkpoint of this name exists; choose another --name, or add --force")
+    if exists and (MODEL not in names or names - {MODEL, LEXICON, RESUME}):
+        raise CheckpointError(f"{folder}: exists and is not, or not only, a checkpoint; choose another --name")
+    if exists and not overwrite:
+        go_on = "add --resume to go on with it, or " if RESUME in names else ""
+        raise CheckpointError(
+            f"{folder}: a checkpoint of this name exists; {go_on}choose another --name, or add --force to replace it"
+        )
 
 
 def write_checkpoint(
@@ -212,8 +220,7 @@ def write_checkpoint(
     :param lexicon: surfaces with their counts, the most frequent first.
     :raises CheckpointError: where it exists and `overwrite` is false, or cannot be written; what was there stays.
     """
-    if not overwrite:
-        _refuse_existing(folder)
+    _check_name(folder, overwrite=overwrite)
     fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
     former = folder.with_name(f".{folder.name}.former-{os.getpid()}")
     try:

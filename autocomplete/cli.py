@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
     # One step of a network is too small to be worth two threads: they cost more than they bring. Read when numpy loads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # an old encoding shall not end the program
+            stream.reconfigure(errors="replace")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     try:
@@ -41,9 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = 2
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except BrokenPipeError:  # the reader has gone, as `head` does; not to be told again when Python closes the stream
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    except OSError as error:  # of standard output: files have errors of their own
+        gone = isinstance(error, BrokenPipeError)  # the reader, as `head` does: no mistake
+        if not gone:
+            print(f"autocomplete: standard output: {error.strerror}; write it elsewhere", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # not to be told again when Python closes it
+        status = 0 if gone else 2
     sys.exit(status)
 
 
@@ -99,7 +107,9 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "corpus", nargs="+", type=Path, help="a list of words, of words with a tab and a count, or text"
     )
     parser.add_argument("--name", help="writes ./checkpoints/NAME (default: the name of the first corpus)")
-    parser.add_argument("--force", action="store_true", help="replace a checkpoint of that name")
+    parser.add_argument(
+        "--force", action="store_true", help="replace a checkpoint of that name, from the first validation on"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted training of that name")
     for name, kind, text in [
         ("cell", str, "rnn, gru or lstm (default: lstm)"),
@@ -139,8 +149,13 @@ def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json:
     predictor = _predictor(options)
     for line in lines:
         prediction = predictor.predict(line.rstrip("\r\n"), count)
-        print(json.dumps(prediction.to_json(), ensure_ascii=False) if as_json else _plain(prediction), flush=True)
+        print(_json(prediction.to_json()) if as_json else _plain(prediction), flush=True)
     return 0
+
+
+def _json(value: object) -> str:
+    """Return one line of JSON, with escapes only where the output has another encoding than UTF-8."""
+    return json.dumps(value, ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf"))
 
 
 def _plain(prediction: Prediction) -> str:
@@ -173,10 +188,15 @@ def _train(options: argparse.Namespace) -> int:
     from autocomplete.text.corpus import read_corpus
     from autocomplete.training.settings import TrainingSettings
 
-    known = TrainingSettings.__dataclass_fields__
-    settings = TrainingSettings(**{name: value for name, value in vars(options).items() if name in known})
+    given = {name: value for name, value in vars(options).items() if name in TrainingSettings.__dataclass_fields__}
+    if options.resume and (given or options.force):
+        extra = ["--" + name.replace("_", "-") for name in given] + ["--force"] * options.force
+        raise SettingsError(
+            f"--resume goes on under the settings that the run began with; leave out {', '.join(extra)}"
+        )
+    settings = TrainingSettings(**given)
     name = options.name if options.name is not None else options.corpus[0].stem
-    if name != Path(name).name or name.startswith(".") or not name:
+    if name != Path(name).name or name.startswith((".", "-")) or not name:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
     corpus = read_corpus(options.corpus)
@@ -198,11 +218,10 @@ def _train(options: argparse.Namespace) -> int:
     console = Console()
     console.print(summary(finished, console.width), soft_wrap=False)
     if finished.reason == "interrupted":
-        corpora = " ".join(str(path) for path in options.corpus)
-        go_on = f"autocomplete train {corpora} --name {name} --resume"
-        print(f"interrupted; the best so far is in {folder}. Go on with: {go_on}", file=sys.stderr)
+        go_on = ["autocomplete", "train", *map(str, options.corpus), "--name", name, "--resume"]
+        print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
         return INTERRUPTED
-    print(f"try it: autocomplete type --checkpoint {name}", file=sys.stderr)
+    print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
     return 0
 
 
@@ -231,7 +250,7 @@ def _inspect(options: argparse.Namespace) -> int:
     folder = find_checkpoint(options.checkpoint if options.checkpoint is not None else _default_checkpoint())
     checkpoint = read_checkpoint(folder)
     if options.json:
-        print(json.dumps(checkpoint_json(folder, checkpoint), ensure_ascii=False))
+        print(_json(checkpoint_json(folder, checkpoint)))
     else:
         _print(checkpoint_tables(folder, checkpoint))
     return 0
@@ -254,4 +273,5 @@ def _checkpoints(options: argparse.Namespace) -> int:
 def _print(renderable: object) -> None:
     from rich.console import Console
 
-    Console().print(renderable)
+    # A pipe has no width; what is narrower stays as it is.
+    Console(width=None if sys.stdout.isatty() else 160).print(renderable)

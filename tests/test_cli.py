@@ -168,6 +168,9 @@ def test_a_missing_corpus_and_a_folder_are_told_apart(tmp_path):
         ["--name", "../up"],
         ["--hidden", "many"],
         ["--resume"],
+        ["--resume", "--hidden", "32"],
+        ["--resume", "--force"],
+        ["--name=-x"],
         ["--no-such-option"],
     ],
     ids=" ".join,
@@ -192,6 +195,42 @@ def test_force_replaces_a_checkpoint(tmp_path):
     answer = json.loads(autocomplete("inspect", "words", "--json", folder=tmp_path).stdout)
     assert answer["configuration"]["hidden"] == 12
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["words"]
+
+
+@pytest.mark.parametrize("name", ["thesis", "notes"])
+def test_force_never_replaces_what_is_no_checkpoint(trained, tmp_path, name):
+    (tmp_path / "words.txt").write_text("name\n")
+    (tmp_path / "checkpoints/thesis").mkdir(parents=True)
+    (tmp_path / "checkpoints/thesis/chapter.txt").write_text("precious")
+    (tmp_path / "checkpoints/notes").write_text("a file")
+    before = snapshot(tmp_path)
+    fails(
+        autocomplete("train", "words.txt", *SMALL, "--name", name, "--force", folder=tmp_path), name, "another --name"
+    )
+    assert snapshot(tmp_path) == before
+
+
+def test_an_output_of_another_encoding_is_no_error(trained):
+    for arguments in (["suggest", "日 na"], ["suggest", "--json", "日 na"], ["inspect", "words"]):
+        completed = subprocess.run(
+            [sys.executable, "-m", "autocomplete", *arguments, *["--checkpoint", "words"] * (arguments[0] == "suggest")],
+            cwd=trained, env=ENVIRONMENT | {"PYTHONIOENCODING": "cp1252"}, capture_output=True, check=False,
+        )  # fmt: skip
+        assert completed.returncode == 0, completed.stderr
+        completed.stdout.decode("cp1252")
+        if "--json" in arguments:
+            assert json.loads(completed.stdout)["text"] == "日 na"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_an_output_that_is_full_is_told_in_one_line(trained):
+    with Path("/dev/full").open("w") as full:
+        completed = subprocess.run(
+            [sys.executable, "-m", "autocomplete", "suggest", "--checkpoint", "words", "na"],
+            cwd=trained, env=ENVIRONMENT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert completed.returncode == 2
+    assert completed.stderr == "autocomplete: standard output: No space left on device; write it elsewhere\n"
 
 
 def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path):
@@ -263,8 +302,9 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "autocomplete train words.txt --name words --resume" in errors
+    assert "go on with: autocomplete train words.txt --name words --resume" in errors
     assert (tmp_path / "checkpoints/words/resume.safetensors").exists()
+    fails(autocomplete("train", "words.txt", folder=tmp_path), "--resume")
     assert json.loads(autocomplete("suggest", "na", "--json", "--checkpoint", "words", folder=tmp_path).stdout)["words"]
 
     (tmp_path / "other.txt").write_text("other\n")

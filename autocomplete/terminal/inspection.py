@@ -69,6 +69,10 @@ def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
 def _pairs(title: str, values: Mapping[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
     for name, value in values.items():
+        if value is None:
+            continue
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
         shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(name.replace("_", " "), shown)
     return table

@@ -42,6 +42,7 @@ class TrainingDisplay:
             console=console,
         )
         self._task = self._bar.add_task("training", total=1.0, status="")
+        self._holds_out = True
         self._validations: deque[Validated] = deque(maxlen=_VALIDATIONS_SHOWN)
         self._live = Live(self._draw(), console=console, refresh_per_second=8, transient=True)
 
@@ -60,7 +61,8 @@ class TrainingDisplay:
         """Show one event."""
         if isinstance(event, Started):
             for line in _describe(event):
-                self._console.print(line, style="dim", highlight=False, soft_wrap=True)
+                self._console.print(line, style="dim", highlight=False, soft_wrap=not self._console.is_terminal)
+            self._holds_out = event.held_out > 0
         elif isinstance(event, Step):
             left = "" if event.seconds_left is None else f"  {_duration(event.seconds_left)} left"
             status = f"{event.bits_per_character:.3f} bits/char  {event.characters_per_second:,.0f} chars/s{left}"
@@ -70,13 +72,22 @@ class TrainingDisplay:
             if self._console.is_terminal:
                 self._live.update(self._draw())
             else:
-                self._console.print(_line(event), highlight=False, soft_wrap=True)
+                self._console.print(self._line(event), highlight=False, soft_wrap=True)
+
+    def _line(self, validated: Validated) -> str:
+        better = "best so far" if validated.best else "no better"
+        words = "held out" if self._holds_out else "measured"
+        return (
+            f"step {validated.step}: training {validated.training_bits:.3f}, {words} {validated.held_out_bits:.3f} "
+            f"bits/char, {better}; {', '.join(validated.samples)}"
+        )
 
     def _draw(self) -> RenderableType:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for heading in ("step", "training", "held out"):
-            table.add_column(heading, justify="right")
-        table.add_column("words that it makes up", no_wrap=True, overflow="ellipsis")
+        for heading in ("step", "training", "held out" if self._holds_out else "measured"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        room = max(10, self._console.width - 32)  # beside the figures, which matter more
+        table.add_column("words that it makes up", no_wrap=True, overflow="ellipsis", max_width=room)
         for validated in self._validations:
             table.add_row(
                 str(validated.step),
@@ -94,18 +105,22 @@ def summary(finished: Finished, width: int) -> RenderableType:
     table = Table(title="What the network learned", title_justify="left", title_style="bold")
     table.add_column("")
     table.add_column("training words", justify="right")
-    table.add_column("held-out words", justify="right")
+    kinds = ["training", "held_out"] if figures["held_out_words"] else ["training"]
+    if "held_out" in kinds:
+        table.add_column("held-out words", justify="right")
     for label, name, unit in [
         ("bits per character", "bits_per_character", ""),
         ("next letter right", "accuracy_top_1", "%"),
         ("among the best three", "accuracy_top_3", "%"),
         ("bits per word, network", "bits_per_word", ""),
     ]:
-        table.add_row(label, *(_figure(figures[words][name], unit) for words in ("training", "held_out")))
+        table.add_row(label, *(_figure(figures[words][name], unit) for words in kinds))
     table.add_section()
-    table.add_row("entropy of the words", _figure(figures["training_entropy"]), "")
-    table.add_row("bits per word, with lexicon", _figure(figures["mixture_bits_per_word"]), "")
-    table.add_row("prior of the network", _figure(figures["network_prior"], "%"), "")
+    table.add_row("entropy of these words", _figure(figures["training_entropy"]))
+    table.add_section()
+    table.add_row("entropy of all words", _figure(figures["entropy"]))
+    table.add_row("bits per word, with lexicon", _figure(figures["mixture_bits_per_word"]))
+    table.add_row("prior of the network", _figure(figures["network_prior"], "%"))
     done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
         finished.reason
     ]
@@ -119,9 +134,10 @@ def _curve(curve: list[tuple[int, float, float]], width: int) -> RenderableType:
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plotsize(min(width, 80), 14)
-    plotext.title("bits per character, by step")
-    plotext.plot(steps, training, marker="braille", label="training")
-    plotext.plot(steps, held_out, marker="braille", label="held out")
+    plotext.title("bits per character by step: training ⠒, held out •")
+    plotext.plot(steps, training, marker="braille")
+    plotext.scatter(steps, held_out, marker="dot")
+    plotext.xticks([steps[round(i * (len(steps) - 1) / 4)] for i in range(5)])
     return Text.from_ansi(plotext.build())
 
 
@@ -134,14 +150,6 @@ def _describe(started: Started) -> list[str]:
         f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}, {sizes.parameters:,} parameters, on {started.device} in "
         f"{started.precision}; {held_out}{resumed}",
     ]
-
-
-def _line(validated: Validated) -> str:
-    better = "best so far" if validated.best else "no better"
-    return (
-        f"step {validated.step}: training {validated.training_bits:.3f}, held out {validated.held_out_bits:.3f} "
-        f"bits/char, {better}; {', '.join(validated.samples)}"
-    )
 
 
 def _figure(value: float, unit: str = "") -> str:

@@ -80,9 +80,10 @@ class Corpus:
     def describe(self) -> str:
         """Return one sentence about what was read."""
         kinds = " and ".join(dict.fromkeys(self.kinds))
+        words = "word" if len(self.words) == 1 else "words"
         left_out = f"; left out {self.left_out:,} words of over {_LONGEST_WORD} characters" if self.left_out else ""
         return (
-            f"read {self.name} as {kinds}: {len(self.words):,} distinct words, {self.characters:,} characters, "
+            f"read {self.name} as {kinds}: {len(self.words):,} distinct {words}, {self.characters:,} characters, "
             f"{self.distinct_characters:,} distinct characters{left_out}"
         )
 

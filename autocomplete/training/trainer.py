@@ -142,7 +142,11 @@ def train(
     seen, held_out = hold_out(counts, settings.held_out, generator)
     validation = Validation(words, counts, seen, held_out, generator)
     sampler = WordSampler(counts[seen], settings.alpha, settings.draws, generator)
-    model = CharRNN(configuration, settings.dropout).to(device)
+    try:
+        model = CharRNN(configuration, settings.dropout).to(device)
+    except RuntimeError as error:  # what torch raises for want of memory
+        problem = str(error).splitlines()[0]
+        raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
     )

@@ -20,7 +20,8 @@ from autocomplete.training.model import CharRNN
 __all__ = ["Validation", "hold_out"]
 
 _SAMPLE = 2_048  # words drawn once, by count, to stand for those that are learned; measuring all would take too long
-_MOST_UNSEEN = 0.5  # a list that has each word once would say that all are new, and its own words should count too
+_FEW = 100  # held-out words; fewer tell little, and count for less in proportion
+_MOST_UNSEEN = 0.1  # for the prior: whoever trains on a list means to type its words, even if it has each of them once
 
 
 def hold_out(
@@ -61,7 +62,8 @@ class Validation:
         self._words, self._counts, self._seen, self._held_out = words, counts, seen, held_out
         rows, self._sample_weights = WordSampler(counts[seen], 1.0, _SAMPLE, generator).draw()
         self._sample = seen[rows]
-        self._unseen = max(unseen_rate(counts), float(counts[held_out].sum() / counts.sum()))
+        unseen = max(unseen_rate(counts), float(counts[held_out].sum() / counts.sum()))
+        self._unseen = unseen * len(held_out) / (len(held_out) + _FEW)
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits per character of the next word typed, by which runs are compared, and of a word never seen."""
@@ -92,6 +94,7 @@ class Validation:
             "entropy": -float(counts @ lexicon) / float(counts.sum()) / math.log(2),
             "training_entropy": -float(counts[seen] @ partial[seen]) / float(counts[seen].sum()) / math.log(2),
             "mixture_bits_per_word": -float(counts @ mixture) / float(counts.sum()) / math.log(2),
+            "held_out_words": len(counts) - len(seen),
             "unseen_rate": self._unseen,
             "network_prior": prior,
         }
