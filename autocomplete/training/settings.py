@@ -103,6 +103,16 @@ class TrainingSettings:
         time = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
         return min(1.0, max(steps / self.step_limit, time))
 
+    def validation_share(self, seconds: float) -> float:
+        """
+        Return the share of the run from one validation to the next.
+
+        :param seconds: that one takes. Where time is what is given, a tenth of it at most goes into validations; where steps are,
+            the clock has no say, so that a run can be repeated.
+        """
+        share = 1 / self.validations
+        return share if self.minutes is None else max(share, 10 * seconds / (60 * self.minutes))
+
     def rate(self, steps: int, progress: float) -> float:
         """Return the learning rate: linear warm-up, then half a cosine (Loshchilov and Hutter, 2017) down to 2 %."""
         warm = min(1.0, (steps + 1) / (self.warmup + 1))

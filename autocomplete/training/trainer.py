@@ -187,9 +187,10 @@ def train(
         elif progress < 1.0 and progress < state.next_validation:
             continue
 
-        state.next_validation = progress + 1 / settings.validations
+        began = time.monotonic()
         bits, held_out_bits = validation.bits(model)
         best = bits < state.best_bits - _BETTER
+        state.next_validation = progress + settings.validation_share(time.monotonic() - began)
         state.validations_since_best = 0 if best else state.validations_since_best + 1
         state.curve.append((state.steps, state.training_bits, held_out_bits))
         if best:
