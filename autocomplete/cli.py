@@ -46,10 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = 2
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except OSError as error:  # of standard output: files have errors of their own
+    except OSError as error:  # of standard output, mostly: the files that a user names have errors of their own
         gone = isinstance(error, BrokenPipeError)  # the reader, as `head` does: no mistake
         if not gone:
-            print(f"autocomplete: standard output: {error.strerror}; write it elsewhere", file=sys.stderr)
+            where = error.filename or "standard output"
+            print(f"autocomplete: {where}: {error.strerror}; write it elsewhere", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # not to be told again when Python closes it
         status = 0 if gone else 2
     sys.exit(status)
@@ -135,8 +136,8 @@ def _type(options: argparse.Namespace) -> int:
         return _answer_lines(options, sys.stdin, as_json=False)
     from autocomplete.terminal.repl import run_prompt
 
-    name = options.checkpoint or _default_checkpoint()
-    return run_prompt(lambda: _predictor(options), checkpoint_name=Path(name).name, count=_count(options))
+    name = Path(_checkpoint_name(options)).name
+    return run_prompt(lambda: _predictor(options), checkpoint_name=name, count=_count(options))
 
 
 def _suggest(options: argparse.Namespace) -> int:
@@ -168,7 +169,7 @@ def _plain(prediction: Prediction) -> str:
 def _predictor(options: argparse.Namespace) -> Predictor:
     from autocomplete.inference.predictor import Predictor
 
-    return Predictor.load(options.checkpoint or _default_checkpoint(), members=options.members)
+    return Predictor.load(_checkpoint_name(options), members=options.members)
 
 
 def _count(options: argparse.Namespace) -> int:
@@ -178,10 +179,10 @@ def _count(options: argparse.Namespace) -> int:
     return count
 
 
-def _default_checkpoint() -> str:
+def _checkpoint_name(options: argparse.Namespace) -> str:
     from autocomplete.checkpoint import DEFAULT
 
-    return DEFAULT
+    return DEFAULT if options.checkpoint is None else options.checkpoint
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -247,7 +248,7 @@ def _inspect(options: argparse.Namespace) -> int:
     from autocomplete.checkpoint import find_checkpoint, read_checkpoint
     from autocomplete.terminal.inspection import checkpoint_json, checkpoint_tables
 
-    folder = find_checkpoint(options.checkpoint if options.checkpoint is not None else _default_checkpoint())
+    folder = find_checkpoint(_checkpoint_name(options))
     checkpoint = read_checkpoint(folder)
     if options.json:
         print(_json(checkpoint_json(folder, checkpoint)))

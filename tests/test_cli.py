@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -283,6 +284,24 @@ def test_a_damaged_checkpoint_is_told_in_one_line(trained, tmp_path, damage):
     if damage != "lexicon":
         fails(autocomplete("inspect", str(folder), folder=tmp_path), "broken")
     assert snapshot(folder) == before
+
+
+def test_the_defaults_that_help_tells_are_those_of_the_settings(tmp_path):
+    from autocomplete.training.settings import TrainingSettings
+
+    options = autocomplete("train", "--help", folder=tmp_path).stdout.split("\n  --")[1:]
+    found = (re.match(r"([a-z-]+)\b.*\(default:\s+([\w.]+)", option, re.DOTALL) for option in options)
+    told = dict(match.groups() for match in found if match)
+    settings = vars(TrainingSettings()) | {"steps": TrainingSettings.default_steps}
+    checked = {name: value for name, value in told.items() if name.replace("-", "_") in settings}
+    assert len(checked) >= 12
+    for name, value in checked.items():
+        default = settings[name.replace("-", "_")]
+        assert type(default)(value) == default, name
+
+
+def test_an_empty_checkpoint_name_is_a_mistake(trained):
+    fails(autocomplete("suggest", "na", "--checkpoint", "", folder=trained), "empty")
 
 
 def test_an_unknown_checkpoint_is_told_with_those_that_there_are(trained):

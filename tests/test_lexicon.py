@@ -85,6 +85,15 @@ def test_order_of_the_words_does_not_matter() -> None:
         np.testing.assert_array_equal(probabilities(make(counts), prefix), probabilities(make(turned), prefix))
 
 
+def test_characters_that_the_vocabulary_lacks_do_not_confuse_the_others() -> None:
+    """Sorted by character, the two unknown ones stand on either side of ñ; by id, they are the same."""
+    vocabulary = Vocabulary("abñ")
+    lexicon = Lexicon(["aé", "añ", "aö", "b"], [1.0, 2.0, 3.0, 4.0], vocabulary)
+    answers = np.exp(lexicon.log_probabilities(lexicon.step(lexicon.start(), vocabulary.encode("a")))[0])
+    assert answers[vocabulary.encode("ñ")] == pytest.approx(2 / 6, rel=1e-5)
+    assert answers[UNKNOWN] == pytest.approx(4 / 6, rel=1e-5)
+
+
 @pytest.mark.parametrize("order", ["dcba", "badc"])
 def test_order_of_the_vocabulary_does_not_matter(order: str) -> None:
     """A checkpoint may list its characters in any order."""

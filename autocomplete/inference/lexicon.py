@@ -31,16 +31,13 @@ class Lexicon:
     def __init__(
         self, words: Sequence[str], counts: Sequence[float] | NDArray[np.float64], vocabulary: Vocabulary
     ) -> None:
-        # The tree wants the words in the order of their ids. That is mostly the order of the characters.
-        is_ordered = list(vocabulary.characters) == sorted(vocabulary.characters)
-        order = sorted(range(len(words)), key=lambda i: words[i] if is_ordered else vocabulary.encode(words[i]))
+        order = vocabulary.sort(words)
         ids, starts = vocabulary.encode_words([words[i] for i in order])
         trie = Trie.build(ids, starts, np.asarray(counts, dtype=np.float64)[order])
         self._nowhere = len(trie.symbols)
         self._size = len(vocabulary)
-        self._edges = (
-            trie.sources.astype(np.int64) * self._size + trie.targets
-        )  # ascending, to be looked up by bisection
+        # Ascending, to be looked up by bisection.
+        self._edges = trie.sources.astype(np.int64) * self._size + trie.targets
         self._children = np.where(trie.children < 0, self._nowhere, trie.children)
         self._targets = trie.targets
         self._first_edges = np.searchsorted(trie.sources, np.arange(self._nowhere + 2))  # of each node

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from autocomplete.errors import CorpusError
 from autocomplete.text.normalize import Normalization, is_word_character
 
-__all__ = ["Corpus", "Kind", "read_corpus"]
+__all__ = ["Corpus", "Kind", "entropy", "read_corpus"]
 
 Kind = Literal["word list", "word counts", "running text"]
 
@@ -69,9 +69,8 @@ class Corpus:
 
     @property
     def entropy(self) -> float:
-        """The entropy of the counts in bits per word: what no model of these words, drawn by count, can beat."""
-        probabilities = self.counts / self.counts.sum()
-        return float(-(probabilities * np.log2(probabilities)).sum())
+        """The entropy of the counts, in bits per word."""
+        return entropy(self.counts)
 
     def surface(self, word: str) -> str:
         """Return how a word of the corpus is written."""
@@ -86,6 +85,12 @@ class Corpus:
             f"read {self.name} as {kinds}: {len(self.words):,} distinct {words}, {self.characters:,} characters, "
             f"{self.distinct_characters:,} distinct characters{left_out}"
         )
+
+
+def entropy(counts: NDArray[np.float64]) -> float:
+    """Return the entropy of words drawn by count, in bits per word: what no model of them can beat."""
+    probabilities = counts / counts.sum()
+    return float(-(probabilities * np.log2(probabilities)).sum())
 
 
 def read_corpus(paths: Sequence[Path], normalization: Normalization | None = None) -> Corpus:

@@ -68,6 +68,12 @@ class Vocabulary:
         np.cumsum(lengths, out=starts[1:])
         return ids[positions], starts
 
+    def sort(self, words: Sequence[str]) -> list[int]:
+        """Return the places of the words in the order of their ids, as a `Trie` wants them."""
+        # Mostly that is the order of the characters, by which Python sorts much faster.
+        plain = list(self.characters) == sorted(self.characters) and self._ids.keys() >= set().union(*words)
+        return sorted(range(len(words)), key=lambda i: words[i] if plain else self.encode(words[i]))
+
     def decode(self, ids: Iterable[int]) -> str:
         """Return the characters of ids; BOUNDARY is written as nothing, UNKNOWN as the replacement character."""
         return "".join(self.character(i) for i in ids if i != BOUNDARY)

@@ -85,9 +85,8 @@ class Words:
     """
 
     def __init__(self, words: Sequence[str], vocabulary: Vocabulary) -> None:
-        encoded = [vocabulary.encode(word) for word in words]
         # (words,) the place in `words` of each word in the order of this class
-        self.order: NDArray[np.int64] = np.array(sorted(range(len(words)), key=encoded.__getitem__))
+        self.order: NDArray[np.int64] = np.array(vocabulary.sort(words))
         self._ids, self._starts = vocabulary.encode_words([words[i] for i in self.order])
 
     def __len__(self) -> int:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.text.corpus import entropy
 from autocomplete.training.batches import Words, WordSampler
-from autocomplete.training.measure import Measurement, measure, tune_prior, unseen_rate
+from autocomplete.training.measure import measure, tune_prior, unseen_rate
 from autocomplete.training.model import CharRNN
 
 __all__ = ["Validation", "hold_out"]
@@ -67,7 +68,9 @@ class Validation:
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits per character of the next word typed, by which runs are compared, and of a word never seen."""
-        held_out = self._figures(measure(model, self._words, self._held_out), self._held_out)["bits_per_character"]
+        held_out = measure(model, self._words, self._held_out).figures(self._counts[self._held_out])[
+            "bits_per_character"
+        ]
         learned = measure(model, self._words, self._sample).figures(self._sample_weights)["bits_per_character"]
         return (1 - self._unseen) * learned + self._unseen * held_out, held_out
 
@@ -88,16 +91,13 @@ class Validation:
         lexicon = np.log(counts / counts.sum())
         mixture = np.logaddexp(math.log(prior) + every.log_probabilities, math.log1p(-prior) + lexicon)
         return {
-            "training": self._figures(every.take(seen), seen),
-            "held_out": self._figures(every.take(held_out), held_out),
+            "training": every.take(seen).figures(counts[seen]),
+            "held_out": every.take(held_out).figures(counts[held_out]),
             "all": every.figures(counts),
-            "entropy": -float(counts @ lexicon) / float(counts.sum()) / math.log(2),
-            "training_entropy": -float(counts[seen] @ partial[seen]) / float(counts[seen].sum()) / math.log(2),
+            "entropy": entropy(counts),
+            "training_entropy": entropy(counts[seen]),
             "mixture_bits_per_word": -float(counts @ mixture) / float(counts.sum()) / math.log(2),
             "held_out_words": len(counts) - len(seen),
             "unseen_rate": self._unseen,
             "network_prior": prior,
         }
-
-    def _figures(self, measured: Measurement, rows: NDArray[np.int64]) -> dict[str, float]:
-        return measured.figures(self._counts[rows])
