@@ -44,15 +44,17 @@ __all__ = [
     "find_checkpoint",
     "list_checkpoints",
     "read_checkpoint",
+    "read_context",
     "read_lexicon",
     "replace_file",
     "update_checkpoint",
     "write_checkpoint",
+    "write_context",
 ]
 
 FORMAT_VERSION = 1
 DEFAULT = "english"
-MODEL, LEXICON, RESUME = "model.safetensors", "lexicon.tsv", "resume.safetensors"
+MODEL, LEXICON, CONTEXT, RESUME = "model.safetensors", "lexicon.tsv", "context.safetensors", "resume.safetensors"
 
 Cell = Literal["rnn", "gru", "lstm"]
 _GATES: dict[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -66,6 +68,8 @@ class Configuration:
 
     :param vocabulary: symbols, the special ones included.
     :param embedding: numbers that a symbol is embedded in.
+    :param tied: whether outputs are projected to the size of an embedding and compared with the embeddings themselves (Inan et
+        al., 2017; Press and Wolf, 2017), which spares the decoder of a large vocabulary.
     :raises SettingsError: for an unknown cell or a size that no network has.
     """
 
@@ -74,6 +78,7 @@ class Configuration:
     layers: int = 1
     hidden: int = 256
     embedding: int = 64
+    tied: bool = False
 
     def __post_init__(self) -> None:
         if self.cell not in _GATES:
@@ -94,7 +99,12 @@ class Configuration:
                 f"recurrent.bias_ih_l{layer}": (rows,),
                 f"recurrent.bias_hh_l{layer}": (rows,),
             }
-        return shapes | {"decoder.weight": (self.vocabulary, self.hidden), "decoder.bias": (self.vocabulary,)}
+        decoder = (
+            ("projection.weight", (self.embedding, self.hidden))
+            if self.tied
+            else ("decoder.weight", (self.vocabulary, self.hidden))
+        )
+        return shapes | dict([decoder, ("decoder.bias", (self.vocabulary,))])
 
     @property
     def parameters(self) -> int:
@@ -202,7 +212,7 @@ def _check_name(folder: Path, *, overwrite: bool) -> None:
         exists = folder.exists()
     except OSError as error:  # a name that is too long
         raise _cannot_write(folder, error) from None
-    if exists and (MODEL not in names or names - {MODEL, LEXICON, RESUME}):
+    if exists and (MODEL not in names or names - {MODEL, LEXICON, CONTEXT, RESUME}):
         raise CheckpointError(f"{folder}: exists and is not, or not only, a checkpoint; choose another --name")
     if exists and not overwrite:
         go_on = "add --resume to go on with it, or " if RESUME in names else ""
@@ -238,6 +248,27 @@ def write_checkpoint(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
+
+
+def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
+    """Write, or replace in one step, what a checkpoint knows of words in context; raise CheckpointError where that fails."""
+    replace_file(folder / CONTEXT, save(dict(tensors), metadata={_METADATA_KEY: json.dumps(metadata)}))
+
+
+def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+    """
+    Return what a checkpoint knows of words in context, None where it knows nothing.
+
+    :raises CheckpointError: where the file is damaged.
+    """
+    path = folder / CONTEXT
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[_METADATA_KEY])  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); train it again, or copy it again") from None
 
 
 def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

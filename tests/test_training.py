@@ -291,7 +291,7 @@ def test_measure_is_the_same_in_any_number_of_parts(make_corpus: Make, monkeypat
 
 def test_rate_rises_then_falls() -> None:
     settings = TrainingSettings(learning_rate=0.01, warmup=10, steps=100)
-    rates = [settings.rate(step, settings.progress(step, 0.0)) for step in range(101)]
+    rates = [settings.rate(0.5, step, settings.progress(step, 0.0)) for step in range(101)]
     assert rates[0] == pytest.approx(0.01 / 11)
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)

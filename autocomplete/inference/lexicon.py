@@ -1,5 +1,5 @@
 """
-The corpus's words and counts as a character language model.
+Words and how probable each is, as a character language model.
 
 A state is the node of a trie. The probability of a next letter is the share of the words below the node, by count, that
 go on with it. After a prefix that no word has, the lexicon has nothing to add: the word ends. It gave that prefix the
@@ -8,7 +8,10 @@ probability zero, so a mixture no longer asks it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +44,29 @@ class Lexicon:
         self._children = np.where(trie.children < 0, self._nowhere, trie.children)
         self._targets = trie.targets
         self._first_edges = np.searchsorted(trie.sources, np.arange(self._nowhere + 2))  # of each node
-        below = np.bincount(trie.sources, weights=trie.masses)
-        self._log_shares = np.log(trie.masses / below[trie.sources]).astype(np.float32)
+        # Sorted words that share a prefix stand together: those that take an edge are those from one place up to another.
+        edges = np.arange(len(trie.sources))
+        self._edge_firsts = trie.character_words[np.searchsorted(trie.character_edges, edges)]
+        self._edge_stops = trie.character_words[np.searchsorted(trie.character_edges, edges, side="right") - 1] + 1
+        self.words: tuple[str, ...] = tuple(words[i] for i in order)
+        self.counts = np.asarray(counts, dtype=np.float64)[order]
+        self._weigh(self.counts, 1.0)
+
+    def weighed(self, probabilities: NDArray[Any], word_begins: float) -> Self:
+        """
+        Return the same words with other probabilities, as they have them in some context.
+
+        :param probabilities: (words,) in the order of `words`; they are scaled to sum to 1.
+        :param word_begins: the probability that a word begins here at all; the rest is given to the boundary.
+        """
+        other = copy(self)
+        other._weigh(probabilities, word_begins)
+        return other
+
+    def _weigh(self, masses: NDArray[Any], word_begins: float) -> None:
+        self._cumulative = np.zeros(len(masses) + 1)
+        np.cumsum(masses, out=self._cumulative[1:])
+        self._word_begins = word_begins
 
     def start(self) -> States:
         """Return the empty prefix."""
@@ -64,6 +88,18 @@ class Lexicon:
         degrees = last - first
         rows = np.repeat(np.arange(len(nodes)), degrees)
         edges = np.arange(len(rows)) + np.repeat(last - np.cumsum(degrees), degrees)
-        result[rows, self._targets[edges]] = self._log_shares[edges]
-        result[nodes == self._nowhere, BOUNDARY] = 0.0
+        if len(edges):
+            masses = self._cumulative[self._edge_stops[edges]] - self._cumulative[self._edge_firsts[edges]]
+            below = np.bincount(rows, weights=masses, minlength=len(nodes))[rows]
+            with np.errstate(divide="ignore", invalid="ignore"):  # a prefix whose words have all become impossible
+                shares = np.log(masses / below)
+            result[rows, self._targets[edges]] = np.where(below > 0, shares, -np.inf)
+            impossible = np.bincount(rows, weights=masses, minlength=len(nodes)) <= 0
+        else:
+            impossible = nodes == self._nowhere
+        if self._word_begins < 1:
+            fresh = nodes == 0
+            result[fresh] += math.log(max(self._word_begins, 1e-30))
+            result[fresh, BOUNDARY] = math.log(1 - self._word_begins)
+        result[impossible, BOUNDARY] = 0.0
         return result

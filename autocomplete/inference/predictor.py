@@ -3,33 +3,46 @@ Text in, suggestions out.
 
 The predictor keeps the search tree of the words typed before, so one more letter costs one step of the model at most, a
 letter that the last search went through costs none, nor does Backspace; after an edit in the middle of a word only
-what follows is computed. With a checkpoint of words there is no context: each word on a line starts afresh.
+what follows is computed. A checkpoint of text predicts each word from the line before it; with a checkpoint of words there
+is no context, and each word on a line starts afresh.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.checkpoint import DEFAULT, Checkpoint, Configuration, find_checkpoint, read_checkpoint, read_lexicon
+from autocomplete.checkpoint import (
+    DEFAULT,
+    Checkpoint,
+    Configuration,
+    find_checkpoint,
+    read_checkpoint,
+    read_context,
+    read_lexicon,
+)
 from autocomplete.errors import CheckpointError
+from autocomplete.inference.context import NextWords, TextLine, WithinWord
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.mixture import Mixture
 from autocomplete.inference.model import CharacterLanguageModel
 from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree
-from autocomplete.text.normalize import split_last_word
-from autocomplete.text.vocabulary import UNKNOWN
+from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree, hidden_words
+from autocomplete.text.explicit import explicit_words
+from autocomplete.text.normalize import APOSTROPHES, split_last_word
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
 
-Members = Literal["mixture", "network", "lexicon"]
+Members = Literal["mixture", "network", "lexicon", "ngrams", "words"]
 
+_WORD_MEMBERS: tuple[Members, ...] = ("lexicon", "ngrams", "words")
+_TREES = 3  # words whose search trees are kept: Backspace often goes back to the one before
 _TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
 
 
@@ -91,7 +104,9 @@ class Predictor:
     Predicts the rest of a line from a checkpoint. For use from one thread at a time.
 
     :param lexicon: surfaces with their counts; may be empty, and then the network is asked alone.
-    :param members: "mixture" asks network and lexicon together, the others one of them.
+    :param context: what a checkpoint of text knows of words in context, as `read_context` gives it.
+    :param members: "mixture" asks all that the checkpoint has together, the others one of them.
+    :param hidden: words that are never offered.
     :param floor: words and characters less probable than this are not offered.
     :param budget: what one search may spend.
     :raises CheckpointError: where the lexicon is asked for and there is none.
@@ -102,9 +117,11 @@ class Predictor:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        lexicon: dict[str, float],
+        lexicon: Mapping[str, float],
+        context: tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]] | None = None,
         *,
         members: Members = "mixture",
+        hidden: Iterable[str] = (),
         floor: float = 1e-4,
         budget: Budget | None = None,
     ) -> None:
@@ -120,25 +137,42 @@ class Predictor:
             counts[key] = counts.get(key, 0.0) + count
             if key != surface:
                 self._surfaces.setdefault(key, surface)
-        self.model = self._build(members, counts)
-        self._tree = SearchTree(self.model)
         self._alphabet = frozenset(character for character in self._vocabulary.characters if not character.isspace())
+        self._hidden = hidden_words(self._vocabulary.encode(self._normalization.key(word)) for word in hidden)
+        self._network = type(self).network(checkpoint.configuration, checkpoint.tensors)
+        self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
+        self._line: TextLine | None = None
+        self._next_words: NextWords | None = None
+        if checkpoint.unit == "text":
+            self._alphabet = APOSTROPHES
+            begin, inside = self._vocabulary.word_symbols()
+            self._ends = (np.flatnonzero(~inside), np.flatnonzero(~begin))  # by whether no letter has been typed
+            self._line = TextLine(self._network, self._vocabulary, self._normalization)
+            if context is not None and self._lexicon is not None:
+                self._next_words = NextWords(self._lexicon.words, *context, self._normalization)
+        self._members = self._check(members)
+        self._trees: dict[str, SearchTree] = {}  # by the line before the word, the one used last being last
+        self._tree("")
 
     @classmethod
-    def load(cls, name: str = DEFAULT, *, members: Members = "mixture") -> Self:
+    def load(cls, name: str = DEFAULT, *, members: Members = "mixture", explicit: bool = False) -> Self:
         """
         Return the predictor of a checkpoint.
 
         :param name: of a checkpoint, or its folder.
+        :param explicit: whether to offer slurs and obscenities, too.
         :raises CheckpointError: where it is missing or damaged.
         """
         folder = find_checkpoint(name)
-        return cls(read_checkpoint(folder), read_lexicon(folder), members=members)
+        hidden = () if explicit else explicit_words()
+        checkpoint, lexicon, context = read_checkpoint(folder), read_lexicon(folder), read_context(folder)
+        return cls(checkpoint, lexicon, context, members=members, hidden=hidden)
 
     def next_characters(self, text: str, count: int = 5) -> list[NextCharacter]:
         """Return the most probable next characters after a text, best first."""
-        typed = self._typed(text)
-        return self._next(self._node(typed), typed, count)
+        before, typed = self._split(text)
+        tree = self._tree(before)
+        return self._next(tree, self._node(tree, typed), typed, count)
 
     def suggest(self, text: str, count: int = 5) -> list[Suggestion]:
         """Return the most probable words that the end of a text can become, best first."""
@@ -159,9 +193,10 @@ class Predictor:
         :param budget: instead of the predictor's own.
         """
         started = time.perf_counter()
-        typed = self._typed(text)
-        node = self._node(typed)
-        next_characters = tuple(self._next(node, typed, characters))
+        before, typed = self._split(text)
+        tree = self._tree(before)
+        node = self._node(tree, typed)
+        next_characters = tuple(self._next(tree, node, typed, characters))
         words: list[Suggestion] = []
 
         def prediction(exact: bool) -> Prediction:
@@ -169,47 +204,119 @@ class Predictor:
             return Prediction(text, next_characters, tuple(words), exact, milliseconds)
 
         yield prediction(exact=False)
-        search = Search(self._tree, node, count, floor=self.floor, budget=budget or self.budget)
+        search = Search(tree, node, count, floor=self.floor, budget=budget or self.budget)
         for found in search:
             words.append(self._suggestion(typed, found))
             if len(words) < count:
                 yield prediction(exact=False)
         yield prediction(search.exact)
 
-    def _build(self, members: Members, counts: dict[str, float]) -> CharacterLanguageModel:
-        network = type(self).network(self.checkpoint.configuration, self.checkpoint.tensors)
-        if members == "network" or (members == "mixture" and not counts):
-            return network
-        if not counts:
-            raise CheckpointError("this checkpoint has no lexicon; ask its network instead")
-        lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary)
+    def score(self, line: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """
+        Return how well a whole line is foreseen.
+
+        :returns: for each character of it in turn, then for its end: the natural log probability, and the rank among all
+            characters, 0 being the most probable; both (characters + 1,).
+        """
+        logs, ranks = np.empty(len(line) + 1), np.empty(len(line) + 1, dtype=np.int64)
+        for i in range(len(line) + 1):
+            before, typed = self._split(line[:i])
+            tree = self._tree(before)
+            probabilities = self._characters(tree, self._node(tree, typed))
+            # One character may have a key of several symbols; what follows the first of them is not asked.
+            symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0] if i < len(line) else BOUNDARY
+            if self._line is None and i < len(line) and line[i].isspace():  # words alone: a space is their end
+                symbol = BOUNDARY
+            with np.errstate(divide="ignore"):
+                logs[i] = np.log(probabilities[symbol])
+            ranks[i] = int((probabilities > probabilities[symbol]).sum())
+        return logs, ranks
+
+    @property
+    def members(self) -> tuple[Members, ...]:
+        """What can be asked: the members that this checkpoint has, and the mixture of them."""
+        words: tuple[Members, ...] = () if self._lexicon is None else ("lexicon",)
+        if self._next_words is not None:
+            words = tuple(name for name in _WORD_MEMBERS if name in (*words, *self._next_words.members))
+        return ("mixture", "network", *words)
+
+    def _check(self, members: Members) -> Members:
+        if members in self.members:
+            return members
         if members == "lexicon":
-            return lexicon
-        prior = self.checkpoint.network_prior
-        return Mixture([network, lexicon], [prior, 1 - prior])
+            raise CheckpointError("this checkpoint has no lexicon; ask its network instead")
+        raise CheckpointError(f"this checkpoint has no member {members}; it has {', '.join(self.members)}")
 
-    def _typed(self, text: str) -> str:
-        """Return the surface of what was typed of the last word."""
-        return self._normalization.surface(split_last_word(text, self._alphabet)[1])
+    def _split(self, text: str) -> tuple[str, str]:
+        """Return the line before the last word, and the surface of what was typed of that."""
+        before, typed = split_last_word(text, self._alphabet)
+        return before if self._line is not None else "", self._normalization.surface(typed)
 
-    def _node(self, typed: str) -> int:
-        """Return the place of what was typed in the search tree."""
-        if self._tree.memory > _TREE_MEMORY:
-            self._tree.clear()
+    def _tree(self, before: str) -> SearchTree:
+        """Return the search tree of the word after a line."""
+        tree = self._trees.pop(before, None)
+        if tree is None:
+            while len(self._trees) >= _TREES:
+                del self._trees[next(iter(self._trees))]
+            tree = SearchTree(self._model(before), hidden=self._hidden)
+        elif tree.memory > _TREE_MEMORY:
+            tree.clear()
+        self._trees[before] = tree
+        return tree
+
+    def _model(self, before: str) -> CharacterLanguageModel:
+        """Return the model of the word after a line."""
+        network, lexicon = self._network, self._lexicon
+        if self._line is None:
+            if self._members == "network" or lexicon is None:
+                return network
+            prior = self.checkpoint.network_prior
+            return lexicon if self._members == "lexicon" else Mixture([network, lexicon], [prior, 1 - prior])
+        word = WithinWord(network, self._line.state(before), self._vocabulary)
+        if self._members == "network" or lexicon is None:
+            return word
+        begins = min(word.word_begins(), 1.0)
+        if self._members == "lexicon":
+            return lexicon.weighed(lexicon.counts, begins)
+        if self._next_words is None:
+            prior = self.checkpoint.network_prior
+            return Mixture([word, lexicon.weighed(lexicon.counts, begins)], [prior, 1 - prior])
+        distributions, weights = self._next_words.distributions(before)
+        if self._members != "mixture":
+            return lexicon.weighed(distributions[self._next_words.members.index(self._members)], begins)
+        known = sum(weight * each for weight, each in zip(weights[1:].tolist(), distributions, strict=True))
+        return Mixture([word, lexicon.weighed(known, begins)], [weights[0], 1 - weights[0]])
+
+    def _node(self, tree: SearchTree, typed: str) -> int:
+        """Return the place of what was typed in a search tree."""
         node = ROOT
         for symbol in self._vocabulary.encode(self._normalization.key(typed)):
-            node = self._tree.child(node, symbol)
+            node = tree.child(node, symbol)
         return node
 
-    def _next(self, node: int, typed: str, count: int) -> list[NextCharacter]:
-        probabilities = np.exp(self._tree.log_probabilities(node))
+    def _characters(self, tree: SearchTree, node: int) -> NDArray[np.float64]:
+        """Return (vocabulary,) the probability of each next character; in text, what ends a word is told apart again."""
+        probabilities = np.exp(tree.log_probabilities(node).astype(np.float64))
+        if self._line is not None:
+            ends = self._ends[int(node == ROOT)]
+            state = tree.states(node)[: self._line.arrays]
+            network = np.exp(self._network.log_probabilities(state)[0][ends].astype(np.float64))
+            probabilities[ends] = probabilities[BOUNDARY] * network / network.sum()
+        return probabilities
+
+    def _next(self, tree: SearchTree, node: int, typed: str, count: int) -> list[NextCharacter]:
+        probabilities = self._characters(tree, node)
         probabilities[UNKNOWN] = 0.0
         best = np.argsort(-probabilities, kind="stable")[:count]
         return [
-            NextCharacter(self._normalization.match_case(typed, self._vocabulary.character(symbol)), probability)
+            NextCharacter(self._normalization.match_case(typed, self._character(symbol)), probability)
             for symbol, probability in zip(best.tolist(), probabilities[best].tolist(), strict=True)
             if probability >= self.floor
         ]
+
+    def _character(self, symbol: int) -> str:
+        """Return a next character as it would be typed: the boundary of a word is a space, that of a line its end."""
+        return "\n" if symbol == BOUNDARY and self._line is not None else self._vocabulary.character(symbol)
 
     def _suggestion(self, typed: str, found: FoundWord) -> Suggestion:
         suffix = self._vocabulary.decode(found.suffix)

@@ -3,9 +3,9 @@ One step of a tanh RNN, a GRU or an LSTM for a batch of states, in numpy.
 
 The equations and the order of the gates are those of torch, whose weights these are; the numbers agree to 1e-5. Three
 things make a step cheap. The product of an embedding with the first layer's input weights depends on the symbol alone,
-so it is a table. As sigmoid(x) = (1 + tanh(x / 2)) / 2, all gates take a single tanh, their weights having been halved.
-And each gate has a matrix of its own: OpenBLAS multiplies a few rows by a small matrix two to three times as fast as
-by the four gates' matrices in one, which it first copies.
+so it is a table (but for a vocabulary of words). As sigmoid(x) = (1 + tanh(x / 2)) / 2, all gates take a single tanh,
+their weights having been halved. And each gate has a matrix of its own: OpenBLAS multiplies a few rows by a small
+matrix two to three times as fast as by the four gates' matrices in one, which it first copies.
 """
 
 from __future__ import annotations
@@ -39,8 +39,15 @@ class RecurrentNetwork:
             layer(*(weights[f"recurrent.{name}_l{i}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
             for i in range(configuration.layers)
         ]
-        self._table = self._layers[0].project(weights["embedding.weight"])  # (gates, vocabulary, hidden)
-        self._decoder = np.ascontiguousarray(weights["decoder.weight"].T)  # (hidden, vocabulary)
+        self._embedding = weights["embedding.weight"]  # (vocabulary, embedding)
+        self._projection: Array | None = None
+        self._table: Array | None = None
+        if configuration.tied:
+            self._projection = np.ascontiguousarray(weights["projection.weight"].T)  # (hidden, embedding)
+            self._decoder = self._embedding.T  # (embedding, vocabulary)
+        else:
+            self._table = self._layers[0].project(self._embedding)  # (gates, vocabulary, hidden)
+            self._decoder = np.ascontiguousarray(weights["decoder.weight"].T)  # (hidden, vocabulary)
         self._decoder_bias = weights["decoder.bias"]
         self._hidden = configuration.hidden
 
@@ -51,7 +58,7 @@ class RecurrentNetwork:
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more symbol each."""
-        projected = self._table[:, symbols]  # (gates, batch, hidden)
+        projected = self._project(symbols)  # (gates, batch, hidden)
         arrays: list[Array] = []
         for depth, layer in enumerate(self._layers):
             if depth:
@@ -59,9 +66,17 @@ class RecurrentNetwork:
             arrays.extend(layer.step(projected, *states[depth * layer.arrays : (depth + 1) * layer.arrays]))
         return tuple(arrays)
 
+    def _project(self, symbols: Symbols) -> Array:
+        # A table for each of many words would take more memory than it saves time.
+        return self._layers[0].project(self._embedding[symbols]) if self._table is None else self._table[:, symbols]
+
     def log_probabilities(self, states: States) -> Array:
         """Return the log of the softmax of the decoded top layer."""
-        logits: Array = states[-self._layers[-1].arrays] @ self._decoder + self._decoder_bias
+        top = states[-self._layers[-1].arrays]
+        if self._projection is not None:
+            top = top @ self._projection
+        logits: Array = top @ self._decoder
+        logits += self._decoder_bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return logits

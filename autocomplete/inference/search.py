@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 from typing import Any
@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from autocomplete.inference.model import CharacterLanguageModel, States, gather
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
-__all__ = ["Budget", "FoundWord", "Search", "SearchTree"]
+__all__ = ["Budget", "FoundWord", "HiddenWords", "Search", "SearchTree", "hidden_words"]
 
 ROOT = 0
-_ROOM = 16_384  # rows set aside; more than the searches of one word ever fill
+_ROOM = 4_096  # rows set aside; more than the searches of one word mostly fill
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,20 @@ class FoundWord:
     proved: bool
 
 
+HiddenWords = dict[int, "HiddenWords"]  # by symbol; the end of a word leads to an empty one
+
+
+def hidden_words(words: Iterable[Sequence[int]]) -> HiddenWords:
+    """Return words, given as their symbols, as a tree."""
+    root: HiddenWords = {}
+    for word in words:
+        node = root
+        for symbol in word:
+            node = node.setdefault(symbol, {})
+        node[BOUNDARY] = {}
+    return root
+
+
 class SearchTree:
     """
     Prefixes that were stepped through a model: their states and what may follow, the most probable first.
@@ -69,10 +83,17 @@ class SearchTree:
     keystroke never waits for them to grow; memory is taken as the rows are filled.
 
     :param boundaries: symbols that end a word; words that differ only in which of them follows are one word.
+    :param hidden: words that are never found, as a tree of their symbols; see `hidden_words`.
     """
 
-    def __init__(self, model: CharacterLanguageModel, boundaries: Sequence[int] = (BOUNDARY,)) -> None:
+    def __init__(
+        self,
+        model: CharacterLanguageModel,
+        boundaries: Sequence[int] = (BOUNDARY,),
+        hidden: HiddenWords | None = None,
+    ) -> None:
         self._model = model
+        self._hidden = hidden or {}
         self._boundaries = list(boundaries)
         self.end = self._boundaries[0]  # stands for all of them
         start = model.start()
@@ -89,6 +110,7 @@ class SearchTree:
         self._symbols: list[int] = []
         self._end_costs: list[float] = []
         self._children: dict[int, int] = {}  # by node * vocabulary + symbol
+        self._below_hidden: list[HiddenWords | None] = []
         self._add([-1], [self.end], self._model.start())
 
     def __len__(self) -> int:
@@ -119,6 +141,10 @@ class SearchTree:
         """Return (vocabulary,) the model's own natural logarithms after a prefix."""
         row: NDArray[np.float32] = self._log_probabilities[node]
         return row
+
+    def states(self, node: int) -> States:
+        """Return the model's state after a prefix, as a batch of one."""
+        return gather(self._states, [node])
 
     def alternatives(self, node: int) -> tuple[list[int], list[float]]:
         """Return what may follow a prefix, the most probable first, and the cost of each: minus log probability."""
@@ -155,6 +181,12 @@ class SearchTree:
             costs[:, self._boundaries] = np.inf
             costs[:, self.end] = ends
         costs[:, UNKNOWN] = np.inf
+        for row, (parent, symbol) in enumerate(zip(parents, symbols, strict=True)):
+            above = self._hidden if parent < 0 else self._below_hidden[parent]
+            below = above if parent < 0 or above is None else above.get(symbol)
+            self._below_hidden.append(below)
+            if below is not None and self.end in below:
+                costs[row, self.end] = np.inf
         order = costs.argsort(axis=1)
         self._sorted_symbols[rows] = order
         self._sorted_costs[rows] = np.take_along_axis(costs, order, axis=1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import plotext
 from rich.console import Console, Group, RenderableType
@@ -24,6 +24,11 @@ from autocomplete.training.trainer import Progress as Step
 __all__ = ["TrainingDisplay", "summary"]
 
 _VALIDATIONS_SHOWN = 8
+_LETTERS = [
+    ("bits per character", "bits_per_character", ""),
+    ("next letter right", "accuracy_top_1", "%"),
+    ("among the best three", "accuracy_top_3", "%"),
+]
 
 
 class TrainingDisplay:
@@ -101,19 +106,44 @@ class TrainingDisplay:
 
 def summary(finished: Finished, width: int) -> RenderableType:
     """Return what was reached: a table, the loss curve where there is one to draw, and where the checkpoint is."""
-    figures = finished.figures
+    table = _text_table(finished.figures) if "held_out_lines" in finished.figures else _words_table(finished.figures)
+    done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
+        finished.reason
+    ]
+    end = Text(f"{done} after {finished.steps:,} steps, {_duration(finished.seconds)}; saved in {finished.folder}")
+    curve = [_curve(finished.curve, width)] if len(finished.curve) > 1 else []
+    return Group(table, *curve, end)
+
+
+def _text_table(figures: dict[str, Any]) -> Table:
+    """Return what was learned from running text."""
+    table = Table(title="What the network learned", title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("training text", justify="right")
+    kinds = ["training", "held_out"] if figures["held_out_lines"] else ["training"]
+    if "held_out" in kinds:
+        table.add_column("held-out text", justify="right")
+    for label, name, unit in _LETTERS:
+        table.add_row(label, *(_figure(figures[text][name], unit) for text in kinds))
+    table.add_section()
+    names = {"network": "network", "ngrams": "word n-grams", "words": "network of words", "mixture": "all together"}
+    for name, bits in figures["mixture"]["bits_per_word"].items():
+        table.add_row(f"bits per word, {names[name]}", *[""] * (len(kinds) - 1), _figure(bits))
+    table.add_row(
+        "words not in the lexicon", *[""] * (len(kinds) - 1), _figure(figures["mixture"]["unknown_words"], "%")
+    )
+    return table
+
+
+def _words_table(figures: dict[str, Any]) -> Table:
+    """Return what was learned from lists of words."""
     table = Table(title="What the network learned", title_justify="left", title_style="bold")
     table.add_column("")
     table.add_column("training words", justify="right")
     kinds = ["training", "held_out"] if figures["held_out_words"] else ["training"]
     if "held_out" in kinds:
         table.add_column("held-out words", justify="right")
-    for label, name, unit in [
-        ("bits per character", "bits_per_character", ""),
-        ("next letter right", "accuracy_top_1", "%"),
-        ("among the best three", "accuracy_top_3", "%"),
-        ("bits per word, network", "bits_per_word", ""),
-    ]:
+    for label, name, unit in [*_LETTERS, ("bits per word, network", "bits_per_word", "")]:
         table.add_row(label, *(_figure(figures[words][name], unit) for words in kinds))
     table.add_section()
     table.add_row("entropy of these words", _figure(figures["training_entropy"]))
@@ -121,12 +151,7 @@ def summary(finished: Finished, width: int) -> RenderableType:
     table.add_row("entropy of all words", _figure(figures["entropy"]))
     table.add_row("bits per word, with lexicon", _figure(figures["mixture_bits_per_word"]))
     table.add_row("prior of the network", _figure(figures["network_prior"], "%"))
-    done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
-        finished.reason
-    ]
-    end = Text(f"{done} after {finished.steps:,} steps, {_duration(finished.seconds)}; saved in {finished.folder}")
-    curve = [_curve(finished.curve, width)] if len(finished.curve) > 1 else []
-    return Group(table, *curve, end)
+    return table
 
 
 def _curve(curve: list[tuple[int, float, float]], width: int) -> RenderableType:

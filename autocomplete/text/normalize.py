@@ -12,15 +12,20 @@ keystrokes) is another `Normalization`: `key` takes its text apart and `spell` p
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 from autocomplete.errors import SettingsError
 
-__all__ = ["Normalization", "is_word_character", "split_last_word"]
+__all__ = ["APOSTROPHES", "Normalization", "is_word_character", "split_last_word", "without_marks"]
 
+APOSTROPHES = frozenset("'")  # as keys have them: they go on with a word, but do not begin one
 _STRAIGHT_APOSTROPHES = str.maketrans("’ʼ＇", "'''")
+
+
+_LONE_APOSTROPHE = re.compile(r"(?<![^' ])'(?![^' ])")
 
 
 @dataclass(frozen=True)
@@ -106,3 +111,13 @@ def split_last_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple[
     while start < len(text) and not is_word_character(text[start]):
         start += 1
     return text[:start], text[start:]
+
+
+def without_marks(text: str) -> str:
+    """Return a text as it is typed in haste: letters with the marks on them, apostrophes and single spaces, in lower case."""
+    text = unicodedata.normalize("NFC", text.lower()).translate(_STRAIGHT_APOSTROPHES)
+    kept = "".join(
+        character if character.isalpha() or character == "'" or unicodedata.category(character)[0] == "M" else " "
+        for character in text
+    )
+    return " ".join(_LONE_APOSTROPHE.sub("", kept).split())

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.errors import SettingsError
+from autocomplete.text.normalize import APOSTROPHES, is_word_character
 
 __all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
 
@@ -68,11 +69,23 @@ class Vocabulary:
         np.cumsum(lengths, out=starts[1:])
         return ids[positions], starts
 
+    def encode_lines(self, keys: Sequence[str]) -> NDArray[np.int32]:
+        """Return the ids of lines one after another, with BOUNDARY before each and after the last: (characters + lines + 1,)."""
+        ids, starts = self.encode_words(keys)
+        return np.insert(ids, starts, BOUNDARY)
+
     def sort(self, words: Sequence[str]) -> list[int]:
         """Return the places of the words in the order of their ids, as a `Trie` wants them."""
         # Mostly that is the order of the characters, by which Python sorts much faster.
         plain = list(self.characters) == sorted(self.characters) and self._ids.keys() >= set().union(*words)
         return sorted(range(len(words)), key=lambda i: words[i] if plain else self.encode(words[i]))
+
+    def word_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which symbols begin a word of running text, and which go on with one: (size,) each."""
+        begin = np.array([False] * _SPECIAL + [is_word_character(character) for character in self.characters])
+        inside = begin.copy()
+        inside[[i for character, i in self._ids.items() if character in APOSTROPHES]] = True
+        return begin, inside
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the characters of ids; BOUNDARY is written as nothing, UNKNOWN as the replacement character."""

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from autocomplete.training.batches import PrefixBatch, Words
 from autocomplete.training.model import CharRNN
 
-__all__ = ["Measurement", "measure", "tune_prior", "unseen_rate"]
+__all__ = ["Measurement", "measure", "tune_prior", "tune_weights", "unseen_rate"]
 
+_LEAST = 1e-3  # weight of a model: none is ever ruled out
+_PSEUDO_COUNT = 50.0  # words
 _WORDS_AT_ONCE = 4096  # bounds memory: some 40,000 characters
 
 
@@ -58,7 +60,7 @@ def measure(model: CharRNN, words: Words, rows: NDArray[np.int64]) -> Measuremen
     :param rows: (n,) sorted places in `words`.
     """
     model.eval()
-    device = model.decoder.weight.device
+    device = model.device
     parts = []
     for start in range(0, len(rows), _WORDS_AT_ONCE):
         part = rows[start : start + _WORDS_AT_ONCE]
@@ -105,3 +107,31 @@ def tune_prior(
         prior = float(weights @ np.exp(ours - np.logaddexp(ours, theirs)))
         prior = min(max(prior, 1e-6), 1 - 1e-6)  # neither is ever ruled out
     return prior
+
+
+def tune_weights(
+    logs: NDArray[np.float64], buckets: NDArray[np.int64], count: int, iterations: int = 100
+) -> NDArray[np.float64]:
+    """
+    Return the weights of several fixed models under which words are the most probable, for each kind of context.
+
+    Expectation maximization, as in `tune_prior`; where few words tell, the weights stay near those of all the words.
+
+    :param logs: (words, models) natural log probabilities; minus infinity where a model rules a word out.
+    :param buckets: (words,) the kind of context of each, from 0 to below `count`.
+    :returns: (count, models), each row of sum 1.
+    """
+    likelihoods = np.exp(logs - logs.max(axis=1, keepdims=True))
+
+    def tuned(rows: NDArray[np.float64], start: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+        weights = start
+        for _ in range(iterations):
+            shares = rows * weights
+            shares /= shares.sum(axis=1, keepdims=True)
+            weights = shares.sum(axis=0) + strength * start
+            weights = np.maximum(weights / weights.sum(), _LEAST)
+            weights /= weights.sum()
+        return weights
+
+    every = tuned(likelihoods, np.full(logs.shape[1], 1 / logs.shape[1]), 1.0)
+    return np.stack([tuned(likelihoods[buckets == bucket], every, _PSEUDO_COUNT) for bucket in range(count)])

@@ -2,6 +2,7 @@
 CharRNN: predict each next character from all the characters before it.
 
 Many-to-many: given the boundary and `name`, it is trained to answer n, a, m, e and the boundary, one answer at each step.
+The network that reads words in place of characters is the same one over another vocabulary.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from autocomplete.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batches import PrefixBatch
 
-__all__ = ["CharRNN"]
+__all__ = ["CharRNN", "State"]
+
+State = Tensor | tuple[Tensor, Tensor]  # each (layers, batch, hidden)
 
 _RECURRENT: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -37,7 +40,13 @@ class CharRNN(nn.Module):
             dropout=dropout if configuration.layers > 1 else 0.0,  # torch warns where there is nothing between layers
         )
         self.dropout = nn.Dropout(dropout)
-        self.decoder = nn.Linear(configuration.hidden, configuration.vocabulary)
+        self.decoder: nn.Linear | _TiedDecoder
+        if not configuration.tied:
+            self.decoder = nn.Linear(configuration.hidden, configuration.vocabulary)
+        else:
+            self.projection = nn.Linear(configuration.hidden, configuration.embedding, bias=False)
+            self.decoder = _TiedDecoder(configuration.vocabulary)
+            nn.init.normal_(self.embedding.weight, std=0.05)  # the embeddings are weights of the decoder, too
         for name, parameter in self.recurrent.named_parameters():
             if name.startswith(
                 "weight_hh"
@@ -56,8 +65,45 @@ class CharRNN(nn.Module):
         :param inputs: (batch, time) ids; the first of each row is the boundary.
         :returns: (batch, time, vocabulary)
         """
-        outputs, _ = self.recurrent(self.dropout(self.embedding(inputs)))  # (batch, time, hidden)
-        logits: Tensor = self.decoder(self.dropout(outputs))
+        return self.continue_from(None, inputs)[0]
+
+    def continue_from(self, state: State | None, inputs: Tensor) -> tuple[Tensor, State]:
+        """
+        Return the logits of the next symbol after each input, and the state after the last.
+
+        :param state: after what stands before the inputs; None for zeros.
+        :param inputs: (batch, time) ids.
+        :returns: (batch, time, vocabulary), and the state.
+        """
+        outputs, state = self.recurrent(self.dropout(self.embedding(inputs)), state)  # (batch, time, hidden)
+        return self._decode(self.dropout(outputs)), state
+
+    def sampled_from(
+        self, state: State | None, inputs: Tensor, targets: Tensor, candidates: Tensor, log_chances: Tensor
+    ) -> tuple[Tensor, State]:
+        """
+        Return an estimate of the cross entropy of the targets, in nats, and the state after the last input.
+
+        The softmax is taken over each target and some candidates, as if each stood for as many symbols as it had chances not
+        to be one (sampled softmax; Bengio and Senécal, 2008). For a network whose decoder is tied.
+
+        :param candidates: (sampled,) distinct symbols.
+        :param log_chances: (vocabulary,) log probability of each symbol to be among the candidates.
+        """
+        outputs, state = self.recurrent(self.dropout(self.embedding(inputs)), state)
+        outputs = self.projection(self.dropout(outputs)).flatten(0, 1)  # (n, embedding)
+        targets = targets.flatten()
+        bias = self.decoder.bias - log_chances
+        right = (outputs * self.embedding(targets)).sum(dim=1).float() + bias[targets]
+        others = nn.functional.linear(outputs, self.embedding(candidates)).float() + bias[candidates]
+        others = others.masked_fill(targets[:, None] == candidates, -torch.inf)  # it stands there already
+        return (torch.logaddexp(others.logsumexp(dim=1), right) - right).mean(), state
+
+    def _decode(self, outputs: Tensor) -> Tensor:
+        """Return the logits for outputs of the top layer, (..., hidden)."""
+        if self.configuration.tied:
+            return nn.functional.linear(self.projection(outputs), self.embedding.weight, self.decoder.bias)
+        logits: Tensor = self.decoder(outputs)
         return logits
 
     def over_prefixes(self, batch: PrefixBatch) -> Tensor:
@@ -73,19 +119,23 @@ class CharRNN(nn.Module):
         for level, parent in zip(embedded[1:], parents[1:], strict=True):
             outputs, state = self.recurrent(level[:, None], _gather(state, parent))
             tops.append(outputs[:, 0])  # (level, hidden)
-        logits: Tensor = self.decoder(self.dropout(torch.cat(tops)))
-        return logits
+        return self._decode(self.dropout(torch.cat(tops)))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.weight.device
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator, longest: int = 24) -> list[list[int]]:
         """Return the ids of words drawn from the network's own probabilities, each without its boundaries."""
         words: list[list[int]] = [[] for _ in range(count)]
         open_words = set(range(count))
-        symbols = torch.full((count, 1), BOUNDARY, device=self.decoder.weight.device)
+        symbols = torch.full((count, 1), BOUNDARY, device=self.device)
         state = None
         for _ in range(longest):
             outputs, state = self.recurrent(self.embedding(symbols), state)
-            logits = self.decoder(outputs[:, -1]).float()
+            logits = self._decode(outputs[:, -1]).float()
             logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
             probabilities = logits.softmax(dim=-1).cpu()
             symbols = torch.multinomial(probabilities, 1, generator=generator).to(symbols.device)
@@ -100,7 +150,15 @@ class CharRNN(nn.Module):
         return words
 
 
-def _gather(state: Tensor | tuple[Tensor, Tensor], rows: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+class _TiedDecoder(nn.Module):
+    """What a decoder has of its own where its weights are the embeddings: a bias."""
+
+    def __init__(self, vocabulary: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+
+
+def _gather(state: State, rows: Tensor) -> State:
     """Return the states of some rows of a batch; a state is (layers, batch, hidden), two of them in an LSTM."""
     if isinstance(state, Tensor):
         return state[:, rows]

@@ -21,6 +21,7 @@ from torch import Tensor
 from autocomplete.checkpoint import RESUME, replace_file
 from autocomplete.errors import CheckpointError
 from autocomplete.text.corpus import Corpus
+from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
 
@@ -49,11 +50,13 @@ def save_state(
     state: RunState,
     settings: TrainingSettings,
     corpus: Corpus,
+    lesson: Lesson,
 ) -> None:
     """Write all that a run needs to go on as if it had never stopped; raise CheckpointError where that fails."""
     tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    tensors |= {f"lesson.{name}": value for name, value in lesson.tensors().items()}
     tensors["random"] = torch.get_rng_state()
     metadata = {
         "settings": settings.to_json(),
@@ -66,7 +69,11 @@ def save_state(
 
 
 def load_state(
-    folder: Path, model: CharRNN, optimizer: torch.optim.Optimizer, generator: np.random.Generator
+    folder: Path,
+    model: CharRNN,
+    optimizer: torch.optim.Optimizer,
+    generator: np.random.Generator,
+    lesson: Lesson,
 ) -> RunState:
     """
     Put model, optimizer and random generators back where they were, and return the rest.
@@ -80,6 +87,7 @@ def load_state(
         for index in range(len(list(model.parameters()))):
             optimizer_state["state"][index] = _with_prefix(tensors, f"optimizer.{index}.")
         optimizer.load_state_dict(optimizer_state)
+        lesson.load(_with_prefix(tensors, "lesson."))
         torch.set_rng_state(tensors["random"])
         generator.bit_generator.state = metadata["generator"]
         return RunState(**metadata["state"])

@@ -24,16 +24,23 @@ class TrainingSettings:
     :param hidden: units of each recurrent layer.
     :param embedding: numbers that a character is embedded in.
     :param dropout: share of activations dropped in training; a list of words to be learned by heart needs none.
+    :param batch: contiguous streams of running text that are read side by side.
+    :param bptt: characters that the error is propagated back through; the state is carried on (Williams and Peng, 1990).
+    :param hurried: share of the lines of a text that the network reads as people type in haste, without any marks.
+    :param word_hidden: units of a second network that reads words, for the context of text; 0 for none.
+    :param word_embedding: numbers that a word is embedded in.
+    :param word_vocabulary: words that the second network knows, the most frequent ones.
+    :param word_dropout: as `dropout`, for the second network.
     :param alpha: words are drawn in proportion to count ** alpha.
     :param draws: words drawn for a step. More make a steadier gradient, fewer make more steps in the same time.
     :param steps: optimizer steps; None for no bound where `minutes` is given, and else for the default.
     :param minutes: bound on the time; the learning rate then falls with the time instead of the steps.
-    :param learning_rate: the highest, after the warm-up. Words learn well at rates that text would not stand.
+    :param learning_rate: the highest, after the warm-up; None for 0.01 on words, and less on text, which would not stand that.
     :param warmup: steps in which the rate rises from nothing, while AdamW learns the gradients' scale.
     :param weight_decay: AdamW's.
     :param clip: gradients of a larger norm are scaled down to it (Pascanu et al., 2013).
     :param unknown: share of inputs replaced by the unknown symbol, so that the network can read on past one.
-    :param held_out: share of the rarer words that are kept from the network, to measure it on words it has not seen.
+    :param held_out: share of the rarer words, or of the end of a text, that is kept from the network, to measure it on.
     :param patience: validations without a better figure after which the run ends early.
     :param seed: of all that is random; the same seed, machine and number of threads give the same weights.
     :param precision: of the matrix products: "auto" is bf16 where the processor multiplies in it, else fp32.
@@ -45,11 +52,18 @@ class TrainingSettings:
     hidden: int = 256
     embedding: int = 64
     dropout: float = 0.0
+    batch: int = 64
+    bptt: int = 64
+    hurried: float = 0.5
+    word_hidden: int = 0
+    word_embedding: int = 192
+    word_vocabulary: int = 10_000
+    word_dropout: float = 0.15
     alpha: float = 1.0
     draws: int = 1024
     steps: int | None = None
     minutes: float | None = None
-    learning_rate: float = 1e-2
+    learning_rate: float | None = None
     warmup: int = 100
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -60,6 +74,7 @@ class TrainingSettings:
     precision: Precision = "auto"
 
     default_steps = 4_000  # about three minutes for a list of 50,000 words on two cores
+    word_rate, text_rate, context_rate = 1e-2, 4e-3, 2e-3  # learning rates: of words, of text, and of a text's words
     validations = 50  # in a run
 
     def __post_init__(self) -> None:
@@ -68,7 +83,13 @@ class TrainingSettings:
             ("dropout", 0, 0.95),
             ("alpha", 0, 10),
             ("draws", 1, 1_000_000),
-            ("learning_rate", 1e-9, 10),
+            ("batch", 1, 65_536),
+            ("bptt", 1, 65_536),
+            ("hurried", 0, 1),
+            ("word_hidden", 0, 65_536),
+            ("word_embedding", 1, 65_536),
+            ("word_vocabulary", 100, 60_000),
+            ("word_dropout", 0, 0.95),
             ("warmup", 0, math.inf),
             ("weight_decay", 0, 10),
             ("clip", 1e-9, math.inf),
@@ -82,6 +103,8 @@ class TrainingSettings:
                 raise SettingsError(f"{name.replace('_', ' ')} is {value}; it must be from {lowest} to {highest}")
         if self.steps is not None and self.steps < 1:
             raise SettingsError(f"steps is {self.steps}; it must be at least 1")
+        if self.learning_rate is not None and not 1e-9 <= self.learning_rate <= 10:
+            raise SettingsError(f"learning rate is {self.learning_rate}; it must be from 1e-09 to 10")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise SettingsError(f"minutes is {self.minutes}; it must be above 0")
         if self.precision not in ("auto", "fp32", "bf16"):
@@ -113,10 +136,14 @@ class TrainingSettings:
         share = 1 / self.validations
         return share if self.minutes is None else max(share, 10 * seconds / (60 * self.minutes))
 
-    def rate(self, steps: int, progress: float) -> float:
-        """Return the learning rate: linear warm-up, then half a cosine (Loshchilov and Hutter, 2017) down to 2 %."""
+    def rate(self, highest: float, steps: int, progress: float) -> float:
+        """
+        Return the learning rate: linear warm-up, then half a cosine (Loshchilov and Hutter, 2017) down to 2 %.
+
+        :param highest: where no other is set.
+        """
         warm = min(1.0, (steps + 1) / (self.warmup + 1))
-        return self.learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+        return (self.learning_rate or highest) * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""

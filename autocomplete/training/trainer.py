@@ -25,15 +25,15 @@ from autocomplete.checkpoint import (
     read_checkpoint,
     update_checkpoint,
     write_checkpoint,
+    write_context,
 )
 from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
-from autocomplete.text.vocabulary import Vocabulary
-from autocomplete.training.batches import PrefixBatch, Words, WordSampler
+from autocomplete.training.context import Context
+from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.resume import RunState, load_state, resumable_settings, save_state
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.validation import Validation, hold_out
 
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train", "training_step"]
 
@@ -115,6 +115,7 @@ def train(
     *,
     overwrite: bool = False,
     resume: bool = False,
+    validation: tuple[str, ...] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """
@@ -122,26 +123,26 @@ def train(
 
     :param overwrite: replace a checkpoint that is there.
     :param resume: go on with the interrupted run in that folder, under its own settings.
+    :param validation: lines of text to measure on, in place of the last part of the corpus.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
     :raises CheckpointError: where the folder cannot be written or resumed.
     :raises SettingsError: where the loss is no longer a number.
     """
     if resume:
         settings = resumable_settings(folder, corpus)
-    vocabulary = Vocabulary.from_words(corpus.words)
-    configuration = settings.configuration(len(vocabulary))
+    generator = np.random.default_rng(settings.seed)
+    lesson: Lesson = (
+        TextLesson(corpus, settings, generator, validation)
+        if corpus.lines
+        else WordsLesson(corpus, settings, generator)
+    )
+    configuration = settings.configuration(len(lesson.vocabulary))
     if not resume:
         check_place(folder, overwrite=overwrite, size=16 * configuration.parameters)  # weights, optimizer, and a copy
 
     torch.manual_seed(settings.seed)
-    generator = np.random.default_rng(settings.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = _precision(settings.precision, device)
-    words = Words(corpus.words, vocabulary)
-    counts = corpus.counts[words.order]
-    seen, held_out = hold_out(counts, settings.held_out, generator)
-    validation = Validation(words, counts, seen, held_out, generator)
-    sampler = WordSampler(counts[seen], settings.alpha, settings.draws, generator)
     try:
         model = CharRNN(configuration, settings.dropout).to(device)
     except RuntimeError as error:  # what torch raises for want of memory
@@ -150,19 +151,24 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
     )
-    state = load_state(folder, model, optimizer, generator) if resume else RunState()
+    state = load_state(folder, model, optimizer, generator, lesson) if resume else RunState()
     started = time.monotonic() - state.seconds
     on_disk = resume
-    yield Started(corpus, configuration, len(words) - len(seen), precision, device.type, state.steps)
+    yield Started(corpus, configuration, lesson.held_out, precision, device.type, state.steps)
+    if settings.word_hidden and device.type == "cpu":  # the other half of the processor is for the network of words
+        torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    context = None
+    if isinstance(lesson, TextLesson):
+        context = Context(corpus, lesson.words, lesson.vocabulary, lesson.read, lesson.validation, settings, precision)
 
     reason: Literal["done", "early", "interrupted"] = "done"
     progress = settings.progress(state.steps, state.seconds)
     while progress < 1.0:
         for group in optimizer.param_groups:
-            group["lr"] = settings.rate(state.steps, progress)
-        rows, weights = sampler.draw()
-        batch = PrefixBatch.from_trie(words.trie(seen[rows], weights)).hide(settings.unknown, generator).to(device)
-        loss = float(training_step(model, optimizer, batch, settings.clip, precision)) / math.log(2)
+            group["lr"] = settings.rate(lesson.highest_rate, state.steps, progress)
+        nats, characters = lesson.loss(model, precision)
+        training_step(model, optimizer, nats, settings.clip)
+        loss = float(nats.detach()) / math.log(2)
         if not math.isfinite(loss):
             kept = f"the best so far is in {folder}" if on_disk else "nothing was saved"
             raise SettingsError(
@@ -170,7 +176,7 @@ def train(
             )
         state.steps += 1
         state.seconds = time.monotonic() - started
-        state.characters += batch.characters
+        state.characters += characters
         # An average over about 50 steps, and over all of them while there are fewer.
         share = max(0.02, 1 / state.steps)
         state.training_bits = loss if state.steps == 1 else (1 - share) * state.training_bits + share * loss
@@ -188,23 +194,24 @@ def train(
             continue
 
         began = time.monotonic()
-        bits, held_out_bits = validation.bits(model)
+        bits, held_out_bits = lesson.bits(model)
         best = bits < state.best_bits - _BETTER
         state.next_validation = progress + settings.validation_share(time.monotonic() - began)
         state.validations_since_best = 0 if best else state.validations_since_best + 1
         state.curve.append((state.steps, state.training_bits, held_out_bits))
         if best:
             state.best_bits = bits
-            checkpoint = _checkpoint(corpus, vocabulary, configuration, settings, model, {"steps": state.steps})
+            checkpoint = _checkpoint(corpus, lesson, configuration, settings, model, {"steps": state.steps})
             if on_disk:
                 update_checkpoint(folder, checkpoint)
             else:
-                lexicon = {corpus.surface(word): count for word, count in zip(corpus.words, corpus.counts, strict=True)}
-                write_checkpoint(folder, checkpoint, lexicon, overwrite=overwrite)
+                write_checkpoint(folder, checkpoint, lesson.lexicon(), overwrite=overwrite)
+                if context is not None:
+                    write_context(folder, *context.tensors())
                 on_disk = True
-        save_state(folder, model, optimizer, generator, state, settings, corpus)
+        save_state(folder, model, optimizer, generator, state, settings, corpus, lesson)
         sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
-        samples = tuple(corpus.normalization.spell(vocabulary.decode(word)) for word in sampled)
+        samples = tuple(corpus.normalization.spell(lesson.vocabulary.decode(word)) for word in sampled)
         yield Validated(state.steps, state.training_bits, held_out_bits, best, samples)
         if reason == "interrupted":
             break
@@ -214,30 +221,31 @@ def train(
 
     # The figures of what is on disk: the best weights, rounded to fp16.
     _load_best(folder, model)
-    figures = validation.figures(model) | {
-        "steps": state.steps,
-        "seconds": round(state.seconds, 1),
-        "curve": state.curve,
-    }
-    update_checkpoint(folder, _checkpoint(corpus, vocabulary, configuration, settings, model, figures))
+    extra: dict[str, Any] = {}
+    if context is not None:
+        extra = {"mixture": context.finish(model, interrupted=reason == "interrupted")}
+        write_context(folder, *context.tensors())
+    figures = (
+        lesson.figures(model)
+        | extra
+        | {
+            "steps": state.steps,
+            "seconds": round(state.seconds, 1),
+            "curve": state.curve,
+        }
+    )
+    update_checkpoint(folder, _checkpoint(corpus, lesson, configuration, settings, model, figures))
     if reason != "interrupted":
         (folder / RESUME).unlink(missing_ok=True)
     yield Finished(folder, reason, state.steps, state.seconds, figures, state.curve)
 
 
-def training_step(
-    model: CharRNN, optimizer: torch.optim.Optimizer, batch: PrefixBatch, clip: float, precision: str
-) -> Tensor:
-    """Take one step and return the loss before it: the mean cross entropy per character, in nats."""
-    with torch.autocast(batch.symbols.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        logits = model.over_prefixes(batch)  # (prefixes, vocabulary)
-    log_probabilities = logits.float().log_softmax(dim=-1)[batch.sources, batch.targets]  # (edges,)
-    loss = -(log_probabilities @ batch.weights) / batch.characters
+def training_step(model: CharRNN, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
+    """Take one step down the gradient of a loss."""
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
     optimizer.step()
-    return loss.detach()
 
 
 def _precision(wanted: str, device: torch.device) -> str:
@@ -251,7 +259,7 @@ def _precision(wanted: str, device: torch.device) -> str:
 
 def _checkpoint(
     corpus: Corpus,
-    vocabulary: Vocabulary,
+    lesson: Lesson,
     configuration: Configuration,
     settings: TrainingSettings,
     model: CharRNN,
@@ -259,7 +267,8 @@ def _checkpoint(
 ) -> Checkpoint:
     return Checkpoint(
         configuration=configuration,
-        vocabulary=vocabulary,
+        vocabulary=lesson.vocabulary,
+        unit=lesson.unit,
         normalization=corpus.normalization,
         tensors={name: value.detach().cpu().half().numpy() for name, value in model.state_dict().items()},
         corpus={

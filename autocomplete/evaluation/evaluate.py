@@ -1,0 +1,135 @@
+"""A predictor, evaluated on the phrases of a text: what it knows, what it saves, and how fast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.evaluation import measures
+from autocomplete.evaluation.measures import AboveThreshold, Bin
+from autocomplete.evaluation.phrases import with_capitals
+from autocomplete.evaluation.simulation import simulate
+from autocomplete.inference.predictor import Predictor, Suggestion
+
+__all__ = ["Evaluation", "evaluate"]
+
+_SUGGESTIONS = (1, 3, 5)
+_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_MOST_TYPED = 7  # letters; longer words are few
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """
+    How good a predictor is on some phrases.
+
+    :param queries: letters before which it was asked for words: all but the spaces.
+    :param bits_per_character: the phrases' letters, spaces and line ends all counted; infinite if one was held impossible.
+    :param accuracy_top_1: share of those characters that were thought the most probable.
+    :param accuracy_top_3: share that were among the best three.
+    :param savings: share of keys spared, by the number of suggestions read.
+    :param reciprocal_ranks: words, and the mean of 1 / rank over them, by the number of letters typed.
+    :param first: the first suggestion, if shown only above a threshold; by threshold.
+    :param ghost: the same at the threshold of the prompt's ghost text.
+    :param calibration: the first suggestions in bins of equal width, by their probability.
+    :param calibration_error: the expected one over those bins.
+    :param median_milliseconds: of an answer with five words and five characters.
+    :param slow_milliseconds: the 99th percentile.
+    :param exact: share of answers that the search has proved.
+    """
+
+    phrases: int
+    words: int
+    characters: int
+    queries: int
+    bits_per_character: float
+    accuracy_top_1: float
+    accuracy_top_3: float
+    savings: dict[int, float]
+    reciprocal_ranks: tuple[tuple[int, float], ...]
+    first: tuple[AboveThreshold, ...]
+    ghost: AboveThreshold
+    calibration: tuple[Bin, ...]
+    calibration_error: float
+    median_milliseconds: float
+    slow_milliseconds: float
+    exact: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types; what is infinite or not a number becomes null."""
+        fields: dict[str, Any] = _json(asdict(self))
+        fields["reciprocal_ranks"] = [
+            {"typed": typed, "words": words, "mean": mean}
+            for typed, (words, mean) in enumerate(fields["reciprocal_ranks"])
+        ]
+        return fields
+
+
+def evaluate(predictor: Predictor, phrases: Iterable[str], ghost_threshold: float) -> Evaluation:
+    """
+    Type phrases with a predictor at hand and return how good it is.
+
+    :param phrases: one at least, as `evaluation.phrases` makes them; each is read when the one before it is done with, so that
+        whoever hands them over sees how far it is.
+    """
+    log_probabilities: list[NDArray[np.float64]] = []
+    ranks: list[NDArray[np.int64]] = []
+
+    def scored() -> Iterator[str]:
+        for phrase in phrases:
+            yield phrase
+            # Once it has been typed: what is remembered from scoring a phrase would make its answers too fast.
+            of_phrase = predictor.score(with_capitals(phrase))
+            log_probabilities.append(of_phrase[0])
+            ranks.append(of_phrase[1])
+
+    recorder = _Recorder(predictor)
+    simulation = simulate(recorder, scored(), max(_SUGGESTIONS))
+    rank = np.concatenate(ranks)  # (characters and line ends,)
+    bins = measures.calibration(simulation)
+    return Evaluation(
+        phrases=len(ranks),
+        words=len(simulation.lengths),
+        characters=simulation.characters,
+        queries=len(simulation.ranks),
+        bits_per_character=measures.bits_per_character(np.concatenate(log_probabilities)),
+        accuracy_top_1=float((rank < 1).mean()),
+        accuracy_top_3=float((rank < 3).mean()),
+        savings={suggestions: measures.savings(simulation, suggestions) for suggestions in _SUGGESTIONS},
+        reciprocal_ranks=tuple(measures.mean_reciprocal_ranks(simulation, _MOST_TYPED)),
+        first=tuple(measures.above_threshold(simulation, threshold) for threshold in _THRESHOLDS),
+        ghost=measures.above_threshold(simulation, ghost_threshold),
+        calibration=tuple(bins),
+        calibration_error=measures.calibration_error(bins),
+        median_milliseconds=float(np.median(simulation.milliseconds)),
+        slow_milliseconds=float(np.percentile(simulation.milliseconds, 99)),
+        exact=recorder.exact / len(simulation.ranks),
+    )
+
+
+class _Recorder:
+    """A predictor that counts the answers that were proved."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.exact = 0
+
+    def suggest(self, text: str, count: int) -> Sequence[Suggestion]:
+        prediction = self._predictor.predict(text, count)
+        self.exact += prediction.exact
+        return prediction.words
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(inner) for inner in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value

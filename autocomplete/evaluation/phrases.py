@@ -1,0 +1,54 @@
+"""
+The phrases of a text, as somebody would type them without a thought for punctuation.
+
+A phrase is a line in lower case of which only letters, apostrophes and single spaces are left. What a suggester sees of it
+has the capitals that everybody types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from autocomplete.errors import CorpusError
+from autocomplete.text.normalize import without_marks
+
+__all__ = ["phrases", "read_phrases", "with_capitals"]
+
+_FIRST_PERSON = frozenset({"i", "i'm", "i'll", "i've", "i'd"})
+
+
+def phrases(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the phrase of each line that has a letter."""
+    return filter(None, map(without_marks, lines))
+
+
+def read_phrases(path: Path, limit: int | None = None) -> list[str]:
+    """
+    Return the phrases of a file, one at least.
+
+    :param limit: to read no more phrases than that.
+    :raises CorpusError: for a file that is missing, a folder, empty, not UTF-8, or without a letter.
+    """
+    try:
+        if path.is_dir():
+            raise CorpusError(f"{path}: this is a folder; give a text file in it")
+        with path.open(encoding="utf-8-sig") as lines:
+            found = list(islice(phrases(lines), limit))
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path}: not UTF-8; save the file as UTF-8 and try again") from None
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
+    if not found:
+        empty = "is empty" if path.stat().st_size == 0 else "has no letters"
+        raise CorpusError(f"{path}: the file {empty}; give a file with sentences in it")
+    return found
+
+
+def with_capitals(phrase: str) -> str:
+    """Return a phrase, no longer nor shorter, with its first letter and the word "i" in capitals."""
+    text = " ".join(word.capitalize() if word in _FIRST_PERSON else word for word in phrase.split(" "))
+    first = next((place for place, character in enumerate(text) if character.isalpha()), 0)
+    capital = text[first : first + 1].upper()
+    return text[:first] + capital + text[first + 1 :] if len(capital) == 1 else text  # not the SS of ß

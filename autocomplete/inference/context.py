@@ -1,0 +1,192 @@
+"""
+A line so far, and what it says about the word that comes next.
+
+Two things are kept along the line, so that a key costs one step: the states of the network after each character, and those of
+the network of words after each word. From them comes, where a word begins, a character language model of that word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.checkpoint import Configuration
+from autocomplete.errors import CheckpointError
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols
+from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.text.corpus import running_words
+from autocomplete.text.ngrams import NGrams
+from autocomplete.text.normalize import Normalization
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+
+__all__ = ["NextWords", "TextLine", "WithinWord"]
+
+_LONGEST, _CUT = 400, 200  # characters of a line that are read, at least, and a line is cut at multiples of
+
+Array = NDArray[np.float32]
+
+
+class WithinWord:
+    """
+    A network of text as a model of one word: all that ends a word is one boundary, and before the first letter, all that
+    does not begin one. A state is the network's, then (batch, 1) whether no letter has been read.
+
+    :param state: the network's where the word begins.
+    """
+
+    def __init__(self, network: CharacterLanguageModel, state: States, vocabulary: Vocabulary) -> None:
+        self._network, self._state = network, state
+        begin, inside = vocabulary.word_symbols()
+        self._letters = np.stack([inside, begin])  # by whether the word has not begun
+
+    def start(self) -> States:
+        """Return the state where the word begins."""
+        return (*self._state, np.ones((1, 1), dtype=np.int8))
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the states after one more letter each."""
+        return (*self._network.step(states[:-1], symbols), np.zeros((len(states[-1]), 1), dtype=np.int8))
+
+    def log_probabilities(self, states: States) -> Array:
+        """Return (batch, vocabulary): of letters as the network has them, of BOUNDARY all the rest, of others minus infinity."""
+        result = self._network.log_probabilities(states[:-1])
+        probabilities = np.exp(result)
+        letters = self._letters[states[-1][:, 0]]
+        ends = 1 - (probabilities * letters).sum(axis=1)
+        result[~letters] = -np.inf
+        result[:, BOUNDARY] = np.log(np.maximum(ends, 1e-30))
+        return result
+
+    def word_begins(self) -> float:
+        """Return the probability that a word begins."""
+        logs = self._network.log_probabilities(self._state)[0]
+        return float(np.exp(logs[self._letters[1]]).sum())
+
+
+class TextLine:
+    """
+    The states of a network along a line, which is assumed to grow and shrink at its end.
+
+    :param network: over the symbols of text, in which BOUNDARY is the line's end.
+    """
+
+    def __init__(self, network: CharacterLanguageModel, vocabulary: Vocabulary, normalization: Normalization) -> None:
+        self._network, self._vocabulary, self._normalization = network, vocabulary, normalization
+        self._key = ""
+        self._states = [network.start()]
+        self.arrays = len(self._states[0])
+
+    def state(self, text: str) -> States:
+        """Return the state after the text of a line."""
+        key = re.sub(r"\s+", " ", self._normalization.key(recent(text))).lstrip()
+        same = 0
+        for ours, theirs in zip(self._key, key, strict=False):
+            if ours != theirs:
+                break
+            same += 1
+        del self._states[same + 1 :]
+        for symbol in self._vocabulary.encode(key[same:]):
+            self._states.append(self._network.step(self._states[-1], [symbol]))
+        self._key = key
+        return self._states[-1]
+
+
+class NextWords:
+    """
+    How probable each word of the lexicon is to come next: word n-grams and, where there is one, a network of words.
+
+    :param words: the lexicon's, in its order.
+    :param tensors: as the checkpoint has them.
+    :raises CheckpointError: where they do not fit the lexicon.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        tensors: Mapping[str, NDArray[Any]],
+        metadata: Mapping[str, Any],
+        normalization: Normalization,
+    ) -> None:
+        self._normalization = normalization
+        self._numbers = {word: number for number, word in enumerate(words)}
+        self._ngrams = NGrams.from_tensors(_named(tensors, "ngrams."))
+        self._weights = tensors["weights"]
+        if self._ngrams.start != len(words) or self._weights.shape[0] != self._ngrams.order:
+            raise CheckpointError("what it knows of words in context does not fit its lexicon; train it again")
+        self._network: RecurrentNetwork | None = None
+        if "configuration" in metadata:
+            network = _named(tensors, "network.")
+            self._rows = network.pop("rows")
+            configuration = Configuration(**metadata["configuration"])
+            self._network = RecurrentNetwork(configuration, network)
+            self._own = np.full(len(words) + 2, UNKNOWN)  # what the network calls a word
+            self._own[self._rows] = np.arange(len(self._rows)) + 2
+            self._own[len(words)] = BOUNDARY
+            others = self._ngrams.unigrams.copy()  # of the words that the network does not know
+            others[self._rows] = 0
+            self._others = others / max(float(others.sum()), 1e-12)
+            self._states: list[States] = [self._network.start()]
+        self._read: list[int] = []
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of what predicts here."""
+        return ("ngrams",) if self._network is None else ("ngrams", "words")
+
+    def numbers(self, text: str) -> list[int]:
+        """Return the words of a line as numbers, with that of a beginning before the first word of each sentence."""
+        start, other = self._ngrams.start, self._ngrams.other
+        numbers: list[int] = []
+        for word, begins in running_words(recent(text)):
+            if begins:
+                numbers.append(start)
+            numbers.append(self._numbers.get(self._normalization.key(word), other))
+        if not numbers or text.rstrip()[-1:] in ".!?":
+            numbers.append(start)
+        return numbers
+
+    def distributions(self, text: str) -> tuple[list[Array], NDArray[np.float64]]:
+        """
+        Return what each member expects after a line, and the weights of the network of characters and of each of them.
+
+        :returns: for each member, (words,); and (1 + members,).
+        """
+        context = self.numbers(text)
+        ngrams, length = self._ngrams.distribution(context[-self._ngrams.order + 1 :])
+        found = [ngrams]
+        if self._network is not None:
+            found.append(self._network_distribution(context))
+        return found, self._weights[length].astype(np.float64)
+
+    def _network_distribution(self, context: Sequence[int]) -> Array:
+        assert self._network is not None
+        own = self._own[np.array(context)].tolist()
+        if own[0] == BOUNDARY:  # the network has read one when it starts
+            own = own[1:]
+        same = 0
+        for ours, theirs in zip(self._read, own, strict=False):
+            if ours != theirs:
+                break
+            same += 1
+        del self._states[same + 1 :]
+        for symbol in own[same:]:
+            self._states.append(self._network.step(self._states[-1], [symbol]))
+        self._read = own
+        probabilities = np.exp(self._network.log_probabilities(self._states[-1])[0])
+        result: Array = self._others * probabilities[UNKNOWN]
+        result[self._rows] = probabilities[2:]
+        result /= 1 - probabilities[BOUNDARY]
+        return result
+
+
+def recent(text: str) -> str:
+    """Return the end of a line that is read: all of it, unless it is very long."""
+    return text[max(0, (len(text) - _LONGEST) // _CUT) * _CUT :]
+
+
+def _named(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}

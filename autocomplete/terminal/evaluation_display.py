@@ -1,0 +1,177 @@
+"""
+An evaluation, drawn: bars, tables and two charts, for a terminal, a pipe or a picture.
+
+The charts are of the first suggestion: how often one of some probability is right, and what is left to show when only the
+more probable ones are.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import plotext
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from autocomplete.errors import SettingsError
+from autocomplete.evaluation.evaluate import Evaluation
+
+__all__ = ["evaluation_report", "refuse_unwritable", "tracked", "write_picture"]
+
+_WIDTH = 80  # of a chart and a picture, where there is room
+_BAR = 40  # characters of a bar for 100 %
+_TICKS = (0, 0.25, 0.5, 0.75, 1)
+
+
+def tracked(phrases: Sequence[str], console: Console) -> Iterator[str]:
+    """Yield the phrases, and show on a terminal how many are done."""
+    # Drawn between two phrases and not by a thread, which would take turns with the answers that are timed.
+    bar = Progress(console=console, transient=True, auto_refresh=False, disable=not console.is_terminal)
+    with bar:
+        yield from bar.track(phrases, description="typing")
+
+
+def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:
+    """
+    Return everything that was measured.
+
+    :param title: what was evaluated, and on what.
+    """
+    size = (
+        f"{evaluation.phrases:,} phrases, {evaluation.words:,} words, {evaluation.characters:,} characters; "
+        f"words were asked for {evaluation.queries:,} times"
+    )
+    return Group(
+        Text(title, style="bold"),
+        Text(size, style="dim"),
+        Text(),
+        _figures(evaluation),
+        Text(),
+        _savings(evaluation),
+        Text(),
+        _ranks(evaluation),
+        Text(),
+        _first(evaluation),
+        Text(),
+        _Charts(evaluation),
+    )
+
+
+def refuse_unwritable(picture: Path) -> None:
+    """Raise SettingsError for a place where no picture can be written, before any work is done for it."""
+    if picture.exists() and not picture.is_file():
+        raise SettingsError(f"{picture}: this is not a file; give another name to --svg")
+    if not picture.parent.is_dir():
+        raise SettingsError(f"{picture}: there is no folder {picture.parent}; make it, or give another name to --svg")
+    if not os.access(picture if picture.exists() else picture.parent, os.W_OK):
+        raise SettingsError(f"{picture}: cannot be written; change its permissions, or give another name to --svg")
+
+
+def write_picture(evaluation: Evaluation, title: str, picture: Path) -> None:
+    """Write the report as an SVG file; raise SettingsError where that fails."""
+    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(evaluation_report(evaluation, title))
+    drawn = console.export_svg(title="autocomplete evaluate")
+    try:
+        picture.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{picture}: cannot be written ({error.strerror}); give another name to --svg") from None
+
+
+def _figures(evaluation: Evaluation) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right", no_wrap=True)
+    for label, figure in [
+        ("bits per character", _number(evaluation.bits_per_character)),
+        ("next letter right", _percent(evaluation.accuracy_top_1)),
+        ("among the best three", _percent(evaluation.accuracy_top_3)),
+        ("time of an answer, median", f"{evaluation.median_milliseconds:.2f} ms"),
+        ("99 % are faster than", f"{evaluation.slow_milliseconds:.2f} ms"),
+        ("answers proved", _percent(evaluation.exact)),
+        ("calibration error", _number(evaluation.calibration_error)),
+    ]:
+        table.add_row(label, figure)
+    return table
+
+
+def _savings(evaluation: Evaluation) -> Table:
+    table = _table("Keystroke savings", "words read", "keys saved")
+    table.add_column()
+    for suggestions, share in evaluation.savings.items():
+        table.add_row(str(suggestions), _percent(share), Text("━" * round(_BAR * share), style="green"))
+    return table
+
+
+def _ranks(evaluation: Evaluation) -> Table:
+    table = _table("Mean reciprocal rank of the word meant, by letters typed", "letters")
+    for typed in range(len(evaluation.reciprocal_ranks)):
+        table.add_column(str(typed), justify="right", no_wrap=True)
+    table.add_row("1 / rank", *(_number(mean) for _, mean in evaluation.reciprocal_ranks))
+    table.add_row("words", *(f"{words:,}" for words, _ in evaluation.reciprocal_ranks), style="dim")
+    return table
+
+
+def _first(evaluation: Evaluation) -> Table:
+    ghost = evaluation.ghost
+    table = _table("The first suggestion, shown only if it is probable enough", "probability from", "right", "shown")
+    table.add_column()
+    at = {each.threshold: each for each in (*evaluation.first, ghost)}
+    for threshold, each in sorted(at.items()):
+        note = "ghost text of the prompt" if threshold == ghost.threshold else ""
+        table.add_row(
+            f"{threshold:g}", _percent(each.precision), _percent(each.coverage), note, style="bold" if note else ""
+        )
+    return table
+
+
+class _Charts:
+    """Two charts side by side, as wide as the terminal but no wider than they need to be."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        bins = [each for each in self._evaluation.calibration if each.count]
+        shown = [each for each in self._evaluation.first if not math.isnan(each.precision)]
+        if not bins:
+            return
+        plotext.clear_figure()
+        plotext.theme("clear")
+        plotext.plotsize(min(options.max_width, _WIDTH), 16)
+        plotext.subplots(1, 2)
+        left, right = plotext.subplot(1, 1), plotext.subplot(1, 2)
+        left.title("right, by probability")
+        left.plot([0, 1], [0, 1], marker="braille")
+        left.scatter([each.probability for each in bins], [each.accuracy for each in bins], marker="dot")
+        right.title("right, by share shown")
+        right.scatter([each.coverage for each in shown], [each.precision for each in shown], marker="dot")
+        for chart in (left, right):
+            chart.xlim(0, 1)
+            chart.ylim(0, 1)
+            chart.xticks(_TICKS)
+            chart.yticks(_TICKS)
+        yield Text.from_ansi(plotext.build())
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim"
+    )
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}" if math.isfinite(value) else "∞"
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"

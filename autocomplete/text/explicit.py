@@ -1,0 +1,19 @@
+"""
+Words that are not offered unless somebody asks for them: slurs and obscenities of English.
+
+The list, one word a line, holds what would be unwelcome on a screen that others see. Whoever means to type one of its words
+types it; whoever wants them offered says `--explicit`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["explicit_words"]
+
+
+@cache
+def explicit_words() -> tuple[str, ...]:
+    """Return the words of the list."""
+    return tuple(files("autocomplete.text").joinpath("explicit.txt").read_text(encoding="utf-8").split())

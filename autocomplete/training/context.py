@@ -1,0 +1,328 @@
+"""
+What a text teaches about its words: which of them follow which.
+
+The lexicon is the words worth offering. Word n-grams are counted over them, and where it is asked for a second recurrent
+network learns to predict the next word; it runs in a process of its own beside the first.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autocomplete.checkpoint import Configuration
+from autocomplete.errors import SettingsError
+from autocomplete.text.corpus import Corpus, running_words
+from autocomplete.text.ngrams import NGrams, Pairs, estimate
+from autocomplete.text.normalize import Normalization, without_marks
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from autocomplete.training.measure import tune_weights
+from autocomplete.training.model import CharRNN
+from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.streams import SampledLoss, Streams, bits
+
+__all__ = ["Context", "NumberedWords", "choose_words", "train_word_network"]
+
+_MOST_WORDS = 60_000  # so that a word's number takes two bytes
+_MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
+_TUNED = 3_000  # lines that the weights are tuned on, at most
+_SAMPLED = 2_048  # words in the softmax of a step of the network of words
+_NGRAMS = (250_000, 250_000, 120_000)  # kept of each length from 2 on
+
+
+@dataclass(frozen=True)
+class NumberedWords:
+    """
+    The words of the lexicon, numbered in the order of their keys' ids.
+
+    :param keys: (words,)
+    :param counts: (words,)
+    """
+
+    keys: tuple[str, ...]
+    counts: NDArray[np.float64]
+
+    def encode(self, lines: Sequence[str], normalization: Normalization) -> NDArray[np.int64]:
+        """Return the words of lines as numbers: `len(keys)` where a line or sentence begins, one more for any other word."""
+        numbers = {key: i for i, key in enumerate(self.keys)}
+        start, other = len(self.keys), len(self.keys) + 1
+        tokens: list[int] = []
+        for line in lines:
+            for word, begins in running_words(line):
+                if begins:
+                    tokens.append(start)
+                tokens.append(numbers.get(normalization.key(word), other))
+        return np.array(tokens, dtype=np.int64)
+
+    def ngrams(self, tokens: NDArray[np.int64], corpus: Corpus) -> NGrams:
+        """Return the n-grams of a text, and of the corpus's pairs."""
+        numbers = {key: i for i, key in enumerate(self.keys)}
+        known = [(numbers[a], numbers[b], n) for (a, b), n in corpus.pairs.items() if a in numbers and b in numbers]
+        pairs = None
+        if known:
+            first, second, count = map(np.array, zip(*known, strict=True))
+            pairs = Pairs(first.astype(np.int64), second.astype(np.int64), count.astype(np.float64))
+        return estimate(tokens, self.counts, _NGRAMS, pairs)
+
+
+def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
+    """Return the words worth offering: spelled with known letters only, and more than once in a long text."""
+    alphabet = set(vocabulary.characters)
+    least = 1 if corpus.counts.sum() > _MANY else 0
+    chosen = [
+        (word, count)
+        for word, count in zip(corpus.words, corpus.counts.tolist(), strict=True)
+        if count > least and alphabet.issuperset(word) and not any(character.isdigit() for character in word)
+    ][:_MOST_WORDS]
+    keys = [word for word, _ in chosen]
+    order = vocabulary.sort(keys)
+    return NumberedWords(tuple(keys[i] for i in order), np.array([chosen[i][1] for i in order]))
+
+
+def train_word_network(
+    tokens: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    words: int,
+    settings: TrainingSettings,
+    precision: str,
+    stopped: Callable[[], bool] = lambda: False,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[Configuration, dict[str, NDArray[Any]]]:
+    """
+    Train a recurrent network to predict the next word.
+
+    :param tokens: (n,) as `NumberedWords.encode` gives them.
+    :param words: how many words are numbered.
+    :returns: its sizes and its tensors; among them `rows`, the numbers of the words that it knows, in its own order.
+    """
+    torch.manual_seed(settings.seed)
+    generator = np.random.default_rng(settings.seed)
+    counts = np.bincount(tokens, minlength=words + 2)[:words]
+    rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
+    rows = rows[counts[rows] > 0]
+    own = np.full(words + 2, UNKNOWN, dtype=np.int32)
+    own[rows] = np.arange(len(rows)) + 2
+    own[words] = BOUNDARY
+    configuration = Configuration(len(rows) + 2, "lstm", 1, settings.word_hidden, settings.word_embedding, tied=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = CharRNN(configuration, settings.word_dropout).to(device)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
+    )
+    streams = Streams(own[tokens], settings.batch, max(1, settings.bptt // 2), generator)
+    sampled_loss = SampledLoss(np.bincount(own[tokens], minlength=len(rows) + 2), _SAMPLED, generator)
+    began, steps, progress, average, reported = time.monotonic(), 0, 0.0, 0.0, 0.0
+    best: tuple[float, dict[str, NDArray[Any]]] = (math.inf, {})
+    while progress < 1.0 and not stopped():
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate(settings.context_rate, steps, progress)
+        loss = sampled_loss(model, streams, precision)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimizer.step()
+        steps += 1
+        last = float(loss.detach())
+        average = last if steps == 1 else 0.99 * average + 0.01 * last
+        progress = settings.progress(steps, time.monotonic() - began)
+        if progress - reported >= 0.05 or progress >= 1.0:
+            reported = progress
+            measured = bits(model, own[held_out], lambda targets: targets > UNKNOWN, time=32)["bits_per_character"]
+            report(
+                f"words: {steps} steps, {progress:.0%}, perplexity {math.exp(average):.1f}, held out {2**measured:.1f}"
+            )
+            if measured < best[0]:
+                best = (
+                    measured,
+                    {name: value.cpu().numpy().astype(np.float16) for name, value in model.state_dict().items()},
+                )
+    tensors = best[1] or {name: value.cpu().numpy().astype(np.float16) for name, value in model.state_dict().items()}
+    return configuration, tensors | {"rows": rows.astype(np.int32)}
+
+
+class Context:
+    """
+    The members of the mixture that know words only, and their weights beside the network.
+
+    The network of words is trained in a process of its own, which begins at once and is waited for at the end.
+
+    :param lines: of training text, as the network reads them.
+    :param validation: lines of other text, on which the weights are tuned.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        words: NumberedWords,
+        vocabulary: Vocabulary,
+        lines: Sequence[str],
+        validation: Sequence[str],
+        settings: TrainingSettings,
+        precision: str,
+    ) -> None:
+        self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
+        self._validation = [without_marks(line) for line in validation][:_TUNED]
+        tokens = words.encode(lines, corpus.normalization)
+        self._network: tuple[Configuration, dict[str, NDArray[Any]]] | None = None
+        self._process: Process | None = None
+        if settings.word_hidden:
+            held_out = words.encode(self._validation, corpus.normalization)
+            self._process = Process(tokens, held_out, len(words.keys), settings, precision)
+        self._ngrams = words.ngrams(tokens, corpus)
+        self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
+
+    def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return what is to be written: arrays by name, and what says how to read them."""
+        tensors = {f"ngrams.{name}": array for name, array in self._ngrams.tensors().items()}
+        tensors["weights"] = self._weights.astype(np.float32)
+        metadata: dict[str, Any] = {}
+        if self._network is not None:
+            metadata["configuration"] = asdict(self._network[0])
+            tensors |= {f"network.{name}": array for name, array in self._network[1].items()}
+        return tensors, metadata
+
+    def finish(self, model: CharRNN, *, interrupted: bool) -> dict[str, Any]:
+        """Wait for the network of words, then tune the weights beside a finished network; return figures."""
+        if self._process is not None:
+            self._network = self._process.result(stop=interrupted)
+        by_line = spelled(model, self._vocabulary, [self._normalization.key(line) for line in self._validation])
+        columns, buckets = [], []
+        contexts = self._contexts()
+        network = None if self._network is None else word_log_probabilities(*self._network, contexts, self._ngrams)
+        i = 0
+        for line, spelling in zip(contexts, by_line, strict=True):
+            for place, log_probability in enumerate(spelling):
+                distribution, length = self._ngrams.distribution(line[: place + 1][-self._ngrams.order + 1 :])
+                word = line[place + 1]
+                known = float(distribution[word]) if word < len(distribution) else 0.0
+                row = [log_probability, math.log(known) if known > 0 else -math.inf]
+                if network is not None:
+                    row.append(float(network[i]))
+                columns.append(row)
+                buckets.append(length)
+                i += 1
+        logs, rests_on = np.array(columns), np.array(buckets)
+        self._weights = tune_weights(logs, rests_on, self._ngrams.order)
+        weighed = np.logaddexp.reduce(logs + np.log(self._weights[rests_on]), axis=1)
+        names = ["network", "ngrams", "words"][: logs.shape[1]]
+        known_words = np.isfinite(logs[:, 1])
+        return {
+            "bits_per_word": {name: -float(logs[known_words, i].mean()) / math.log(2) for i, name in enumerate(names)}
+            | {"mixture": -float(weighed[known_words].mean()) / math.log(2)},
+            "unknown_words": 1 - float(known_words.mean()),
+            "weights": self._weights.tolist(),
+        }
+
+    def _contexts(self) -> list[list[int]]:
+        """Return the words of each line to tune on, as numbers, after the number of a beginning."""
+        numbers = {key: i for i, key in enumerate(self._words.keys)}
+        start, other = len(self._words.keys), len(self._words.keys) + 1
+        key = self._normalization.key
+        return [[start, *(numbers.get(word, other) for word in key(line).split(" "))] for line in self._validation]
+
+
+class Process:
+    """A process that trains a network of words."""
+
+    def __init__(self, *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._stop = context.Event()
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_run, args=(theirs, self._stop, arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def result(self, *, stop: bool) -> tuple[Configuration, dict[str, NDArray[Any]]]:
+        """Wait for the network; raise SettingsError where its process died."""
+        if stop:
+            self._stop.set()
+        try:
+            result: tuple[Configuration, dict[str, NDArray[Any]]] = self._ours.recv()
+        except EOFError:
+            raise SettingsError(
+                "the process that trained the network of words ended early; try a lower --word-hidden"
+            ) from None
+        self._process.join()
+        return result
+
+
+def _run(pipe: Any, stop: Any, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is asked, and passes it on
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    report = (
+        functools.partial(print, file=sys.stderr, flush=True)
+        if os.environ.get("AUTOCOMPLETE_VERBOSE")
+        else lambda line: None
+    )
+    tokens, held_out, words, settings, precision = arguments
+    pipe.send(train_word_network(tokens, held_out, words, settings, precision, stop.is_set, report))
+
+
+@torch.no_grad()
+def spelled(model: CharRNN, vocabulary: Vocabulary, keys: Sequence[str]) -> list[list[float]]:
+    """
+    Return the natural log probability of each word of some lines under a network of characters, given that a word begins.
+
+    :param keys: words with single spaces between them.
+    """
+    model.eval()
+    begin, inside = (torch.from_numpy(mask).to(model.device) for mask in vocabulary.word_symbols())
+    result = []
+    for key in keys:
+        ids = torch.tensor([[BOUNDARY, *vocabulary.encode(key)]], device=model.device)
+        logs = model(ids)[0].float().log_softmax(dim=-1)  # (time, vocabulary): row i predicts character i
+        right = torch.cat([logs[:-1].gather(1, ids[0, 1:, None])[:, 0], logs.new_zeros(1)]).double().cumsum(0)
+        begins = logs.masked_fill(~begin, -math.inf).logsumexp(dim=-1).double()
+        ends = logs.masked_fill(inside, -math.inf).logsumexp(dim=-1).double()
+        sums, starts, stops = right.tolist(), begins.tolist(), ends.tolist()
+        place, line = 0, []
+        for word in key.split(" "):
+            before = sums[place - 1] if place else 0.0
+            line.append(sums[place + len(word) - 1] - before - starts[place] + stops[place + len(word)])
+            place += len(word) + 1
+        result.append(line)
+    model.train()
+    return result
+
+
+@torch.no_grad()
+def word_log_probabilities(
+    configuration: Configuration, tensors: dict[str, NDArray[Any]], lines: Sequence[Sequence[int]], ngrams: NGrams
+) -> NDArray[np.float64]:
+    """
+    Return the natural log probability of each word of some lines under a network of words.
+
+    What it gives to all words that it does not know goes to those by their unigrams.
+
+    :param lines: numbers of words, after the number of a beginning.
+    """
+    words = len(ngrams.unigrams)
+    rows = tensors["rows"]
+    own = np.full(words + 2, UNKNOWN)
+    own[rows] = np.arange(len(rows)) + 2
+    own[words] = BOUNDARY
+    rest = ngrams.unigrams.astype(np.float64).copy()
+    rest[rows] = 0
+    shares = np.append(np.log(np.maximum(rest / max(rest.sum(), 1e-12), 1e-30)), [-math.inf, -math.inf])
+    model = CharRNN(configuration).eval()
+    model.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k != "rows"})
+    result = []
+    for line in lines:
+        ids = torch.from_numpy(own[np.array(line)])
+        logs = model(ids[None, :-1])[0].log_softmax(dim=-1)
+        logs -= torch.log1p(-logs[:, BOUNDARY].exp())[:, None]  # given that a word follows
+        right = logs.gather(1, ids[1:, None])[:, 0].double().numpy()
+        result.append(np.where(own[np.array(line[1:])] == UNKNOWN, right + shares[np.array(line[1:])], right))
+    return np.concatenate(result)

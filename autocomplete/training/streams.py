@@ -1,0 +1,167 @@
+"""
+A text as contiguous streams, for truncated back-propagation through time.
+
+The text is cut into as many equal parts as the batch has rows, and the rows are read side by side, some symbols at a step.
+The hidden state is carried on from step to step, so the network learns to use what stood long before, though the error is
+propagated back through the symbols of one step only (Williams and Peng, 1990).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from autocomplete.text.vocabulary import UNKNOWN
+from autocomplete.training.model import CharRNN, State
+
+__all__ = ["SampledLoss", "Streams", "bits", "stream_loss"]
+
+_TO_MEASURE = 16  # streams that a held-out text is measured in
+
+
+class Streams:
+    """
+    The text in rows, read again from another place when it is over.
+
+    :param ids: (n,) two symbols at least.
+    :param batch: rows; fewer where the text is too short for that many of a few steps.
+    :param bptt: symbols read at a step.
+    """
+
+    def __init__(self, ids: NDArray[np.int32], batch: int, bptt: int, generator: np.random.Generator) -> None:
+        self._ids = ids
+        self._batch = max(1, min(batch, len(ids) // (4 * bptt)))
+        self._bptt = bptt
+        self._generator = generator
+        self._shift = 0
+        self._position: float = 0
+        self._state: State | None = None
+        self._cut()
+
+    def _cut(self) -> None:
+        length = len(self._ids) // self._batch
+        turned = np.roll(self._ids, -self._shift)[: length * self._batch]
+        self._rows = torch.from_numpy(turned.reshape(self._batch, length).astype(np.int64))
+
+    def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
+        """
+        Return inputs and targets, each (batch, time), and the state that was left before them.
+
+        :param hidden: share of the inputs to replace by UNKNOWN.
+        """
+        if self._position + 2 > self._rows.shape[1]:  # a new beginning, so that no row has its ends where they were
+            self._shift = int(self._generator.integers(len(self._ids)))
+            self._position, self._state = 0, None
+            self._cut()
+        start = int(self._position)
+        window = self._rows[:, start : start + self._bptt + 1]
+        self._position = start + self._bptt
+        inputs = window[:, :-1]
+        if hidden:
+            inputs = inputs.masked_fill(torch.from_numpy(self._generator.random(inputs.shape) < hidden), UNKNOWN)
+        return inputs, window[:, 1:], self._state
+
+    def keep(self, state: State) -> None:
+        """Carry a state on to the next symbols."""
+        self._state = state.detach() if isinstance(state, Tensor) else (state[0].detach(), state[1].detach())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a resumed run needs to read on."""
+        state = (
+            {}
+            if self._state is None
+            else dict(enumerate([self._state] if isinstance(self._state, Tensor) else self._state))
+        )
+        place = torch.tensor([self._shift, int(self._position)])
+        return {"place": place} | {f"state.{i}": tensor.contiguous() for i, tensor in state.items()}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Read on where `tensors` was asked for."""
+        self._shift, self._position = tensors["place"].tolist()
+        self._cut()
+        parts = [tensors[name] for name in ("state.0", "state.1") if name in tensors]
+        self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
+
+
+def stream_loss(model: CharRNN, streams: Streams, hidden: float, precision: str) -> tuple[Tensor, int]:
+    """Return the mean cross entropy of the next symbols of a text, in nats, and how many symbols those are."""
+    inputs, targets, state = streams.next(hidden)
+    with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        logits, state = model.continue_from(state, inputs.to(model.device))
+    streams.keep(state)
+    targets = targets.to(model.device)
+    return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten()), targets.numel()
+
+
+class SampledLoss:
+    """
+    `stream_loss` for a large vocabulary: each step's softmax is over some symbols only, drawn by their frequency.
+
+    :param counts: (vocabulary,) of the symbols in the text.
+    :param sampled: symbols drawn for a step.
+    """
+
+    def __init__(self, counts: NDArray[np.int64], sampled: int, generator: np.random.Generator) -> None:
+        shares = (counts + 1) / (counts + 1).sum()
+        self._cumulative = np.cumsum(shares)
+        self._log_chances = torch.from_numpy(np.log(-np.expm1(sampled * np.log1p(-shares))).astype(np.float32))
+        self._sampled, self._generator = sampled, generator
+
+    def __call__(self, model: CharRNN, streams: Streams, precision: str) -> Tensor:
+        """Return the estimated mean cross entropy of the next symbols of a text, in nats."""
+        inputs, targets, state = streams.next(0.0)
+        drawn = np.searchsorted(
+            self._cumulative, self._generator.random(self._sampled) * self._cumulative[-1], side="right"
+        )
+        candidates = torch.from_numpy(np.unique(drawn.clip(max=len(self._cumulative) - 1))).to(model.device)
+        self._log_chances = self._log_chances.to(model.device)
+        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            loss, state = model.sampled_from(
+                state, inputs.to(model.device), targets.to(model.device), candidates, self._log_chances
+            )
+        streams.keep(state)
+        return loss
+
+
+@torch.no_grad()
+def bits(
+    model: CharRNN, ids: NDArray[np.int32], counted: Callable[[Tensor], Tensor] | None = None, time: int = 256
+) -> dict[str, float]:
+    """
+    Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.
+
+    :param ids: (n,)
+    :param counted: which targets, (n,), count; all of them by default.
+    """
+    model.eval()
+    batch = max(1, min(_TO_MEASURE, len(ids) // time))
+    length = len(ids) // batch
+    rows = torch.from_numpy(ids[: batch * length].reshape(batch, length).astype(np.int64)).to(model.device)
+    state: State | None = None
+    sums = torch.zeros(4, dtype=torch.float64)
+    for start in range(0, length - 1, time):
+        window = rows[:, start : start + time + 1]
+        logits, state = model.continue_from(state, window[:, :-1])
+        logits, targets = logits.flatten(0, 1).float(), window[:, 1:].flatten()
+        if counted is not None:
+            chosen = counted(targets)
+            logits, targets = logits[chosen], targets[chosen]
+        right = logits.gather(1, targets[:, None])
+        rank = (logits > right).sum(dim=1)
+        loss = functional.cross_entropy(logits, targets, reduction="sum")
+        figures = [loss, torch.tensor(len(targets)), (rank < 1).sum(), (rank < 3).sum()]
+        sums += torch.stack([figure.double().cpu() for figure in figures])
+    model.train()
+    nats, symbols, top_1, top_3 = sums.tolist()
+    symbols = max(symbols, 1)
+    return {
+        "bits_per_character": nats / symbols / math.log(2),
+        "accuracy_top_1": top_1 / symbols,
+        "accuracy_top_3": top_3 / symbols,
+    }
