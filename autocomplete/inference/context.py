@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autocomplete.checkpoint import Configuration
 from autocomplete.errors import CheckpointError
-from autocomplete.inference.model import CharacterLanguageModel, States, Symbols
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.corpus import running_words
 from autocomplete.text.ngrams import NGrams
@@ -26,6 +26,7 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 __all__ = ["NextWords", "TextLine", "WithinWord"]
 
 _LONGEST, _CUT = 400, 200  # characters of a line that are read, at least, and a line is cut at multiples of
+_LEAST = np.float32(1e-30)  # probability of the end of a word, whatever the rounding
 
 Array = NDArray[np.float32]
 
@@ -40,8 +41,9 @@ class WithinWord:
 
     def __init__(self, network: CharacterLanguageModel, state: States, vocabulary: Vocabulary) -> None:
         self._network, self._state = network, state
+        self._predict = probabilities(network)
         begin, inside = vocabulary.word_symbols()
-        self._letters = np.stack([inside, begin])  # by whether the word has not begun
+        self._letters = np.stack([inside, begin]).astype(np.float32)  # by whether the word has not begun
 
     def start(self) -> States:
         """Return the state where the word begins."""
@@ -53,18 +55,19 @@ class WithinWord:
 
     def log_probabilities(self, states: States) -> Array:
         """Return (batch, vocabulary): of letters as the network has them, of BOUNDARY all the rest, of others minus infinity."""
-        result = self._network.log_probabilities(states[:-1])
-        probabilities = np.exp(result)
-        letters = self._letters[states[-1][:, 0]]
-        ends = 1 - (probabilities * letters).sum(axis=1)
-        result[~letters] = -np.inf
-        result[:, BOUNDARY] = np.log(np.maximum(ends, 1e-30))
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(states))
+
+    def probabilities(self, states: States) -> Array:
+        """Return the same as probabilities."""
+        result = self._predict(states[:-1])
+        result *= self._letters[states[-1][:, 0]]
+        result[:, BOUNDARY] = np.maximum(1 - result.sum(axis=1), _LEAST)
         return result
 
     def word_begins(self) -> float:
         """Return the probability that a word begins."""
-        logs = self._network.log_probabilities(self._state)[0]
-        return float(np.exp(logs[self._letters[1]]).sum())
+        return float(self._predict(self._state)[0] @ self._letters[1])
 
 
 class TextLine:
@@ -149,20 +152,28 @@ class NextWords:
             numbers.append(start)
         return numbers
 
-    def distributions(self, text: str) -> tuple[list[Array], NDArray[np.float64]]:
+    def distribution(self, text: str, member: str | None = None) -> tuple[Array, float]:
         """
-        Return what each member expects after a line, and the weights of the network of characters and of each of them.
+        Return how probable each word is after a line, and how far to trust that beside the network of characters.
 
-        :returns: for each member, (words,); and (1 + members,).
+        :param member: the only one to ask; by default all, each by its weight.
+        :returns: (words,) of sum 1 or less; and the share of the network of characters, from 0 to 1.
         """
         context = self.numbers(text)
-        ngrams, length = self._ngrams.distribution(context[-self._ngrams.order + 1 :])
-        found = [ngrams]
+        if member == "words":
+            result = np.zeros(len(self._numbers), dtype=np.float32)
+            self._add_network(context, 1.0, result)
+            return result, 0.0
+        ngrams = context[-self._ngrams.order + 1 :]
+        if member == "ngrams":
+            return self._ngrams.distribution(ngrams)[0], 0.0
+        result, length = self._ngrams.distribution(ngrams, self._weights[:, 1].tolist())
         if self._network is not None:
-            found.append(self._network_distribution(context))
-        return found, self._weights[length].astype(np.float64)
+            self._add_network(context, float(self._weights[length, 2]), result)
+        return result, float(self._weights[length, 0])
 
-    def _network_distribution(self, context: Sequence[int]) -> Array:
+    def _add_network(self, context: Sequence[int], weight: float, result: Array) -> None:
+        """Add what the network of words expects, times a weight."""
         assert self._network is not None
         own = self._own[np.array(context)].tolist()
         if own[0] == BOUNDARY:  # the network has read one when it starts
@@ -176,11 +187,10 @@ class NextWords:
         for symbol in own[same:]:
             self._states.append(self._network.step(self._states[-1], [symbol]))
         self._read = own
-        probabilities = np.exp(self._network.log_probabilities(self._states[-1])[0])
-        result: Array = self._others * probabilities[UNKNOWN]
-        result[self._rows] = probabilities[2:]
-        result /= 1 - probabilities[BOUNDARY]
-        return result
+        expected = self._network.probabilities(self._states[-1])[0]
+        expected *= weight / (1 - expected[BOUNDARY])  # given that a word comes
+        result += expected[UNKNOWN] * self._others
+        result[self._rows] += expected[2:]
 
 
 def recent(text: str) -> str:

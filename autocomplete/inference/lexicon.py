@@ -8,7 +8,6 @@ probability zero, so a mixture no longer asks it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import copy
 from typing import Any, Self
@@ -82,24 +81,26 @@ class Lexicon:
 
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the log share of each next symbol: minus infinity for most; after a prefix of no word, the word ends."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(states))
+
+    def probabilities(self, states: States) -> NDArray[np.float32]:
+        """Return the share of each next symbol: 0 for most."""
         (nodes,) = states
-        result = np.full((len(nodes), self._size), -np.inf, dtype=np.float32)
+        result = np.zeros((len(nodes), self._size), dtype=np.float32)
         first, last = self._first_edges[nodes], self._first_edges[nodes + 1]
         degrees = last - first
         rows = np.repeat(np.arange(len(nodes)), degrees)
         edges = np.arange(len(rows)) + np.repeat(last - np.cumsum(degrees), degrees)
-        if len(edges):
-            masses = self._cumulative[self._edge_stops[edges]] - self._cumulative[self._edge_firsts[edges]]
-            below = np.bincount(rows, weights=masses, minlength=len(nodes))[rows]
-            with np.errstate(divide="ignore", invalid="ignore"):  # a prefix whose words have all become impossible
-                shares = np.log(masses / below)
-            result[rows, self._targets[edges]] = np.where(below > 0, shares, -np.inf)
-            impossible = np.bincount(rows, weights=masses, minlength=len(nodes)) <= 0
-        else:
-            impossible = nodes == self._nowhere
-        if self._word_begins < 1:
-            fresh = nodes == 0
-            result[fresh] += math.log(max(self._word_begins, 1e-30))
-            result[fresh, BOUNDARY] = math.log(1 - self._word_begins)
-        result[impossible, BOUNDARY] = 0.0
+        masses = self._cumulative[self._edge_stops[edges]] - self._cumulative[self._edge_firsts[edges]]
+        result[rows, self._targets[edges]] = masses
+        below = result.sum(axis=1, keepdims=True)
+        # Nothing is known below a prefix of no word, nor where all its words have become impossible.
+        if not below.all():
+            result[below[:, 0] == 0, BOUNDARY] = 1.0
+            below[below == 0] = 1.0
+        result /= below
+        if self._word_begins < 1 and (fresh := nodes == 0).any():
+            result[fresh] *= self._word_begins
+            result[fresh, BOUNDARY] = 1 - self._word_begins
         return result

@@ -8,21 +8,20 @@ agree, after `blorf` only a member that can spell unseen words is left.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.inference.model import CharacterLanguageModel, States, Symbols
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
 
 __all__ = ["Mixture"]
 
 
 class Mixture:
     """
-    A Bayesian mixture. A state is the members' states, then the log weights (batch, members), then what the members
-    predict (batch, members, vocabulary), which the next step needs to weigh them.
+    A Bayesian mixture. A state is the members' states, then the weights (batch, members), then what the members predict
+    (batch, members, vocabulary), which the next step needs to weigh them.
 
     :param members: over the same vocabulary.
     :param prior: the weight of each member before the first letter; positive. They are scaled to sum to 1.
@@ -30,10 +29,11 @@ class Mixture:
 
     def __init__(self, members: Sequence[CharacterLanguageModel], prior: Sequence[float]) -> None:
         self._members = tuple(members)
-        self._log_prior = np.array([[math.log(weight / sum(prior)) for weight in prior]], dtype=np.float32)
+        self._prior = np.array([[weight / sum(prior) for weight in prior]], dtype=np.float32)
+        self._predict = [probabilities(member) for member in self._members]
         starts = [member.start() for member in self._members]
         self._bounds = np.cumsum([0, *map(len, starts)]).tolist()
-        self._start = self._join(starts, self._log_prior)
+        self._start = self._join(starts, self._prior)
 
     def start(self) -> States:
         """Return the state before the first letter."""
@@ -41,34 +41,37 @@ class Mixture:
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more symbol each; each member's weight is multiplied by what it gave to the symbol."""
-        log_weights, predictions = states[-2:]
-        log_weights = log_weights + predictions[np.arange(len(predictions)), :, symbols]
-        best = log_weights.max(axis=1, keepdims=True)
-        # A symbol that every member ruled out tells them apart no better than nothing does: begin again with the prior.
-        impossible = best == -np.inf
-        if impossible.any():
-            log_weights = np.where(impossible, self._log_prior, log_weights)
-            best = np.where(impossible, 0, best)
-        log_weights -= best
-        log_weights -= np.log(np.exp(log_weights).sum(axis=1, keepdims=True))
-        stepped = [
-            member.step(states[self._bounds[i] : self._bounds[i + 1]], symbols)
-            for i, member in enumerate(self._members)
-        ]
-        return self._join(stepped, log_weights)
+        weights, predictions = states[-2:]
+        weights = self._weigh(weights, predictions[np.arange(len(predictions)), :, symbols])
+        return self._join([m.step(self._of(i, states), symbols) for i, m in enumerate(self._members)], weights)
 
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the log of the weighted average of the members' probabilities."""
-        log_weights, predictions = states[-2:]
-        with np.errstate(divide="ignore"):  # what all rule out, or hold for next to impossible, is minus infinity
-            result: NDArray[np.float32] = np.log((np.exp(log_weights)[:, :, None] * np.exp(predictions)).sum(axis=1))
-        return result
+        weights, predictions = states[-2:]
+        average: NDArray[np.float32] = (weights[:, None, :] @ predictions)[:, 0]
+        with np.errstate(divide="ignore"):  # what all rule out is minus infinity
+            return np.log(average, out=average)
 
     def weights(self, states: States) -> NDArray[np.float32]:
         """Return (batch, members): how much each member counts by now."""
-        weights: NDArray[np.float32] = np.exp(states[-2])
+        weights: NDArray[np.float32] = states[-2]
         return weights
 
-    def _join(self, states: Sequence[States], log_weights: NDArray[np.float32]) -> States:
-        predictions = [m.log_probabilities(s) for m, s in zip(self._members, states, strict=True)]
-        return (*(array for state in states for array in state), log_weights, np.stack(predictions, axis=1))
+    def _of(self, member: int, states: States) -> States:
+        """Return the part of a state that is a member's own."""
+        return states[self._bounds[member] : self._bounds[member + 1]]
+
+    def _weigh(self, weights: NDArray[np.float32], likelihoods: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (batch, members) the weights after a symbol to which the members gave these probabilities."""
+        weights = weights * likelihoods
+        total = weights.sum(axis=1, keepdims=True)
+        # A symbol that every member ruled out tells them apart no better than nothing does: begin again with the prior.
+        if not total.all():
+            weights = np.where(total > 0, weights, self._prior)
+            total = weights.sum(axis=1, keepdims=True)
+        weights /= total
+        return weights
+
+    def _join(self, states: Sequence[States], weights: NDArray[np.float32]) -> States:
+        predictions = np.stack([predict(state) for predict, state in zip(self._predict, states, strict=True)], axis=1)
+        return (*(array for state in states for array in state), weights, predictions)

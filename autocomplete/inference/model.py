@@ -6,13 +6,13 @@ A state is a tuple of arrays with the batch first, so that a search can gather, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather"]
+__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather", "probabilities"]
 
 States = tuple[NDArray[Any], ...]  # each (batch, ...)
 Symbols = NDArray[np.int64] | Sequence[int]
@@ -36,6 +36,12 @@ class CharacterLanguageModel(Protocol):
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return (batch, vocabulary) natural logarithms; each row sums to 1 as probabilities."""
         ...
+
+
+def probabilities(model: CharacterLanguageModel) -> Callable[[States], NDArray[np.float32]]:
+    """Return what answers with probabilities in place of their logarithms: the model's own `probabilities`, if it has one."""
+    own: Callable[[States], NDArray[np.float32]] | None = getattr(model, "probabilities", None)
+    return own or (lambda states: np.exp(model.log_probabilities(states)))
 
 
 def gather(states: States, rows: NDArray[np.int64] | Sequence[int]) -> States:

@@ -170,9 +170,7 @@ class Predictor:
 
     def next_characters(self, text: str, count: int = 5) -> list[NextCharacter]:
         """Return the most probable next characters after a text, best first."""
-        before, typed = self._split(text)
-        tree = self._tree(before)
-        return self._next(tree, self._node(tree, typed), typed, count)
+        return self._next(*self._split(text), count)
 
     def suggest(self, text: str, count: int = 5) -> list[Suggestion]:
         """Return the most probable words that the end of a text can become, best first."""
@@ -196,7 +194,7 @@ class Predictor:
         before, typed = self._split(text)
         tree = self._tree(before)
         node = self._node(tree, typed)
-        next_characters = tuple(self._next(tree, node, typed, characters))
+        next_characters = tuple(self._next(before, typed, characters))
         words: list[Suggestion] = []
 
         def prediction(exact: bool) -> Prediction:
@@ -220,9 +218,7 @@ class Predictor:
         """
         logs, ranks = np.empty(len(line) + 1), np.empty(len(line) + 1, dtype=np.int64)
         for i in range(len(line) + 1):
-            before, typed = self._split(line[:i])
-            tree = self._tree(before)
-            probabilities = self._characters(tree, self._node(tree, typed))
+            probabilities = self._characters(*self._split(line[:i]))
             # One character may have a key of several symbols; what follows the first of them is not asked.
             symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0] if i < len(line) else BOUNDARY
             if self._line is None and i < len(line) and line[i].isspace():  # words alone: a space is their end
@@ -281,11 +277,10 @@ class Predictor:
         if self._next_words is None:
             prior = self.checkpoint.network_prior
             return Mixture([word, lexicon.weighed(lexicon.counts, begins)], [prior, 1 - prior])
-        distributions, weights = self._next_words.distributions(before)
         if self._members != "mixture":
-            return lexicon.weighed(distributions[self._next_words.members.index(self._members)], begins)
-        known = sum(weight * each for weight, each in zip(weights[1:].tolist(), distributions, strict=True))
-        return Mixture([word, lexicon.weighed(known, begins)], [weights[0], 1 - weights[0]])
+            return lexicon.weighed(self._next_words.distribution(before, self._members)[0], begins)
+        known, share = self._next_words.distribution(before)
+        return Mixture([word, lexicon.weighed(known, begins)], [share, 1 - share])
 
     def _node(self, tree: SearchTree, typed: str) -> int:
         """Return the place of what was typed in a search tree."""
@@ -294,18 +289,21 @@ class Predictor:
             node = tree.child(node, symbol)
         return node
 
-    def _characters(self, tree: SearchTree, node: int) -> NDArray[np.float64]:
+    def _characters(self, before: str, typed: str) -> NDArray[np.float64]:
         """Return (vocabulary,) the probability of each next character; in text, what ends a word is told apart again."""
+        tree = self._tree(before)
+        node = self._node(tree, typed)
         probabilities = np.exp(tree.log_probabilities(node).astype(np.float64))
         if self._line is not None:
             ends = self._ends[int(node == ROOT)]
-            state = tree.states(node)[: self._line.arrays]
+            asks_network = self._members in ("mixture", "network")
+            state = tree.states(node)[: self._line.arrays] if asks_network else self._line.state(before + typed)
             network = np.exp(self._network.log_probabilities(state)[0][ends].astype(np.float64))
             probabilities[ends] = probabilities[BOUNDARY] * network / network.sum()
         return probabilities
 
-    def _next(self, tree: SearchTree, node: int, typed: str, count: int) -> list[NextCharacter]:
-        probabilities = self._characters(tree, node)
+    def _next(self, before: str, typed: str, count: int) -> list[NextCharacter]:
+        probabilities = self._characters(before, typed)
         probabilities[UNKNOWN] = 0.0
         best = np.argsort(-probabilities, kind="stable")[:count]
         return [

@@ -4,8 +4,8 @@ One step of a tanh RNN, a GRU or an LSTM for a batch of states, in numpy.
 The equations and the order of the gates are those of torch, whose weights these are; the numbers agree to 1e-5. Three
 things make a step cheap. The product of an embedding with the first layer's input weights depends on the symbol alone,
 so it is a table (but for a vocabulary of words). As sigmoid(x) = (1 + tanh(x / 2)) / 2, all gates take a single tanh,
-their weights having been halved. And each gate has a matrix of its own: OpenBLAS multiplies a few rows by a small
-matrix two to three times as fast as by the four gates' matrices in one, which it first copies.
+their weights having been halved. And each gate has matrices of its own, of a few columns each: OpenBLAS has kernels for
+small products, two to three times as fast for a few rows as those for large ones, which copy the matrix first.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from autocomplete.text.vocabulary import BOUNDARY
 __all__ = ["RecurrentNetwork"]
 
 Array = NDArray[np.float32]
+
+_WIDEST = 128  # columns of a block of a matrix; see above
 
 
 class RecurrentNetwork:
@@ -72,13 +74,25 @@ class RecurrentNetwork:
 
     def log_probabilities(self, states: States) -> Array:
         """Return the log of the softmax of the decoded top layer."""
+        logits = self._logits(states)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return logits
+
+    def probabilities(self, states: States) -> Array:
+        """Return the softmax of the decoded top layer."""
+        logits = self._logits(states)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=1, keepdims=True)
+        return logits
+
+    def _logits(self, states: States) -> Array:
+        """Return (batch, vocabulary) of which the greatest in each row is 0."""
         top = states[-self._layers[-1].arrays]
         if self._projection is not None:
             top = top @ self._projection
         logits: Array = top @ self._decoder
         logits += self._decoder_bias
         logits -= logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return logits
 
 
@@ -95,7 +109,7 @@ class _Layer:
     def __init__(self, weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh: Array) -> None:
         self._scales = np.array(self.scales, dtype=np.float32)[:, None, None]
         self._input = self._by_gate(weight_ih)  # (gates, inputs, hidden)
-        self._recurrent = self._by_gate(weight_hh)  # (gates, hidden, hidden)
+        self._recurrent = self._in_blocks(self._by_gate(weight_hh))  # (gates, blocks, hidden, width)
         self._bias = self._by_gate(bias_ih[:, None])  # (gates, 1, hidden)
         self._recurrent_bias = self._by_gate(bias_hh[:, None])
 
@@ -103,6 +117,18 @@ class _Layer:
         """Return what the inputs, (batch, inputs), contribute to the gates, (gates, batch, hidden)."""
         projected: Array = inputs @ self._input + self._bias
         return projected
+
+    def recur(self, hidden: Array) -> Array:
+        """Return what the hidden state, (batch, hidden), contributes to the gates, (gates, batch, hidden)."""
+        blocks = hidden @ self._recurrent  # (gates, blocks, batch, width)
+        product: Array = blocks.transpose(0, 2, 1, 3).reshape(len(blocks), *hidden.shape)
+        return product
+
+    @staticmethod
+    def _in_blocks(matrices: Array) -> Array:
+        gates, rows, columns = matrices.shape
+        width = next((w for w in range(min(_WIDEST, columns), 31, -1) if columns % w == 0), columns)
+        return np.ascontiguousarray(matrices.reshape(gates, rows, -1, width).transpose(0, 2, 1, 3))
 
     def _by_gate(self, weight: Array) -> Array:
         gates = weight.reshape(len(self.scales), -1, weight.shape[1])
@@ -117,7 +143,7 @@ class _RNNLayer(_Layer):
     scales = (1.0,)
 
     def step(self, projected: Array, hidden: Array) -> tuple[Array]:
-        return (np.tanh(projected + hidden @ self._recurrent + self._recurrent_bias)[0],)
+        return (np.tanh(projected + self.recur(hidden) + self._recurrent_bias)[0],)
 
 
 class _LSTMLayer(_Layer):
@@ -127,7 +153,7 @@ class _LSTMLayer(_Layer):
     scales = (0.5, 0.5, 1.0, 0.5)  # i, f, g, o
 
     def step(self, projected: Array, hidden: Array, cell: Array) -> tuple[Array, Array]:
-        gates = hidden @ self._recurrent
+        gates = self.recur(hidden)
         gates += projected
         gates += self._recurrent_bias
         i, f, g, o = np.tanh(gates, out=gates)
@@ -141,7 +167,7 @@ class _GRULayer(_Layer):
     scales = (0.5, 0.5, 1.0)  # r, z, n
 
     def step(self, projected: Array, hidden: Array) -> tuple[Array]:
-        recurrent = hidden @ self._recurrent
+        recurrent = self.recur(hidden)
         recurrent += self._recurrent_bias
         r, z = np.tanh(projected[:2] + recurrent[:2])
         n = np.tanh(projected[2] + _sigmoid(r) * recurrent[2])

@@ -28,6 +28,7 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 __all__ = ["Budget", "FoundWord", "HiddenWords", "Search", "SearchTree", "hidden_words"]
 
 ROOT = 0
+_FIRST = 16  # alternatives of a prefix that are looked at to begin with; hardly ever are there more to look at
 _ROOM = 4_096  # rows set aside; more than the searches of one word mostly fill
 
 
@@ -146,9 +147,9 @@ class SearchTree:
         """Return the model's state after a prefix, as a batch of one."""
         return gather(self._states, [node])
 
-    def alternatives(self, node: int) -> tuple[list[int], list[float]]:
+    def alternatives(self, node: int, count: int | None = None) -> tuple[list[int], list[float]]:
         """Return what may follow a prefix, the most probable first, and the cost of each: minus log probability."""
-        return self._sorted_symbols[node].tolist(), self._sorted_costs[node].tolist()
+        return self._sorted_symbols[node, :count].tolist(), self._sorted_costs[node, :count].tolist()
 
     def end_cost(self, node: int) -> float:
         """Return minus the log probability that the word ends here."""
@@ -182,14 +183,14 @@ class SearchTree:
             costs[:, self.end] = ends
         costs[:, UNKNOWN] = np.inf
         for row, (parent, symbol) in enumerate(zip(parents, symbols, strict=True)):
-            above = self._hidden if parent < 0 else self._below_hidden[parent]
-            below = above if parent < 0 or above is None else above.get(symbol)
+            above = self._below_hidden[parent] if parent >= 0 else None
+            below = self._hidden if parent < 0 else above and above.get(symbol)
             self._below_hidden.append(below)
-            if below is not None and self.end in below:
+            if below and self.end in below:
                 costs[row, self.end] = np.inf
         order = costs.argsort(axis=1)
         self._sorted_symbols[rows] = order
-        self._sorted_costs[rows] = np.take_along_axis(costs, order, axis=1)
+        self._sorted_costs[rows] = costs[np.arange(len(parents))[:, None], order]
         self._end_costs.extend(costs[:, self.end].tolist())
         self._parents.extend(parents)
         self._symbols.extend(symbols)
@@ -299,7 +300,7 @@ class Search:
 
     def _open(self, node: int, cost: float) -> None:
         """Put the cheapest symbol of a node among the alternatives."""
-        symbols, costs = self._tree.alternatives(node)
+        symbols, costs = self._tree.alternatives(node, _FIRST)
         if costs[0] < math.inf:
             self._arrivals += 1
             heappush(self._heap, (cost + costs[0], self._arrivals, node, cost, 0, symbols, costs))
@@ -310,6 +311,8 @@ class Search:
     def _advance(self) -> None:
         """Replace the alternative at the top of the heap by the next symbol of its node."""
         _, _, node, cost, rank, symbols, costs = self._heap[0]
+        if rank + 1 == _FIRST:
+            symbols, costs = self._tree.alternatives(node)
         if rank + 1 == len(costs) or costs[rank + 1] == math.inf:
             heappop(self._heap)
         else:
@@ -326,7 +329,7 @@ class Search:
         ends = sorted(
             (node_cost + tree.end_cost(node), node)
             for _, _, node, node_cost, rank, symbols, _ in self._heap
-            if node != ROOT and tree.end_cost(node) < math.inf and tree.end in symbols[rank:]
+            if node != ROOT and tree.end_cost(node) < math.inf and tree.end not in symbols[:rank]
         )
         for cost, node in ends[:count]:
             if cost <= self._highest_cost:

@@ -41,7 +41,7 @@ class _Level:
 
     def row(self, context: int) -> slice:
         """Return where the n-grams of a context stand."""
-        i = int(np.searchsorted(self.contexts, context))
+        i = int(np.searchsorted(self.contexts, np.int32(context)))  # of the same type, or all would be converted
         if i == len(self.contexts) or self.contexts[i] != context:
             return slice(0, 0)
         return slice(int(self.starts[i]), int(self.starts[i + 1]))
@@ -75,12 +75,15 @@ class NGrams:
     def __len__(self) -> int:
         return sum(len(level.words) for level in self._levels)
 
-    def distribution(self, context: Sequence[int]) -> tuple[NDArray[np.float32], int]:
+    def distribution(
+        self, context: Sequence[int], weights: Sequence[float] | None = None
+    ) -> tuple[NDArray[np.float32], int]:
         """
         Return the probability of each next word, and how many words of the context it rests on.
 
         :param context: the words so far, the last one last.
-        :returns: (words,) of sum 1.
+        :param weights: (order,) what to multiply the probabilities with, by how many words they rest on.
+        :returns: (words,) of sum 1, or of the weight.
         """
         rows = []
         for length in range(1, min(len(context), len(self._levels)) + 1):
@@ -88,12 +91,12 @@ class NGrams:
             if row.start == row.stop:
                 break
             rows.append((self._levels[length - 1].words[row], self._decoded[self._levels[length - 1].shares[row]]))
-        rest = 1.0  # what the longer contexts leave to the shorter ones
+        rest = 1.0 if weights is None else weights[len(rows)]  # what the longer contexts leave to the shorter ones
         extra = []
         for words, shares in reversed(rows):
             extra.append((words, rest * shares))
             rest *= max(1.0 - float(shares.sum()), 0.0)
-        result = rest * self._unigrams
+        result = np.float32(rest) * self._unigrams
         for words, shares in extra:
             result[words] += shares
         return result, len(rows)
@@ -103,7 +106,7 @@ class NGrams:
         place = context[0]
         for level, word in zip(self._levels, context[1:], strict=False):
             row = level.row(place)
-            i = row.start + int(np.searchsorted(level.words[row], word))
+            i = row.start + int(np.searchsorted(level.words[row], np.uint16(word)))
             if i == row.stop or level.words[i] != word:
                 return slice(0, 0)
             place = i
@@ -158,7 +161,7 @@ def estimate(
     counted = _count(tokens, len(prior), 1 + len(sizes))
     unigrams = counted[0].counts[: len(prior)] + 1e-9
     unigrams = (1 - _PRIOR_SHARE) * unigrams / unigrams.sum() + _PRIOR_SHARE * prior / prior.sum()
-    lower = unigrams  # the probability of each n-gram's last word, one level below
+    lower = np.append(unigrams, [0.0, 0.0])  # the probability of each n-gram's last word, one level below
     places = np.arange(len(prior) + 2)  # of each n-gram of the level below among those kept; -1 where it is not
     levels: list[_Level] = []
     for size, level in zip(sizes, counted[1:], strict=True):
