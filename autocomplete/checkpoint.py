@@ -236,7 +236,7 @@ def write_checkpoint(
     try:
         fresh.mkdir(parents=True)
         (fresh / MODEL).write_bytes(_model_bytes(checkpoint))
-        lines = (f"{surface}\t{count:.17g}\n" for surface, count in lexicon.items())
+        lines = (f"{surface}\t{_shortest(count)}\n" for surface, count in lexicon.items())
         (fresh / LEXICON).write_text("".join(lines), encoding="utf-8")
         if folder.exists():
             folder.rename(former)
@@ -248,6 +248,11 @@ def write_checkpoint(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
+
+
+def _shortest(count: float) -> str:
+    """Return the fewest digits that read as the same number."""
+    return repr(float(count)).removesuffix(".0")
 
 
 def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:

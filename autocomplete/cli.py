@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 INTERRUPTED = 130
+_VISIBLE = str.maketrans({" ": "␣", "\n": "⏎"})
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -106,10 +107,12 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default=None, metavar="NAME|DIR", help="what to ask (default: english)")
     parser.add_argument(
         "--members",
-        choices=["mixture", "network", "lexicon"],
+        choices=["mixture", "network", "lexicon", "ngrams", "words"],
         default="mixture",
-        help="ask network and lexicon together (the default), or one of them",
+        help="ask all that the checkpoint has together (the default), or only its network of characters, its words by their "
+        "counts, its word n-grams, or its network of words",
     )
+    parser.add_argument("--explicit", action="store_true", help="offer slurs and obscenities, too")
 
 
 def _add_count(parser: argparse.ArgumentParser) -> None:
@@ -184,7 +187,7 @@ def _json(value: object) -> str:
 
 def _plain(prediction: Prediction) -> str:
     """Return a prediction as two lines: letters, then words."""
-    letters = "  ".join(f"{n.character.replace(' ', '␣')} {n.probability:.3f}" for n in prediction.next)
+    letters = "  ".join(f"{n.character.translate(_VISIBLE)} {n.probability:.3f}" for n in prediction.next)
     words = "  ".join(f"{w.word} {w.probability:.3f}" for w in prediction.words)
     return f"{prediction.text}\n  next   {letters}\n  words  {words}"
 
@@ -192,7 +195,7 @@ def _plain(prediction: Prediction) -> str:
 def _predictor(options: argparse.Namespace) -> Predictor:
     from autocomplete.inference.predictor import Predictor
 
-    return Predictor.load(_checkpoint_name(options), members=options.members)
+    return Predictor.load(_checkpoint_name(options), members=options.members, explicit=options.explicit)
 
 
 def _count(options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """
-Type real words letter by letter and time each answer: five letters and five words.
+Type lines of 200 characters of a text letter by letter and time each answer: five letters and five words.
 
-    python benchmarks/latency.py [--checkpoint english] [--words 1000]
+    python benchmarks/latency.py [--checkpoint english] [--text corpora/README.md] [--lines 30]
 
 Prints the median and the 99th percentile, how often the search proved its answer, and two ratios from the same run: to
 one bare step of the network, and to the same search done through torch. BLAS and torch use one thread.
@@ -14,11 +14,12 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from autocomplete.checkpoint import find_checkpoint, read_checkpoint, read_lexicon
+from autocomplete.checkpoint import find_checkpoint, read_checkpoint, read_context, read_lexicon
 from autocomplete.inference.model import States, Symbols
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.recurrent import RecurrentNetwork
@@ -67,28 +68,25 @@ def timed(function: Callable[[], object]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-def typed_lines(lexicon: dict[str, float], words: int, generator: np.random.Generator) -> list[str]:
-    """Return what stands on the line at each key: words drawn by count, ten to a line."""
-    surfaces, counts = list(lexicon), np.array(list(lexicon.values()))
-    drawn = [surfaces[i] for i in generator.choice(len(surfaces), size=words, p=counts / counts.sum())]
-    lines = []
-    for start in range(0, words, 10):
-        line = " ".join(drawn[start : start + 10]) + " "
-        lines.extend(line[:end] for end in range(len(line) + 1))
-    return lines
+def typed_lines(path: Path, lines: int, length: int) -> list[str]:
+    """Return what stands on the line at each key while a text is typed in lines of so many characters."""
+    text = " ".join(path.read_text(encoding="utf-8").split())
+    whole = [text[start : start + length] for start in range(0, len(text), length)][:lines]
+    return [line[:end] for line in whole for end in range(len(line) + 1)]
 
 
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="english")
-    parser.add_argument("--words", type=int, default=1_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--text", type=Path, default=Path(__file__).parents[1] / "corpora" / "README.md")
+    parser.add_argument("--lines", type=int, default=30)
+    parser.add_argument("--length", type=int, default=200)
     options = parser.parse_args()
     torch.set_num_threads(1)
     folder = find_checkpoint(options.checkpoint)
-    checkpoint, lexicon = read_checkpoint(folder), read_lexicon(folder)
-    lines = typed_lines(lexicon, options.words, np.random.default_rng(options.seed))
+    checkpoint, lexicon, context = read_checkpoint(folder), read_lexicon(folder), read_context(folder)
+    lines = typed_lines(options.text, options.lines, options.length)
 
     network = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors)
     state = network.start()
@@ -96,8 +94,8 @@ def main() -> None:
 
     results = {}
     for name, predictor in (
-        ("numpy", Predictor(checkpoint, lexicon)),
-        ("torch", TorchPredictor(checkpoint, lexicon)),
+        ("numpy", Predictor(checkpoint, lexicon, context)),
+        ("torch", TorchPredictor(checkpoint, lexicon, context)),
     ):
         times, exact = [], 0
         for line in lines:
@@ -107,7 +105,7 @@ def main() -> None:
             exact += prediction.exact
         results[name] = np.array(times), exact / len(lines)
 
-    print(f"{folder.name}: {checkpoint.configuration}; {len(lines):,} keys of {options.words:,} words")
+    print(f"{folder.name}: {checkpoint.configuration}; {len(lines):,} keys of {options.text.name}")
     print(f"one bare network step: {step:.3f} ms")
     print(f"{'':8}{'median':>9}{'99 %':>9}{'worst':>9}{'/ step':>9}{'exact':>9}")
     for name, (times, exact) in results.items():

@@ -209,9 +209,12 @@ def predictors(checkpoints: Iterable[str], every: Iterable[Members]) -> Iterator
             except CheckpointError as error:
                 progress(f"{checkpoint}, {members}: {error}")
                 continue
-            score = getattr(predictor, "score", None)
-            bits = score and (lambda texts, score=score: mean_bits(score(with_capitals(text))[0] for text in texts))
-            yield Model(f"autocomplete, {folder.name}, {members}", predictor, bits, float("nan"), size)
+            yield Model(f"autocomplete, {folder.name}, {members}", predictor, bits_of(predictor), float("nan"), size)
+
+
+def bits_of(predictor: Predictor) -> Callable[[list[str]], float]:
+    """Return what measures the bits per character of phrases."""
+    return lambda texts: mean_bits(predictor.score(with_capitals(text))[0] for text in texts)
 
 
 def presage(training: list[str], folder: Path) -> Iterator[Model]:

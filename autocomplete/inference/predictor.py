@@ -48,7 +48,7 @@ _TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step 
 
 @dataclass(frozen=True)
 class NextCharacter:
-    """A character that may come next, and its probability. A space stands for the end of the word."""
+    """A character that may come next, and its probability; a space ends a word, a line feed the line."""
 
     character: str
     probability: float

@@ -120,7 +120,7 @@ def render_strip(
 
 
 def _letter(character: str, probability: float) -> _Item:
-    shown = "␣" if character == " " else printable(character)  # the end of the word, which would be invisible
+    shown = {" ": "␣", "\n": "⏎"}.get(character) or printable(character)  # the ends of word and line would be invisible
     return [("class:strip.letter", shown), ("class:strip.probability", f" {format_probability(probability)}")]
 
 

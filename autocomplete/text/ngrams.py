@@ -20,7 +20,7 @@ __all__ = ["NGrams", "Pairs", "estimate"]
 _PRIOR_SHARE = 0.3  # of the prior, beside the words of the text
 _PAIR_SHARE = 0.5  # of pairs from elsewhere, in what the pairs of the text leave to single words
 _PAIR_WEIGHT = 20.0  # times that a word is taken to stand in the text at least when its pairs are chosen
-_STEPS = 20.0  # a share is kept in a byte, as the logarithm of it in twentieths: exp(-255 / 20) is 3 in a million
+_STEPS = 20.0  # a share is kept in a byte, rounded down, as the logarithm of it in twentieths: exp(-255 / 20) is 3 in a million
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def estimate(
                 contexts.astype(np.int32),
                 np.append(starts, len(kept)).astype(np.int32),
                 level.words[kept].astype(np.uint16),
-                np.rint(-np.log(shares[kept]) * _STEPS).clip(0, 255).astype(np.uint8),
+                np.ceil(-np.log(shares[kept]) * _STEPS).clip(0, 255).astype(np.uint8),
             )
         )
         places = np.full(len(level.words), -1)

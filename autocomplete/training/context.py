@@ -7,12 +7,9 @@ network learns to predict the next word; it runs in a process of its own beside 
 
 from __future__ import annotations
 
-import functools
 import math
 import multiprocessing
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -98,7 +95,6 @@ def train_word_network(
     settings: TrainingSettings,
     precision: str,
     stopped: Callable[[], bool] = lambda: False,
-    report: Callable[[str], None] = lambda line: None,
 ) -> tuple[Configuration, dict[str, NDArray[Any]]]:
     """
     Train a recurrent network to predict the next word.
@@ -123,7 +119,7 @@ def train_word_network(
     )
     streams = Streams(own[tokens], settings.batch, max(1, settings.bptt // 2), generator)
     sampled_loss = SampledLoss(np.bincount(own[tokens], minlength=len(rows) + 2), _SAMPLED, generator)
-    began, steps, progress, average, reported = time.monotonic(), 0, 0.0, 0.0, 0.0
+    began, steps, progress, measured_at = time.monotonic(), 0, 0.0, 0.0
     best: tuple[float, dict[str, NDArray[Any]]] = (math.inf, {})
     while progress < 1.0 and not stopped():
         for group in optimizer.param_groups:
@@ -134,22 +130,18 @@ def train_word_network(
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
         steps += 1
-        last = float(loss.detach())
-        average = last if steps == 1 else 0.99 * average + 0.01 * last
         progress = settings.progress(steps, time.monotonic() - began)
-        if progress - reported >= 0.05 or progress >= 1.0:
-            reported = progress
+        if progress - measured_at >= 0.05 or progress >= 1.0:
+            measured_at = progress
             measured = bits(model, own[held_out], lambda targets: targets > UNKNOWN, time=32)["bits_per_character"]
-            report(
-                f"words: {steps} steps, {progress:.0%}, perplexity {math.exp(average):.1f}, held out {2**measured:.1f}"
-            )
             if measured < best[0]:
-                best = (
-                    measured,
-                    {name: value.cpu().numpy().astype(np.float16) for name, value in model.state_dict().items()},
-                )
-    tensors = best[1] or {name: value.cpu().numpy().astype(np.float16) for name, value in model.state_dict().items()}
-    return configuration, tensors | {"rows": rows.astype(np.int32)}
+                best = measured, _halved(model)
+    return configuration, (best[1] or _halved(model)) | {"rows": rows.astype(np.int32)}
+
+
+def _halved(model: CharRNN) -> dict[str, NDArray[Any]]:
+    """Return the weights in fp16."""
+    return {name: value.cpu().numpy().astype(np.float16) for name, value in model.state_dict().items()}
 
 
 class Context:
@@ -261,13 +253,8 @@ class Process:
 def _run(pipe: Any, stop: Any, arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is asked, and passes it on
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    report = (
-        functools.partial(print, file=sys.stderr, flush=True)
-        if os.environ.get("AUTOCOMPLETE_VERBOSE")
-        else lambda line: None
-    )
     tokens, held_out, words, settings, precision = arguments
-    pipe.send(train_word_network(tokens, held_out, words, settings, precision, stop.is_set, report))
+    pipe.send(train_word_network(tokens, held_out, words, settings, precision, stop.is_set))
 
 
 @torch.no_grad()
