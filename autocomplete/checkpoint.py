@@ -4,6 +4,7 @@ The one contract between training and inference: a folder that both can read.
     NAME/
       model.safetensors      the weights, fp16 or fp32; in its metadata, as JSON, everything else that `Checkpoint` has
       lexicon.tsv            the words of the corpus: surface, tab, count
+      context.safetensors    of text only: word n-grams, the network of words if there is one, and the weights of all
       resume.safetensors     only while a training may go on: the trainer's own state, written and read by `training`
 
 Safetensors hold numbers and nothing else, so loading a stranger's checkpoint runs no code. A new checkpoint is

@@ -22,6 +22,7 @@ from autocomplete.errors import AutocompleteError, SettingsError
 
 if TYPE_CHECKING:
     from autocomplete.inference.predictor import Prediction, Predictor
+    from autocomplete.text.corpus import Corpus
 
 __all__ = ["main"]
 
@@ -227,7 +228,7 @@ def _train(options: argparse.Namespace) -> int:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
     corpus = read_corpus(options.corpus)
-    validation = read_corpus([options.validation]).lines if options.validation else ()
+    validation = _validation(options.validation, corpus)
 
     from rich.console import Console
 
@@ -252,11 +253,27 @@ def _train(options: argparse.Namespace) -> int:
     console = Console()
     console.print(summary(finished, console.width), soft_wrap=False)
     if finished.reason == "interrupted":
-        go_on = ["autocomplete", "train", *map(str, options.corpus), "--name", name, "--resume"]
+        measured = ["--validation", str(options.validation)] if options.validation else []
+        go_on = ["autocomplete", "train", *map(str, options.corpus), *measured, "--name", name, "--resume"]
         print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
     return 0
+
+
+def _validation(path: Path | None, corpus: Corpus) -> tuple[str, ...]:
+    """Return the lines of a text to measure on, none where the corpus's own end shall do."""
+    from autocomplete.text.corpus import read_corpus
+
+    if path is None:
+        return ()
+    if not corpus.lines:
+        raise SettingsError(
+            f"{path}: --validation is for running text, and the corpus is a list of words; leave it out"
+        )
+    if not (lines := read_corpus([path]).lines):
+        raise SettingsError(f"{path}: this is a list of words; give --validation running text")
+    return lines
 
 
 class _Interruption:

@@ -88,8 +88,7 @@ def pressed(suggester: WordList, phrase: str, suggestions: int) -> int:
         end = f"{text} ".index(" ", cursor)
         target = text[:end].split(" ")[-1]
         offered = [offer.word.casefold() for offer in suggester.suggest(text[:cursor], suggestions)]
-        takes = cursor < end and target.casefold() in offered
-        cursor = end + 1 if takes else cursor + 1
+        cursor = end + 1 if target.casefold() in offered else cursor + 1
         pressed_keys += 1
     return pressed_keys
 
@@ -181,10 +180,12 @@ def test_folder_is_no_text(tmp_path: Path) -> None:
 # Keys, counted by hand.
 
 
-def test_suggester_is_asked_before_every_letter_and_sees_the_true_text() -> None:
+def test_suggester_is_asked_before_every_key_and_sees_the_true_text() -> None:
     script = Script({})
-    simulate(script, ["so i", "am"])
-    assert script.asked == ["", "S", "So ", "", "A"]
+    simulation = simulate(script, ["so i", "am"])
+    assert script.asked == ["", "S", "So", "So ", "", "A"]
+    assert simulation.words.tolist() == [0, 0, 0, 1, 2, 2]
+    assert simulation.typed.tolist() == [0, 1, 2, 0, 0, 1]
 
 
 def test_word_taken_costs_one_key_with_its_space() -> None:
@@ -202,6 +203,12 @@ def test_word_not_offered_costs_each_letter_and_its_space() -> None:
 def test_last_letter_taken_saves_the_space_but_not_at_the_end_of_a_phrase() -> None:
     script = Script({"Th": ["the"], "The ca": ["cat"]})
     assert keys(simulate(script, ["the cat"]), 1) == 3 + 3
+
+
+def test_whole_word_taken_before_its_space_costs_as_much_as_the_space() -> None:
+    simulation = simulate(Script({"The": ["the"], "The cat": ["cat"]}), ["the cat"])
+    assert simulation.ranks.tolist() == [0, 0, 0, 1, 0, 0, 0]
+    assert keys(simulation, 1) == 7
 
 
 def test_word_counts_only_among_the_suggestions_that_are_read() -> None:
@@ -229,9 +236,29 @@ def test_keys_are_those_that_a_typist_presses(typed: list[str], known: list[str]
     assert simulation.characters == sum(map(len, typed))
     assert sum(phrase.count(" ") + 1 for phrase in typed) <= counts[-1]
     assert counts[0] <= simulation.characters
-    assert simulation.words.tolist() == sorted(simulation.words.tolist())
-    for letters, word in zip(simulation.typed, simulation.words, strict=True):
-        assert 0 <= letters < simulation.lengths[word]
+
+
+@given(texts, st.lists(words, min_size=1, max_size=8))
+def test_answers_are_those_before_each_character_of_each_phrase(typed: list[str], known: list[str]) -> None:
+    suggester = WordList(known)
+    simulation = simulate(suggester, typed)
+    expected: list[tuple[int, int, int, float]] = []
+    first = 0
+    for phrase in typed:
+        for cursor in range(len(phrase)):
+            before = phrase[:cursor].split(" ")
+            target = phrase.split(" ")[len(before) - 1]
+            offers = suggester.suggest(with_capitals(phrase)[:cursor], 5)
+            offered = [offer.word for offer in offers]
+            rank = offered.index(target) + 1 if target in offered else 0
+            expected.append((first + len(before) - 1, len(before[-1]), rank, 0.5 if offers else math.nan))
+        first += phrase.count(" ") + 1
+    places, letters, ranks, probabilities = zip(*expected, strict=True)
+    assert simulation.words.tolist() == list(places)
+    assert simulation.typed.tolist() == list(letters)
+    assert simulation.ranks.tolist() == list(ranks)
+    np.testing.assert_array_equal(simulation.probabilities, probabilities)
+    assert not np.isnan(simulation.milliseconds).any()
 
 
 @given(texts, st.lists(words, min_size=1, max_size=8))
@@ -243,15 +270,18 @@ def test_fast_simulation_and_ranks_known_before_save_the_same(typed: list[str], 
         assert savings(full, suggestions) == savings(fast, suggestions) == savings(replayed, suggestions)
 
 
-def test_fast_simulation_stops_asking_at_the_first_rank() -> None:
-    script = Script({"Th": ["there"]})
-    simulate(script, ["there is"], fast=True)
-    assert script.asked == ["", "T", "Th", "There ", "There i"]
+def test_fast_simulation_stops_asking_at_the_first_rank_and_skips_spaces() -> None:
+    script = Script({"Th": ["there"], "There is": ["is"]})
+    simulation = simulate(script, ["there is a"], fast=True)
+    assert script.asked == ["", "T", "Th", "There ", "There i", "There is "]
+    assert simulation.ranks.tolist() == [0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert np.flatnonzero(np.isnan(simulation.milliseconds)).tolist() == [3, 4, 5, 8]
 
 
-def test_ranks_of_another_text_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 ranks for 3 letters"):
-        Simulation.of(["the"], [0, 1])
+@pytest.mark.parametrize("count", [2, 5, 7])
+def test_ranks_of_another_text_are_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"{count} ranks for 6 keys"):
+        Simulation.of(["the a", "i"], [0] * count)
 
 
 # Other measures.
@@ -264,7 +294,7 @@ def simulation_of(answers: Sequence[tuple[int, float]]) -> Simulation:
 
 
 def test_reciprocal_rank_is_the_mean_over_the_words_that_are_long_enough() -> None:
-    simulation = Simulation.of(["the a", "cat"], [2, 1, 1, 4, 0, 5, 1])
+    simulation = Simulation.of(["the a", "cat"], [2, 1, 1, 1, 4, 0, 5, 1])  # the fourth stands before the space
     assert mean_reciprocal_ranks(simulation, 1) == [
         (3, pytest.approx((1 / 2 + 1 / 4 + 0) / 3)),
         (2, pytest.approx((1 + 1 / 5) / 2)),
@@ -281,6 +311,24 @@ def test_precision_is_of_those_shown_and_coverage_of_all() -> None:
     nothing = above_threshold(simulation, 0.95)
     assert nothing.coverage == 0
     assert math.isnan(nothing.precision)
+
+
+def test_complete_word_before_its_space_is_right_and_covered() -> None:
+    # Before the two spaces a complete word is right, a longer one wrong; after "cat" nothing is typed.
+    script = Script({"My": [Offer("my", 0.95)], "My fat": [Offer("father", 0.75)], "My fat cat": [Offer("cat", 0.95)]})
+    simulation = simulate(script, ["my fat cat"])
+    assert above_threshold(simulation, 0.5) == AboveThreshold(0.5, pytest.approx(1 / 2), pytest.approx(2 / 10))
+    assert above_threshold(simulation, 0.9) == AboveThreshold(0.9, 1.0, pytest.approx(1 / 10))
+    bins = calibration(simulation)
+    assert [each.count for each in bins] == [0, 0, 0, 0, 0, 0, 0, 1, 0, 1]
+    assert (bins[7], bins[9]) == (Bin(0.75, 0.0, 1), Bin(0.95, 1.0, 1))
+    assert calibration_error(bins) == pytest.approx((0.75 + 0.05) / 2)
+
+
+def test_complete_word_of_a_predictor_inserts_nothing_and_is_right() -> None:
+    predictor = Predictor(CHECKPOINT, LEXICON, members="lexicon")
+    assert (predictor.suggest("My")[0].word, predictor.suggest("My")[0].insert) == ("My", "")
+    assert simulate(predictor, ["my name"]).ranks[2] == 1
 
 
 def test_calibration_error_is_weighted_by_the_size_of_the_bins() -> None:
@@ -314,7 +362,7 @@ EVALUATION = Evaluation(
     phrases=2,
     words=1234,
     characters=7000,
-    queries=6000,
+    queries=7000,
     bits_per_character=math.inf,
     accuracy_top_1=0.5,
     accuracy_top_3=0.75,
@@ -394,7 +442,7 @@ def test_predictor_is_evaluated_phrase_by_phrase() -> None:
     evaluation = evaluate(predictor, reading(), 0.2)
     assert len(read) == evaluation.phrases == 2
     assert (evaluation.words, evaluation.characters) == (7, 29)
-    assert evaluation.queries == 29 - 5
+    assert evaluation.queries == 29
     assert 0 < evaluation.savings[1] <= evaluation.savings[3] <= evaluation.savings[5] < 1
     assert evaluation.savings[5] == savings(simulate(predictor, ["my name", "don't i try a triangle"]), 5)
     assert 0 < evaluation.bits_per_character < 10

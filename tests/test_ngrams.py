@@ -307,6 +307,7 @@ def test_no_more_are_kept_than_asked_for(text: Sentences, twos: int, threes: int
     tensors = estimate(tokens, PRIOR, [twos, threes]).tensors()
     assert len(tensors["2.words"]) <= twos
     assert len(tensors["3.words"]) <= threes
+    assert all(0 <= context < len(tensors["2.words"]) for context in tensors["3.contexts"])  # none that was not kept
     every = estimate(tokens, PRIOR, [ALL, ALL])
     assert len(every) == len(every.tensors()["2.words"]) + len(every.tensors()["3.words"])
     assert every.order == 3

@@ -173,7 +173,7 @@ def test_streams_are_resumed_where_they_were(tmp_path: Path, cell: Cell, step: i
         stream_loss(model, streams, 0.1, "fp32")
     save_file(streams.tensors(), tmp_path / "streams.safetensors")
     resumed = Streams(ids, 3, 5, generator := np.random.default_rng(99))
-    resumed.load(load_file(tmp_path / "streams.safetensors"))
+    resumed.load(load_file(tmp_path / "streams.safetensors"), torch.device("cpu"))
     generator.bit_generator.state = streams._generator.bit_generator.state
     for _ in range(40):
         one, other = (stream_loss(model, each, 0.1, "fp32") for each in (streams, resumed))

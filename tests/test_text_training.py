@@ -39,16 +39,6 @@ from autocomplete.training.measure import tune_weights
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
 
-ONLY_UNKNOWN_WORDS = pytest.mark.xfail(
-    raises=RuntimeWarning,
-    strict=True,
-    reason="finish() takes the mean over no words: a warning, and NaN in the figures",
-)
-CHILD_GOES_ON = pytest.mark.xfail(
-    strict=True, reason="nothing ends the process where the training ends before its time"
-)
-THREADS_STAY_HALVED = pytest.mark.xfail(strict=True, reason="train() halves torch's threads and does not put them back")
-
 SMALL = TrainingSettings(
     hidden=32, embedding=12, batch=8, bptt=16, steps=90, warmup=5, precision="fp32", patience=99, learning_rate=0.02
 )
@@ -351,7 +341,6 @@ def test_interruption_ends_the_network_of_words_too(tmp_path: Path) -> None:
     assert Predictor.load(str(tmp_path / "mine")).members[-1] == "words"
 
 
-@CHILD_GOES_ON
 @pytest.mark.usefixtures("no_children")
 def test_run_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
     begun(tmp_path).close()  # type: ignore[attr-defined]
@@ -360,7 +349,6 @@ def test_run_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
     assert multiprocessing.active_children() == []
 
 
-@THREADS_STAY_HALVED
 @pytest.mark.usefixtures("no_children")
 def test_threads_of_torch_are_as_before_a_run(tmp_path: Path) -> None:
     torch.set_num_threads(2)
@@ -377,7 +365,6 @@ def test_text_with_words_that_are_not_offered_is_learned(tmp_path: Path) -> None
     assert 0 <= finished.figures["mixture"]["unknown_words"] < 0.2
 
 
-@ONLY_UNKNOWN_WORDS
 def test_validation_without_a_known_word_gives_figures(tmp_path: Path) -> None:
     corpus = corpus_of(tmp_path, text=sentences(60, seed=1))
     _, finished = run(corpus, tmp_path / "mine", replace(SMALL, steps=2), validation=("zyx wvu", "tsr"))

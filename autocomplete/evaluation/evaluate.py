@@ -28,12 +28,12 @@ class Evaluation:
     """
     How good a predictor is on some phrases.
 
-    :param queries: letters before which it was asked for words: all but the spaces.
+    :param queries: keys before which it was asked for words: all, letters and spaces.
     :param bits_per_character: the phrases' letters, spaces and line ends all counted; infinite if one was held impossible.
     :param accuracy_top_1: share of those characters that were thought the most probable.
     :param accuracy_top_3: share that were among the best three.
     :param savings: share of keys spared, by the number of suggestions read.
-    :param reciprocal_ranks: words, and the mean of 1 / rank over them, by the number of letters typed.
+    :param reciprocal_ranks: words, and the mean of 1 / rank over them, by the number of letters typed; of longer words.
     :param first: the first suggestion, if shown only above a threshold; by threshold.
     :param ghost: the same at the threshold of the prompt's ghost text.
     :param calibration: the first suggestions in bins of equal width, by their probability.

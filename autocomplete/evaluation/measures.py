@@ -3,6 +3,7 @@ What a simulation amounts to, in figures.
 
 *Keystroke savings*: before each key, also before a word's first, `suggestions` words are read. If the word that is meant is
 among them, one key takes it with the space after it; otherwise one key types the next character, be it a letter or the space.
+So a word that is taken when it stands there whole saves nothing: the space is one key, too.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class AboveThreshold:
     The first suggestion, if it is shown only where it is probable enough.
 
     :param precision: share of those shown that were right; not a number where none is.
-    :param coverage: share of letters before which one is shown.
+    :param coverage: share of keys before which one is shown.
     """
 
     threshold: float
@@ -60,8 +61,7 @@ class Bin:
 
 def keys(simulation: Simulation, suggestions: int) -> int:
     """Return how many keys the phrases take with so many suggestions; at most as many as they have characters."""
-    by_letter = simulation.lengths + simulation.spaces  # (words,)
-    taken = by_letter.copy()
+    taken = simulation.lengths + simulation.spaces  # (words,) of which each key is pressed
     offered = (simulation.ranks >= 1) & (simulation.ranks <= suggestions)
     np.minimum.at(taken, simulation.words[offered], simulation.typed[offered] + 1)
     return int(taken.sum())
@@ -79,7 +79,9 @@ def mean_reciprocal_ranks(simulation: Simulation, most_typed: int) -> list[tuple
     One pair for each number of letters typed, from 0 to `most_typed`; of words that are longer than that.
     """
     reciprocal = np.where(simulation.ranks > 0, 1 / np.maximum(simulation.ranks, 1), 0.0)
-    after = [reciprocal[simulation.typed == letters] for letters in range(most_typed + 1)]
+    typed = simulation.typed
+    longer = typed < simulation.lengths[simulation.words]  # all keys but the spaces
+    after = [reciprocal[longer & (typed == letters)] for letters in range(most_typed + 1)]
     return [(len(values), _mean(values)) for values in after]
 
 

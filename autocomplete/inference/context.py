@@ -28,6 +28,9 @@ __all__ = ["NextWords", "TextLine", "WithinWord"]
 _LONGEST, _CUT = 400, 200  # characters of a line that are read, at least, and a line is cut at multiples of
 _LEAST = np.float32(1e-30)  # probability of the end of a word, whatever the rounding
 
+_MISFIT = "its context.safetensors does not fit the rest of it"
+_REMEDY = "train it again, or copy it again"
+
 Array = NDArray[np.float32]
 
 
@@ -116,16 +119,24 @@ class NextWords:
     ) -> None:
         self._normalization = normalization
         self._numbers = {word: number for number, word in enumerate(words)}
-        self._ngrams = NGrams.from_tensors(_named(tensors, "ngrams."))
-        self._weights = tensors["weights"]
-        if self._ngrams.start != len(words) or self._weights.shape[0] != self._ngrams.order:
-            raise CheckpointError("what it knows of words in context does not fit its lexicon; train it again")
         self._network: RecurrentNetwork | None = None
-        if "configuration" in metadata:
+        try:
+            self._ngrams = NGrams.from_tensors(_named(tensors, "ngrams."))
+            self._weights = tensors["weights"]
             network = _named(tensors, "network.")
-            self._rows = network.pop("rows")
-            configuration = Configuration(**metadata["configuration"])
-            self._network = RecurrentNetwork(configuration, network)
+            fits = self._ngrams.start == len(words)
+            fits &= self._weights.shape == (self._ngrams.order, 3 if network else 2)
+            if network:
+                self._rows = network.pop("rows")
+                configuration = Configuration(**metadata["configuration"])
+                fits &= {name: array.shape for name, array in network.items()} == configuration.shapes()
+                fits &= len(self._rows) + 2 == configuration.vocabulary
+                self._network = RecurrentNetwork(configuration, network)
+        except (LookupError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{_MISFIT} ({error}); {_REMEDY}") from None
+        if not fits:
+            raise CheckpointError(f"{_MISFIT}; {_REMEDY}")
+        if self._network is not None:
             self._own = np.full(len(words) + 2, UNKNOWN)  # what the network calls a word
             self._own[self._rows] = np.arange(len(self._rows)) + 2
             self._own[len(words)] = BOUNDARY
@@ -144,13 +155,13 @@ class NextWords:
         """Return the words of a line as numbers, with that of a beginning before the first word of each sentence."""
         start, other = self._ngrams.start, self._ngrams.other
         numbers: list[int] = []
-        for word, begins in running_words(recent(text)):
+        for word, begins in running_words(
+            recent(text) + "x"
+        ):  # a word that follows, to learn whether it begins a sentence
             if begins:
                 numbers.append(start)
             numbers.append(self._numbers.get(self._normalization.key(word), other))
-        if not numbers or text.rstrip()[-1:] in ".!?":
-            numbers.append(start)
-        return numbers
+        return numbers[:-1]
 
     def distribution(self, text: str, member: str | None = None) -> tuple[Array, float]:
         """

@@ -166,7 +166,10 @@ class Predictor:
         folder = find_checkpoint(name)
         hidden = () if explicit else explicit_words()
         checkpoint, lexicon, context = read_checkpoint(folder), read_lexicon(folder), read_context(folder)
-        return cls(checkpoint, lexicon, context, members=members, hidden=hidden)
+        try:
+            return cls(checkpoint, lexicon, context, members=members, hidden=hidden)
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder}: {error}") from None
 
     def next_characters(self, text: str, count: int = 5) -> list[NextCharacter]:
         """Return the most probable next characters after a text, best first."""
@@ -299,7 +302,9 @@ class Predictor:
             asks_network = self._members in ("mixture", "network")
             state = tree.states(node)[: self._line.arrays] if asks_network else self._line.state(before + typed)
             network = np.exp(self._network.log_probabilities(state)[0][ends].astype(np.float64))
-            probabilities[ends] = probabilities[BOUNDARY] * network / network.sum()
+            shares = probabilities[BOUNDARY] * network / network.sum()
+            probabilities[BOUNDARY] = 0.0
+            probabilities[ends] += shares
         return probabilities
 
     def _next(self, before: str, typed: str, count: int) -> list[NextCharacter]:

@@ -45,7 +45,7 @@ def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:
     """
     size = (
         f"{evaluation.phrases:,} phrases, {evaluation.words:,} words, {evaluation.characters:,} characters; "
-        f"words were asked for {evaluation.queries:,} times"
+        f"words were asked for before each key, {evaluation.queries:,} times"
     )
     return Group(
         Text(title, style="bold"),

@@ -127,11 +127,10 @@ def _text_table(figures: dict[str, Any]) -> Table:
         table.add_row(label, *(_figure(figures[text][name], unit) for text in kinds))
     table.add_section()
     names = {"network": "network", "ngrams": "word n-grams", "words": "network of words", "mixture": "all together"}
-    for name, bits in figures["mixture"]["bits_per_word"].items():
+    mixture = {"bits_per_word": {}, "unknown_words": 1.0} | figures["mixture"]
+    for name, bits in mixture["bits_per_word"].items():
         table.add_row(f"bits per word, {names[name]}", *[""] * (len(kinds) - 1), _figure(bits))
-    table.add_row(
-        "words not in the lexicon", *[""] * (len(kinds) - 1), _figure(figures["mixture"]["unknown_words"], "%")
-    )
+    table.add_row("words not in the lexicon", *[""] * (len(kinds) - 1), _figure(mixture["unknown_words"], "%"))
     return table
 
 

@@ -323,9 +323,10 @@ def running_words(line: str) -> Iterator[tuple[str, bool]]:
             begins = False
             continue
         spaced = "".join(character if is_word_character(character) or character in "'’" else " " for character in chunk)
+        begins = begins or chunk[0] in _OPENING
         for word in spaced.split():
             word = word.strip("'’")
             if any(character.isalpha() for character in word):
-                yield word, begins or chunk[0] in _OPENING
-            begins = False
-        begins = chunk.rstrip(_CLOSING)[-1:] in _ENDING
+                yield word, begins
+                begins = False
+        begins = begins or chunk.rstrip(_CLOSING)[-1:] in _ENDING

@@ -23,7 +23,7 @@ from autocomplete.checkpoint import Configuration
 from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus, running_words
 from autocomplete.text.ngrams import NGrams, Pairs, estimate
-from autocomplete.text.normalize import Normalization, without_marks
+from autocomplete.text.normalize import Normalization, is_word_character, without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
@@ -81,7 +81,10 @@ def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
     chosen = [
         (word, count)
         for word, count in zip(corpus.words, corpus.counts.tolist(), strict=True)
-        if count > least and alphabet.issuperset(word) and not any(character.isdigit() for character in word)
+        if count > least
+        and alphabet.issuperset(word)
+        and is_word_character(word[0])
+        and not any(character.isdigit() for character in word)
     ][:_MOST_WORDS]
     keys = [word for word, _ in chosen]
     order = vocabulary.sort(keys)
@@ -165,7 +168,8 @@ class Context:
         precision: str,
     ) -> None:
         self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
-        self._validation = [without_marks(line) for line in validation][:_TUNED]
+        spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:_TUNED])
+        self._validation = list(filter(None, spoken))
         tokens = words.encode(lines, corpus.normalization)
         self._network: tuple[Configuration, dict[str, NDArray[Any]]] | None = None
         self._process: Process | None = None
@@ -205,17 +209,26 @@ class Context:
                 columns.append(row)
                 buckets.append(length)
                 i += 1
+        if not columns:
+            return {}
         logs, rests_on = np.array(columns), np.array(buckets)
         self._weights = tune_weights(logs, rests_on, self._ngrams.order)
         weighed = np.logaddexp.reduce(logs + np.log(self._weights[rests_on]), axis=1)
         names = ["network", "ngrams", "words"][: logs.shape[1]]
-        known_words = np.isfinite(logs[:, 1])
+        known = np.isfinite(logs[:, 1])
+        bits = {name: -float(logs[known, i].mean()) / math.log(2) for i, name in enumerate(names) if known.any()}
+        if bits:
+            bits["mixture"] = -float(weighed[known].mean()) / math.log(2)
         return {
-            "bits_per_word": {name: -float(logs[known_words, i].mean()) / math.log(2) for i, name in enumerate(names)}
-            | {"mixture": -float(weighed[known_words].mean()) / math.log(2)},
-            "unknown_words": 1 - float(known_words.mean()),
+            "bits_per_word": bits,
+            "unknown_words": 1 - float(known.mean()),
             "weights": self._weights.tolist(),
         }
+
+    def close(self) -> None:
+        """End the process that trains, if it has not ended."""
+        if self._process is not None:
+            self._process.close()
 
     def _contexts(self) -> list[list[int]]:
         """Return the words of each line to tune on, as numbers, after the number of a beginning."""
@@ -248,6 +261,12 @@ class Process:
             ) from None
         self._process.join()
         return result
+
+    def close(self) -> None:
+        """End it, whatever it has reached."""
+        if self._process.is_alive():
+            self._process.terminate()
+        self._process.join()
 
 
 def _run(pipe: Any, stop: Any, arguments: tuple[Any, ...]) -> None:

@@ -58,8 +58,8 @@ class Lesson(Protocol):
         """Return what a resumed run needs beside the random generator."""
         ...
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Go on where `tensors` was asked for."""
+    def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        """Go on where `tensors` was asked for, with a network on that device."""
         ...
 
 
@@ -104,7 +104,7 @@ class WordsLesson:
         """Return nothing: draws depend on the random generator only."""
         return {}
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         """Do nothing."""
 
 
@@ -126,23 +126,24 @@ class TextLesson:
     ) -> None:
         lines = corpus.lines
         if not validation:
-            kept = max(1, round((1 - settings.held_out) * len(lines))) if settings.held_out else len(lines)
-            lines, validation = lines[:kept], lines[kept:] or lines
-        self.lines, self.validation = lines, validation
-        self.held_out = len(validation) if validation is not lines else 0
+            kept = max(1, round((1 - settings.held_out) * len(lines)))
+            lines, validation = lines[:kept], lines[kept:]
+        self.held_out = len(validation)
+        self.validation = validation or lines  # a text too short to spare a line is measured on itself
         self.highest_rate = settings.text_rate
         self._corpus, self._hidden = corpus, settings.unknown
         hurried = generator.random(len(lines)) < settings.hurried
         # What both networks read; the lines that people would type in haste have lost their marks.
-        self.read = tuple(
-            without_marks(line) if bare else line for line, bare in zip(lines, hurried.tolist(), strict=True)
-        )
+        read = (without_marks(line) if bare else line for line, bare in zip(lines, hurried.tolist(), strict=True))
+        self.read = tuple(filter(None, read)) or lines
         keys = _keys(self.read, corpus.normalization)
         self.vocabulary = _alphabet([*keys, *corpus.words])
         self.words = choose_words(corpus, self.vocabulary)
         self._streams = Streams(self.vocabulary.encode_lines(keys), settings.batch, settings.bptt, generator)
         self._training_sample = self.vocabulary.encode_lines(_cut(keys))
-        self._held_out = self.vocabulary.encode_lines(_cut(_keys(map(without_marks, validation), corpus.normalization)))
+        self._held_out = self.vocabulary.encode_lines(
+            _cut(_keys(map(without_marks, self.validation), corpus.normalization))
+        )
 
     def loss(self, model: CharRNN, precision: str) -> tuple[Tensor, float]:
         """Return the loss of the next characters of the streams."""
@@ -170,9 +171,9 @@ class TextLesson:
         """Return where the streams are, and the state carried on."""
         return self._streams.tensors()
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         """Read on from there."""
-        self._streams.load(tensors)
+        self._streams.load(tensors, device)
 
 
 def words_loss(model: CharRNN, batch: PrefixBatch, precision: str) -> Tensor:

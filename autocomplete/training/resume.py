@@ -6,8 +6,10 @@ Weights, the optimizer's moments and torch's random state are tensors; the rest 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,7 @@ def save_state(
     state: RunState,
     settings: TrainingSettings,
     corpus: Corpus,
+    validation: Sequence[str],
     lesson: Lesson,
 ) -> None:
     """Write all that a run needs to go on as if it had never stopped; raise CheckpointError where that fails."""
@@ -63,6 +66,7 @@ def save_state(
         "state": asdict(state),
         "generator": generator.bit_generator.state,
         "corpus": corpus.sha256,
+        "validation": _hash(validation),
     }
     text = {"autocomplete": json.dumps(metadata)}
     replace_file(folder / RESUME, save(tensors, metadata=text))
@@ -87,7 +91,7 @@ def load_state(
         for index in range(len(list(model.parameters()))):
             optimizer_state["state"][index] = _with_prefix(tensors, f"optimizer.{index}.")
         optimizer.load_state_dict(optimizer_state)
-        lesson.load(_with_prefix(tensors, "lesson."))
+        lesson.load(_with_prefix(tensors, "lesson."), model.device)
         torch.set_rng_state(tensors["random"])
         generator.bit_generator.state = metadata["generator"]
         return RunState(**metadata["state"])
@@ -95,7 +99,7 @@ def load_state(
         raise _damaged(folder, error) from None
 
 
-def resumable_settings(folder: Path, corpus: Corpus) -> TrainingSettings:
+def resumable_settings(folder: Path, corpus: Corpus, validation: Sequence[str]) -> TrainingSettings:
     """
     Return the settings of the interrupted run in a folder.
 
@@ -106,10 +110,18 @@ def resumable_settings(folder: Path, corpus: Corpus) -> TrainingSettings:
     metadata, _ = _read_resume(folder)
     if metadata.get("corpus") != corpus.sha256:
         raise CheckpointError(f"{folder}: its training began on another corpus than {corpus.name}; give that one")
+    if metadata.get("validation") != _hash(validation):
+        raise CheckpointError(
+            f"{folder}: its training was measured on another text; give the same --validation, or none"
+        )
     try:
         return TrainingSettings(**metadata["settings"])
     except (KeyError, TypeError) as error:
         raise _damaged(folder, error) from None
+
+
+def _hash(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _read_resume(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

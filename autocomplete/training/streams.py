@@ -81,11 +81,15 @@ class Streams:
         place = torch.tensor([self._shift, int(self._position)])
         return {"place": place} | {f"state.{i}": tensor.contiguous() for i, tensor in state.items()}
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Read on where `tensors` was asked for."""
+    def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        """
+        Read on where `tensors` was asked for.
+
+        :param device: where the network is.
+        """
         self._shift, self._position = tensors["place"].tolist()
         self._cut()
-        parts = [tensors[name] for name in ("state.0", "state.1") if name in tensors]
+        parts = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
         self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 

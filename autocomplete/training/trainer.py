@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,7 @@ from autocomplete.training.settings import TrainingSettings
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train", "training_step"]
 
 _BETTER = 1e-4  # bits per character; a smaller gain is noise
+_CONTEXT = 20_000_000  # bytes that the words in context may take, beside weights, optimizer, and a copy
 _SAMPLES = 8  # words shown at each validation
 
 
@@ -128,8 +130,23 @@ def train(
     :raises CheckpointError: where the folder cannot be written or resumed.
     :raises SettingsError: where the loss is no longer a number.
     """
+    with ExitStack() as cleanup:
+        yield from _run(corpus, folder, settings, overwrite, resume, validation, should_stop, cleanup)
+
+
+def _run(
+    corpus: Corpus,
+    folder: Path,
+    settings: TrainingSettings,
+    overwrite: bool,
+    resume: bool,
+    validation: tuple[str, ...],
+    should_stop: Callable[[], bool],
+    cleanup: ExitStack,
+) -> Iterator[Event]:
+    """Train; what is put into `cleanup` is done at the end, whatever that is."""
     if resume:
-        settings = resumable_settings(folder, corpus)
+        settings = resumable_settings(folder, corpus, validation)
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
         TextLesson(corpus, settings, generator, validation)
@@ -138,7 +155,9 @@ def train(
     )
     configuration = settings.configuration(len(lesson.vocabulary))
     if not resume:
-        check_place(folder, overwrite=overwrite, size=16 * configuration.parameters)  # weights, optimizer, and a copy
+        check_place(
+            folder, overwrite=overwrite, size=16 * configuration.parameters + _CONTEXT * (lesson.unit == "text")
+        )
 
     torch.manual_seed(settings.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -156,10 +175,12 @@ def train(
     on_disk = resume
     yield Started(corpus, configuration, lesson.held_out, precision, device.type, state.steps)
     if settings.word_hidden and device.type == "cpu":  # the other half of the processor is for the network of words
+        cleanup.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     context = None
     if isinstance(lesson, TextLesson):
         context = Context(corpus, lesson.words, lesson.vocabulary, lesson.read, lesson.validation, settings, precision)
+        cleanup.callback(context.close)
 
     reason: Literal["done", "early", "interrupted"] = "done"
     progress = settings.progress(state.steps, state.seconds)
@@ -209,7 +230,7 @@ def train(
                 if context is not None:
                     write_context(folder, *context.tensors())
                 on_disk = True
-        save_state(folder, model, optimizer, generator, state, settings, corpus, lesson)
+        save_state(folder, model, optimizer, generator, state, settings, corpus, validation, lesson)
         sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
         samples = tuple(corpus.normalization.spell(lesson.vocabulary.decode(word)) for word in sampled)
         yield Validated(state.steps, state.training_bits, held_out_bits, best, samples)
