@@ -63,8 +63,7 @@ class Lexicon:
         return other
 
     def _weigh(self, masses: NDArray[Any], word_begins: float) -> None:
-        self._cumulative = np.zeros(len(masses) + 1)
-        np.cumsum(masses, out=self._cumulative[1:])
+        self._masses = masses.astype(np.float32)
         self._word_begins = word_begins
 
     def start(self) -> States:
@@ -86,21 +85,32 @@ class Lexicon:
 
     def probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the share of each next symbol: 0 for most."""
+        return self.shares(states)[0]
+
+    def shares(self, states: States) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Return the share of each next symbol, and that of the most probable word that goes on with it.
+
+        :returns: (batch, vocabulary) each; the first sums to 1, the second is nowhere greater.
+        """
         (nodes,) = states
-        result = np.zeros((len(nodes), self._size), dtype=np.float32)
-        first, last = self._first_edges[nodes], self._first_edges[nodes + 1]
-        degrees = last - first
-        rows = np.repeat(np.arange(len(nodes)), degrees)
-        edges = np.arange(len(rows)) + np.repeat(last - np.cumsum(degrees), degrees)
-        masses = self._cumulative[self._edge_stops[edges]] - self._cumulative[self._edge_firsts[edges]]
-        result[rows, self._targets[edges]] = masses
-        below = result.sum(axis=1, keepdims=True)
-        # Nothing is known below a prefix of no word, nor where all its words have become impossible.
-        if not below.all():
-            result[below[:, 0] == 0, BOUNDARY] = 1.0
-            below[below == 0] = 1.0
-        result /= below
+        both = np.zeros((2, len(nodes), self._size), dtype=np.float32)
+        for row, (first, stop) in enumerate(zip(self._first_edges[nodes], self._first_edges[nodes + 1], strict=True)):
+            if first == stop:  # a prefix of no word
+                both[0, row, BOUNDARY] = both[1, row, BOUNDARY] = 1.0
+                continue
+            words = self._edge_firsts[first:stop]
+            masses = self._masses[words[0] : self._edge_stops[stop - 1]]
+            starts = words - words[0]
+            sums = np.add.reduceat(masses, starts)
+            total = sums.sum()
+            if total == 0:  # all its words have become impossible
+                both[0, row, BOUNDARY] = both[1, row, BOUNDARY] = 1.0
+                continue
+            symbols = self._targets[first:stop]
+            both[0, row, symbols] = sums / total
+            both[1, row, symbols] = np.maximum.reduceat(masses, starts) / total
         if self._word_begins < 1 and (fresh := nodes == 0).any():
-            result[fresh] *= self._word_begins
-            result[fresh, BOUNDARY] = 1 - self._word_begins
-        return result
+            both[:, fresh] *= self._word_begins
+            both[:, fresh, BOUNDARY] = 1 - self._word_begins
+        return both[0], both[1]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, shares
 
 __all__ = ["Mixture"]
 
@@ -21,7 +21,7 @@ __all__ = ["Mixture"]
 class Mixture:
     """
     A Bayesian mixture. A state is the members' states, then the weights (batch, members), then what the members predict
-    (batch, members, vocabulary), which the next step needs to weigh them.
+    (batch, members, vocabulary), which the next step needs to weigh them, then `bounds` as probabilities.
 
     :param members: over the same vocabulary.
     :param prior: the weight of each member before the first letter; positive. They are scaled to sum to 1.
@@ -30,9 +30,10 @@ class Mixture:
     def __init__(self, members: Sequence[CharacterLanguageModel], prior: Sequence[float]) -> None:
         self._members = tuple(members)
         self._prior = np.array([[weight / sum(prior) for weight in prior]], dtype=np.float32)
-        self._predict = [probabilities(member) for member in self._members]
+        self._predict = [shares(member) for member in self._members]
         starts = [member.start() for member in self._members]
         self._bounds = np.cumsum([0, *map(len, starts)]).tolist()
+        self._size = self._members[0].log_probabilities(starts[0]).shape[1]
         self._start = self._join(starts, self._prior)
 
     def start(self) -> States:
@@ -41,20 +42,29 @@ class Mixture:
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more symbol each; each member's weight is multiplied by what it gave to the symbol."""
-        weights, predictions = states[-2:]
+        weights, predictions = states[-3:-1]
         weights = self._weigh(weights, predictions[np.arange(len(predictions)), :, symbols])
         return self._join([m.step(self._of(i, states), symbols) for i, m in enumerate(self._members)], weights)
 
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the log of the weighted average of the members' probabilities."""
-        weights, predictions = states[-2:]
+        weights, predictions = states[-3:-1]
         average: NDArray[np.float32] = (weights[:, None, :] @ predictions)[:, 0]
         with np.errstate(divide="ignore"):  # what all rule out is minus infinity
             return np.log(average, out=average)
 
+    def bounds(self, states: States) -> NDArray[np.float32]:
+        """
+        Return (batch, vocabulary) the log of what no word that goes on with a symbol is more probable than.
+
+        By a member that spells, a word may have all that the symbol has; by one that knows its words, no more than its best.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(states[-1])
+
     def weights(self, states: States) -> NDArray[np.float32]:
         """Return (batch, members): how much each member counts by now."""
-        weights: NDArray[np.float32] = states[-2]
+        weights: NDArray[np.float32] = states[-3]
         return weights
 
     def _of(self, member: int, states: States) -> States:
@@ -73,5 +83,9 @@ class Mixture:
         return weights
 
     def _join(self, states: Sequence[States], weights: NDArray[np.float32]) -> States:
-        predictions = np.stack([predict(state) for predict, state in zip(self._predict, states, strict=True)], axis=1)
-        return (*(array for state in states for array in state), weights, predictions)
+        predictions = np.empty((len(weights), len(self._members), self._size), dtype=np.float32)
+        bounds = np.zeros((len(weights), self._size), dtype=np.float32)
+        for i, (predict, state) in enumerate(zip(self._predict, states, strict=True)):
+            predictions[:, i], best = predict(state)
+            bounds += weights[:, i, None] * best
+        return (*(array for state in states for array in state), weights, predictions, bounds)

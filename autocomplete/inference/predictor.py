@@ -30,7 +30,7 @@ from autocomplete.errors import CheckpointError
 from autocomplete.inference.context import NextWords, TextLine, WithinWord
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.mixture import Mixture
-from autocomplete.inference.model import CharacterLanguageModel
+from autocomplete.inference.model import CharacterLanguageModel, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree, hidden_words
 from autocomplete.text.explicit import explicit_words
@@ -122,7 +122,7 @@ class Predictor:
         *,
         members: Members = "mixture",
         hidden: Iterable[str] = (),
-        floor: float = 1e-4,
+        floor: float = 5e-4,
         budget: Budget | None = None,
     ) -> None:
         self.checkpoint = checkpoint
@@ -140,6 +140,7 @@ class Predictor:
         self._alphabet = frozenset(character for character in self._vocabulary.characters if not character.isspace())
         self._hidden = hidden_words(self._vocabulary.encode(self._normalization.key(word)) for word in hidden)
         self._network = type(self).network(checkpoint.configuration, checkpoint.tensors)
+        self._predict = probabilities(self._network)
         self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
         self._line: TextLine | None = None
         self._next_words: NextWords | None = None
@@ -221,14 +222,14 @@ class Predictor:
         """
         logs, ranks = np.empty(len(line) + 1), np.empty(len(line) + 1, dtype=np.int64)
         for i in range(len(line) + 1):
-            probabilities = self._characters(*self._split(line[:i]))
+            expected = self._characters(*self._split(line[:i]))
             # One character may have a key of several symbols; what follows the first of them is not asked.
             symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0] if i < len(line) else BOUNDARY
             if self._line is None and i < len(line) and line[i].isspace():  # words alone: a space is their end
                 symbol = BOUNDARY
             with np.errstate(divide="ignore"):
-                logs[i] = np.log(probabilities[symbol])
-            ranks[i] = int((probabilities > probabilities[symbol]).sum())
+                logs[i] = np.log(expected[symbol])
+            ranks[i] = int((expected > expected[symbol]).sum())
         return logs, ranks
 
     @property
@@ -296,24 +297,24 @@ class Predictor:
         """Return (vocabulary,) the probability of each next character; in text, what ends a word is told apart again."""
         tree = self._tree(before)
         node = self._node(tree, typed)
-        probabilities = np.exp(tree.log_probabilities(node).astype(np.float64))
+        expected = np.exp(tree.log_probabilities(node).astype(np.float64))
         if self._line is not None:
             ends = self._ends[int(node == ROOT)]
             asks_network = self._members in ("mixture", "network")
             state = tree.states(node)[: self._line.arrays] if asks_network else self._line.state(before + typed)
-            network = np.exp(self._network.log_probabilities(state)[0][ends].astype(np.float64))
-            shares = probabilities[BOUNDARY] * network / network.sum()
-            probabilities[BOUNDARY] = 0.0
-            probabilities[ends] += shares
-        return probabilities
+            network = self._predict(state)[0][ends].astype(np.float64)
+            shares = expected[BOUNDARY] * network / network.sum()
+            expected[BOUNDARY] = 0.0
+            expected[ends] += shares
+        return expected
 
     def _next(self, before: str, typed: str, count: int) -> list[NextCharacter]:
-        probabilities = self._characters(before, typed)
-        probabilities[UNKNOWN] = 0.0
-        best = np.argsort(-probabilities, kind="stable")[:count]
+        expected = self._characters(before, typed)
+        expected[UNKNOWN] = 0.0
+        best = np.argsort(-expected, kind="stable")[:count]
         return [
             NextCharacter(self._normalization.match_case(typed, self._character(symbol)), probability)
-            for symbol, probability in zip(best.tolist(), probabilities[best].tolist(), strict=True)
+            for symbol, probability in zip(best.tolist(), expected[best].tolist(), strict=True)
             if probability >= self.floor
         ]
 

@@ -62,6 +62,9 @@ class FoundWord:
     proved: bool
 
 
+# Symbols; for each the bound, which is the least cost of a word that goes on with it; and its own cost. Costs are minus the
+# natural logarithms of probabilities.
+_Symbols = tuple[list[int], list[float], list[float]]
 HiddenWords = dict[int, "HiddenWords"]  # by symbol; the end of a word leads to an empty one
 
 
@@ -94,6 +97,7 @@ class SearchTree:
         hidden: HiddenWords | None = None,
     ) -> None:
         self._model = model
+        self._bounds: Callable[[States], NDArray[np.float32]] | None = getattr(model, "bounds", None)
         self._hidden = hidden or {}
         self._boundaries = list(boundaries)
         self.end = self._boundaries[0]  # stands for all of them
@@ -102,6 +106,7 @@ class SearchTree:
         self._states: States = tuple(_with_room(array, 0) for array in start)
         self._log_probabilities = np.empty((_ROOM, self._vocabulary), dtype=np.float32)
         self._sorted_costs = np.empty_like(self._log_probabilities)
+        self._sorted_bounds = np.empty_like(self._log_probabilities)
         self._sorted_symbols = np.empty(self._sorted_costs.shape, dtype=np.int32)
         self.clear()
 
@@ -120,7 +125,7 @@ class SearchTree:
     @property
     def memory(self) -> int:
         """The bytes of the rows in use."""
-        arrays = (*self._states, self._log_probabilities, self._sorted_costs, self._sorted_symbols)
+        arrays = (*self._states, self._log_probabilities, self._sorted_costs, self._sorted_bounds, self._sorted_symbols)
         row: int = sum(array[0].nbytes for array in arrays)
         return len(self) * row
 
@@ -147,9 +152,13 @@ class SearchTree:
         """Return the model's state after a prefix, as a batch of one."""
         return gather(self._states, [node])
 
-    def alternatives(self, node: int, count: int | None = None) -> tuple[list[int], list[float]]:
-        """Return what may follow a prefix, the most probable first, and the cost of each: minus log probability."""
-        return self._sorted_symbols[node, :count].tolist(), self._sorted_costs[node, :count].tolist()
+    def alternatives(self, node: int, count: int | None = None) -> _Symbols:
+        """Return what may follow a prefix, that which may lead to the best word first."""
+        return (
+            self._sorted_symbols[node, :count].tolist(),
+            self._sorted_bounds[node, :count].tolist(),
+            self._sorted_costs[node, :count].tolist(),
+        )
 
     def end_cost(self, node: int) -> float:
         """Return minus the log probability that the word ends here."""
@@ -170,6 +179,7 @@ class SearchTree:
             self._states = tuple(_with_room(array[:used], used) for array in self._states)
             self._log_probabilities = _with_room(self._log_probabilities[:used], used)
             self._sorted_costs = _with_room(self._sorted_costs[:used], used)
+            self._sorted_bounds = _with_room(self._sorted_bounds[:used], used)
             self._sorted_symbols = _with_room(self._sorted_symbols[:used], used)
         rows = slice(new.start, new.stop)
         for store, array in zip(self._states, states, strict=True):
@@ -188,9 +198,16 @@ class SearchTree:
             self._below_hidden.append(below)
             if below and self.end in below:
                 costs[row, self.end] = np.inf
-        order = costs.argsort(axis=1)
+        bounds = costs
+        if self._bounds is not None:
+            bounds = -self._bounds(states)
+            bounds[:, self.end] = costs[:, self.end]  # only one word ends here
+            bounds[:, UNKNOWN] = np.inf
+        order = bounds.argsort(axis=1)
+        every = np.arange(len(parents))[:, None]
         self._sorted_symbols[rows] = order
-        self._sorted_costs[rows] = costs[np.arange(len(parents))[:, None], order]
+        self._sorted_costs[rows] = costs[every, order]
+        self._sorted_bounds[rows] = bounds[every, order]
         self._end_costs.extend(costs[:, self.end].tolist())
         self._parents.extend(parents)
         self._symbols.extend(symbols)
@@ -208,8 +225,8 @@ def _with_room(array: NDArray[Any], used: int) -> NDArray[Any]:
     return roomy
 
 
-# (cost, order of arrival, node, cost of the node, rank of the symbol, symbols of the node, costs of the symbols)
-_Alternative = tuple[float, int, int, float, int, list[int], list[float]]
+# (bound of the symbol, order of arrival, node, cost of the node, rank of the symbol, symbols of the node)
+_Alternative = tuple[float, int, int, float, int, "_Symbols"]
 
 
 class Search:
@@ -235,7 +252,7 @@ class Search:
         *,
         floor: float = 0.0,
         budget: Budget | None = None,
-        batch: int = 8,
+        batch: int = 6,
         spread: float = 12.0,
     ) -> None:
         self._tree, self._node, self._count = tree, node, count
@@ -262,11 +279,12 @@ class Search:
             nodes: list[int] = []
             symbols: list[int] = []
             costs: list[float] = []
+            best = math.inf  # bound of the first of them
             while heap and len(nodes) < self._batch:
-                cost, _, node, _, rank, ranked, _ = heap[0]
-                if cost > self._highest_cost or (nodes and cost > min(costs[0] + self._spread, self._bound())):
+                bound, _, node, node_cost, rank, ranked = heap[0]
+                if bound > self._highest_cost or (nodes and bound > min(best + self._spread, self._bound())):
                     break
-                symbol = ranked[rank]
+                symbol, cost = ranked[0][rank], node_cost + ranked[2][rank]
                 is_end = symbol == tree.end
                 if is_end and nodes:
                     break  # an open prefix comes before it, and may lead to a better word
@@ -280,6 +298,7 @@ class Search:
                 elif (child := tree.known_child(node, symbol)) is not None:
                     self._open(child, cost)
                 else:
+                    best = min(best, bound)
                     nodes.append(node)
                     symbols.append(symbol)
                     costs.append(cost)
@@ -300,24 +319,25 @@ class Search:
 
     def _open(self, node: int, cost: float) -> None:
         """Put the cheapest symbol of a node among the alternatives."""
-        symbols, costs = self._tree.alternatives(node, _FIRST)
-        if costs[0] < math.inf:
+        symbols = self._tree.alternatives(node, _FIRST)
+        if symbols[1][0] < math.inf:
             self._arrivals += 1
-            heappush(self._heap, (cost + costs[0], self._arrivals, node, cost, 0, symbols, costs))
+            heappush(self._heap, (cost + symbols[1][0], self._arrivals, node, cost, 0, symbols))
         if node != ROOT:
             insort(self._cheapest_ends, cost + self._tree.end_cost(node))
             del self._cheapest_ends[self._count :]
 
     def _advance(self) -> None:
         """Replace the alternative at the top of the heap by the next symbol of its node."""
-        _, _, node, cost, rank, symbols, costs = self._heap[0]
+        _, _, node, cost, rank, symbols = self._heap[0]
         if rank + 1 == _FIRST:
-            symbols, costs = self._tree.alternatives(node)
-        if rank + 1 == len(costs) or costs[rank + 1] == math.inf:
+            symbols = self._tree.alternatives(node)
+        bounds = symbols[1]
+        if rank + 1 == len(bounds) or bounds[rank + 1] == math.inf:
             heappop(self._heap)
         else:
             self._arrivals += 1
-            heapreplace(self._heap, (cost + costs[rank + 1], self._arrivals, node, cost, rank + 1, symbols, costs))
+            heapreplace(self._heap, (cost + bounds[rank + 1], self._arrivals, node, cost, rank + 1, symbols))
 
     def _bound(self) -> float:
         """Return the cost beyond which no prefix can matter: that of the last wanted word, if so many are known."""
@@ -328,8 +348,8 @@ class Search:
         tree = self._tree
         ends = sorted(
             (node_cost + tree.end_cost(node), node)
-            for _, _, node, node_cost, rank, symbols, _ in self._heap
-            if node != ROOT and tree.end_cost(node) < math.inf and tree.end not in symbols[:rank]
+            for _, _, node, node_cost, rank, symbols in self._heap
+            if node != ROOT and tree.end_cost(node) < math.inf and tree.end not in symbols[0][:rank]
         )
         for cost, node in ends[:count]:
             if cost <= self._highest_cost:
