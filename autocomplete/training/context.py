@@ -34,6 +34,7 @@ __all__ = ["Context", "NumberedWords", "choose_words", "train_word_network"]
 
 _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
+_FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
 _TUNED = 3_000  # lines that the weights are tuned on, at most
 _SAMPLED = 2_048  # words in the softmax of a step of the network of words
 _NGRAMS = (250_000, 250_000, 120_000)  # kept of each length from 2 on
@@ -212,7 +213,8 @@ class Context:
         if not columns:
             return {}
         logs, rests_on = np.array(columns), np.array(buckets)
-        self._weights = tune_weights(logs, rests_on, self._ngrams.order)
+        self._weights = tune_weights(logs, rests_on, self._ngrams.order) ** _FLATTENING
+        self._weights /= self._weights.sum(axis=1, keepdims=True)
         weighed = np.logaddexp.reduce(logs + np.log(self._weights[rests_on]), axis=1)
         names = ["network", "ngrams", "words"][: logs.shape[1]]
         known = np.isfinite(logs[:, 1])
