@@ -42,13 +42,14 @@ class Lexicon:
         self._edges = trie.sources.astype(np.int64) * self._size + trie.targets
         self._children = np.where(trie.children < 0, self._nowhere, trie.children)
         self._targets = trie.targets
-        self._first_edges = np.searchsorted(trie.sources, np.arange(self._nowhere + 2))  # of each node
+        nodes = np.arange(self._nowhere + 2, dtype=np.int32)
+        self._first_edges = np.searchsorted(trie.sources, nodes).astype(np.int32)  # of each node
         # Sorted words that share a prefix stand together: those that take an edge are those from one place up to another.
-        edges = np.arange(len(trie.sources))
+        edges = np.arange(len(trie.sources), dtype=np.int32)
         self._edge_firsts = trie.character_words[np.searchsorted(trie.character_edges, edges)]
         self._edge_stops = trie.character_words[np.searchsorted(trie.character_edges, edges, side="right") - 1] + 1
         self.words: tuple[str, ...] = tuple(words[i] for i in order)
-        self.counts = np.asarray(counts, dtype=np.float64)[order]
+        self.counts = np.asarray(counts, dtype=np.float32)[order]
         self._weigh(self.counts, 1.0)
 
     def weighed(self, probabilities: NDArray[Any], word_begins: float) -> Self:
@@ -63,7 +64,7 @@ class Lexicon:
         return other
 
     def _weigh(self, masses: NDArray[Any], word_begins: float) -> None:
-        self._masses = masses.astype(np.float32)
+        self._masses = np.asarray(masses, dtype=np.float32)
         self._word_begins = word_begins
 
     def start(self) -> States:

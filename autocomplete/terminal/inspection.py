@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.checkpoint import Checkpoint
+from autocomplete.checkpoint import Checkpoint, Configuration, read_context
 
 __all__ = ["checkpoint_json", "checkpoint_list", "checkpoint_tables"]
 
@@ -24,6 +25,7 @@ def checkpoint_json(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": checkpoint.configuration.parameters,
         "tensors": {name: list(tensor.shape) for name, tensor in checkpoint.tensors.items()},
         **checkpoint.metadata(),
+        "context": _context(folder),
     }
 
 
@@ -43,6 +45,7 @@ def checkpoint_tables(folder: Path, checkpoint: Checkpoint) -> RenderableType:
         tensors,
         alphabet,
         _pairs("Corpus", checkpoint.corpus),
+        *([_pairs("Words in context", context)] if (context := _context(folder)) else []),
         _pairs("Training", checkpoint.training),
         _pairs("Figures", _flat(figures)),
     )
@@ -64,6 +67,20 @@ def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
             str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder),
         )
     return table
+
+
+def _context(folder: Path) -> dict[str, Any]:
+    """Return how much a checkpoint of text knows of words in context; nothing where it knows nothing."""
+    if (found := read_context(folder)) is None:
+        return {}
+    tensors, metadata = found
+    lengths = range(2, 2 + sum(name.endswith(".words") for name in tensors))
+    counts: dict[str, Any] = {f"{n}-grams": len(tensors[f"ngrams.{n}.words"]) for n in lengths}
+    if "configuration" in metadata:
+        configuration = Configuration(**metadata["configuration"])
+        counts |= {f"network {name}": value for name, value in asdict(configuration).items()}
+        counts["network parameters"] = configuration.parameters
+    return counts
 
 
 def _pairs(title: str, values: Mapping[str, Any]) -> Table:
