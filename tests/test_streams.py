@@ -30,13 +30,7 @@ CONFIGURATION = Configuration(SYMBOLS, "lstm", layers=1, hidden=8, embedding=6)
 TIED = replace(CONFIGURATION, tied=True)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Networks this small are slower on two threads than on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(configuration: Configuration = CONFIGURATION, seed: int = 0) -> CharRNN:

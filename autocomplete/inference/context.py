@@ -73,6 +73,27 @@ class WithinWord:
         return float(self._predict(self._state)[0] @ self._letters[1])
 
 
+class _States:
+    """The states of a network along symbols, which are assumed to grow and shrink at their end."""
+
+    def __init__(self, network: CharacterLanguageModel) -> None:
+        self._network = network
+        self._symbols: list[int] = []
+        self._states = [network.start()]  # after none of them, the first, and so on
+
+    def after(self, symbols: list[int]) -> States:
+        """Return the state after some symbols."""
+        pairs = zip(self._symbols, symbols, strict=False)
+        same = next(
+            (i for i, (ours, theirs) in enumerate(pairs) if ours != theirs), min(len(self._symbols), len(symbols))
+        )
+        del self._states[same + 1 :]
+        for symbol in symbols[same:]:
+            self._states.append(self._network.step(self._states[-1], [symbol]))
+        self._symbols = symbols
+        return self._states[-1]
+
+
 class TextLine:
     """
     The states of a network along a line, which is assumed to grow and shrink at its end.
@@ -81,24 +102,14 @@ class TextLine:
     """
 
     def __init__(self, network: CharacterLanguageModel, vocabulary: Vocabulary, normalization: Normalization) -> None:
-        self._network, self._vocabulary, self._normalization = network, vocabulary, normalization
-        self._key = ""
-        self._states = [network.start()]
-        self.arrays = len(self._states[0])
+        self._vocabulary, self._normalization = vocabulary, normalization
+        self._states = _States(network)
+        self.arrays = len(self._states.after([]))
 
     def state(self, text: str) -> States:
         """Return the state after the text of a line."""
         key = re.sub(r"\s+", " ", self._normalization.key(recent(text))).lstrip()
-        same = 0
-        for ours, theirs in zip(self._key, key, strict=False):
-            if ours != theirs:
-                break
-            same += 1
-        del self._states[same + 1 :]
-        for symbol in self._vocabulary.encode(key[same:]):
-            self._states.append(self._network.step(self._states[-1], [symbol]))
-        self._key = key
-        return self._states[-1]
+        return self._states.after(self._vocabulary.encode(key))
 
 
 class NextWords:
@@ -143,8 +154,7 @@ class NextWords:
             others = self._ngrams.unigrams.copy()  # of the words that the network does not know
             others[self._rows] = 0
             self._others = others / max(float(others.sum()), 1e-12)
-            self._states: list[States] = [self._network.start()]
-        self._read: list[int] = []
+            self._states = _States(self._network)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -189,16 +199,7 @@ class NextWords:
         own = self._own[np.array(context)].tolist()
         if own[0] == BOUNDARY:  # the network has read one when it starts
             own = own[1:]
-        same = 0
-        for ours, theirs in zip(self._read, own, strict=False):
-            if ours != theirs:
-                break
-            same += 1
-        del self._states[same + 1 :]
-        for symbol in own[same:]:
-            self._states.append(self._network.step(self._states[-1], [symbol]))
-        self._read = own
-        expected = self._network.probabilities(self._states[-1])[0]
+        expected = self._network.probabilities(self._states.after(own))[0]
         expected *= weight / (1 - expected[BOUNDARY])  # given that a word comes
         result += expected[UNKNOWN] * self._others
         result[self._rows] += expected[2:]
