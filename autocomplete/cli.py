@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     try:
-        options = parser.parse_args(arguments or ["type"])
+        if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+            arguments.insert(0, "type")
+        options = parser.parse_args(arguments)
         status = options.run(options)
         sys.stdout.flush()
     except AutocompleteError as error:

@@ -8,6 +8,8 @@ pexpect and pyte come with the test dependencies.
 
 import os
 import sys
+import time
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pyte
 from rich.console import Console
 from rich.text import Text
 
-TYPED, WORD = "a glass of wat", "water"
+TYPED, WORD = "where are you g", "going"
 COLUMNS, LINES = 80, 5
 
 
@@ -24,7 +26,7 @@ def screen_after(typed: str) -> pyte.Screen:
     """Return the screen of a prompt in which a text was typed, once its suggestions are proved."""
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.Stream(screen)
-    environment = os.environ | {"TERM": "xterm-256color"}
+    environment = os.environ | {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
     prompt = pexpect.spawn(
         sys.executable, ["-m", "autocomplete"], dimensions=(LINES, COLUMNS), encoding="utf-8", env=environment
     )
@@ -36,7 +38,11 @@ def screen_after(typed: str) -> pyte.Screen:
     read_until("exact")
     for key in typed:
         prompt.send(key)
+        time.sleep(0.2)  # for each answer to be drawn before the next key
     read_until(f"{WORD} exact")
+    with suppress(pexpect.TIMEOUT):  # the rest of the last frame
+        while True:
+            stream.feed(prompt.read_nonblocking(4096, timeout=1))
     prompt.close(force=True)
     return screen
 

@@ -223,7 +223,7 @@ def test_word_that_the_lexicon_lacks_can_still_be_spelled() -> None:
 
 
 def test_spent_budget_is_told() -> None:
-    hurried = Predictor(CHECKPOINT, LEXICON, budget=Budget(expansions=2))
+    hurried = Predictor(CHECKPOINT, LEXICON, floor=1e-4, budget=Budget(expansions=2))
     prediction = hurried.predict("t")
     assert not prediction.exact
     assert not all(word.exact for word in prediction.words)

@@ -122,7 +122,7 @@ class Predictor:
         *,
         members: Members = "mixture",
         hidden: Iterable[str] = (),
-        floor: float = 5e-4,
+        floor: float = 1e-3,
         budget: Budget | None = None,
     ) -> None:
         self.checkpoint = checkpoint

@@ -89,17 +89,24 @@ def _pairs(title: str, values: Mapping[str, Any]) -> Table:
         if value is None:
             continue
         if isinstance(value, list):
-            value = ", ".join(map(str, value))
+            value = ", ".join(map(_short, value))
         shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(name.replace("_", " "), shown)
     return table
+
+
+def _short(value: Any) -> str:
+    """Return a value, or the values of a row in brackets, with few digits."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_short, value))}]"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            flat |= {f"{name} {inner}": number for inner, number in value.items()}
+            flat |= {f"{name} {inner}": number for inner, number in _flat(value).items()}
         else:
             flat[name] = value
     return flat

@@ -15,5 +15,6 @@ __all__ = ["explicit_words"]
 
 @cache
 def explicit_words() -> tuple[str, ...]:
-    """Return the words of the list."""
-    return tuple(files("autocomplete.text").joinpath("explicit.txt").read_text(encoding="utf-8").split())
+    """Return the words of the list, each also with an apostrophe at its end, as some are written."""
+    words = files("autocomplete.text").joinpath("explicit.txt").read_text(encoding="utf-8").split()
+    return tuple(word + end for word in words for end in ("", "'"))
