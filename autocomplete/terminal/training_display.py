@@ -8,6 +8,7 @@ plain line for each validation. The result is a table and the loss curve, on sta
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -117,39 +118,40 @@ def summary(finished: Finished, width: int) -> RenderableType:
 
 def _text_table(figures: dict[str, Any]) -> Table:
     """Return what was learned from running text."""
-    table = Table(title="What the network learned", title_justify="left", title_style="bold")
-    table.add_column("")
-    table.add_column("training text", justify="right")
-    kinds = ["training", "held_out"] if figures["held_out_lines"] else ["training"]
-    if "held_out" in kinds:
-        table.add_column("held-out text", justify="right")
-    for label, name, unit in _LETTERS:
-        table.add_row(label, *(_figure(figures[text][name], unit) for text in kinds))
+    held_out = bool(figures["held_out_lines"])
+    table = _letters_table(figures, "text", held_out, _LETTERS)
+    before = [""] * held_out  # what follows was measured on the held-out text
     table.add_section()
     names = {"network": "network", "ngrams": "word n-grams", "words": "network of words", "mixture": "all together"}
     mixture = {"bits_per_word": {}, "unknown_words": 1.0} | figures["mixture"]
     for name, bits in mixture["bits_per_word"].items():
-        table.add_row(f"bits per word, {names[name]}", *[""] * (len(kinds) - 1), _figure(bits))
-    table.add_row("words not in the lexicon", *[""] * (len(kinds) - 1), _figure(mixture["unknown_words"], "%"))
+        table.add_row(f"bits per word, {names[name]}", *before, _figure(bits))
+    table.add_row("words not in the lexicon", *before, _figure(mixture["unknown_words"], "%"))
     return table
 
 
 def _words_table(figures: dict[str, Any]) -> Table:
     """Return what was learned from lists of words."""
-    table = Table(title="What the network learned", title_justify="left", title_style="bold")
-    table.add_column("")
-    table.add_column("training words", justify="right")
-    kinds = ["training", "held_out"] if figures["held_out_words"] else ["training"]
-    if "held_out" in kinds:
-        table.add_column("held-out words", justify="right")
-    for label, name, unit in [*_LETTERS, ("bits per word, network", "bits_per_word", "")]:
-        table.add_row(label, *(_figure(figures[words][name], unit) for words in kinds))
+    rows = [*_LETTERS, ("bits per word, network", "bits_per_word", "")]
+    table = _letters_table(figures, "words", bool(figures["held_out_words"]), rows)
     table.add_section()
     table.add_row("entropy of these words", _figure(figures["training_entropy"]))
     table.add_section()
     table.add_row("entropy of all words", _figure(figures["entropy"]))
     table.add_row("bits per word, with lexicon", _figure(figures["mixture_bits_per_word"]))
     table.add_row("prior of the network", _figure(figures["network_prior"], "%"))
+    return table
+
+
+def _letters_table(figures: dict[str, Any], unit: str, held_out: bool, rows: Sequence[tuple[str, str, str]]) -> Table:
+    """Return a table of figures of what was learned and, beside that, of what was held out, if anything was."""
+    table = Table(title="What the network learned", title_justify="left", title_style="bold")
+    kinds = {"training": f"training {unit}"} | ({"held_out": f"held-out {unit}"} if held_out else {})
+    table.add_column("")
+    for heading in kinds.values():
+        table.add_column(heading, justify="right")
+    for label, name, kind_of_figure in rows:
+        table.add_row(label, *(_figure(figures[kind][name], kind_of_figure) for kind in kinds))
     return table
 
 
