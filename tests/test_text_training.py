@@ -176,7 +176,7 @@ def test_bits_per_word_are_what_the_predictor_needs_for_the_held_out_text(traine
         typed = without_marks(line).split(" ")
         for number, word in enumerate(typed):
             before = " ".join([*typed[:number], ""])
-            model = predictor._model(before)
+            model = predictor.model(before)
             ends = math.exp(model.log_probabilities(model.start())[0, BOUNDARY])
             found = {s.word.lower(): s.probability for s in predictor.suggest(before, count=30)}
             bits.append(-math.log2(found[word] / (1 - ends)))

@@ -258,13 +258,13 @@ class Predictor:
         if tree is None:
             while len(self._trees) >= _TREES:
                 del self._trees[next(iter(self._trees))]
-            tree = SearchTree(self._model(before), hidden=self._hidden)
+            tree = SearchTree(self.model(before), hidden=self._hidden)
         elif tree.memory > _TREE_MEMORY:
             tree.clear()
         self._trees[before] = tree
         return tree
 
-    def _model(self, before: str) -> CharacterLanguageModel:
+    def model(self, before: str = "") -> CharacterLanguageModel:
         """Return the model of the word after a line."""
         network, lexicon = self._network, self._lexicon
         if self._line is None:
