@@ -9,6 +9,7 @@ crashes nor passes for another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -82,6 +83,10 @@ class Vocabulary:
 
     def word_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which symbols begin a word of running text, and which go on with one: (size,) each."""
+        return self._word_symbols
+
+    @cached_property
+    def _word_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         begin = np.array([False] * _SPECIAL + [is_word_character(character) for character in self.characters])
         inside = begin.copy()
         inside[[i for character, i in self._ids.items() if character in APOSTROPHES]] = True

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from autocomplete.text.normalize import Normalization, is_word_character, withou
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
+from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import SampledLoss, Streams, bits
 
@@ -52,10 +54,13 @@ class NumberedWords:
     keys: tuple[str, ...]
     counts: NDArray[np.float64]
 
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {key: number for number, key in enumerate(self.keys)}
+
     def encode(self, lines: Sequence[str], normalization: Normalization) -> NDArray[np.int64]:
         """Return the words of lines as numbers: `len(keys)` where a line or sentence begins, one more for any other word."""
-        numbers = {key: i for i, key in enumerate(self.keys)}
-        start, other = len(self.keys), len(self.keys) + 1
+        numbers, start, other = self._numbers, len(self.keys), len(self.keys) + 1
         tokens: list[int] = []
         for line in lines:
             for word, begins in running_words(line):
@@ -66,7 +71,7 @@ class NumberedWords:
 
     def ngrams(self, tokens: NDArray[np.int64], corpus: Corpus) -> NGrams:
         """Return the n-grams of a text, and of the corpus's pairs."""
-        numbers = {key: i for i, key in enumerate(self.keys)}
+        numbers = self._numbers
         known = [(numbers[a], numbers[b], n) for (a, b), n in corpus.pairs.items() if a in numbers and b in numbers]
         pairs = None
         if known:
@@ -112,27 +117,19 @@ def train_word_network(
     counts = np.bincount(tokens, minlength=words + 2)[:words]
     rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
     rows = rows[counts[rows] > 0]
-    own = np.full(words + 2, UNKNOWN, dtype=np.int32)
-    own[rows] = np.arange(len(rows)) + 2
-    own[words] = BOUNDARY
+    own = _own_symbols(rows, words)
     configuration = Configuration(len(rows) + 2, "lstm", 1, settings.word_hidden, settings.word_embedding, tied=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = CharRNN(configuration, settings.word_dropout).to(device)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = new_optimizer(model, settings.weight_decay)
     streams = Streams(own[tokens], settings.batch, max(1, settings.bptt // 2), generator)
     sampled_loss = SampledLoss(np.bincount(own[tokens], minlength=len(rows) + 2), _SAMPLED, generator)
     began, steps, progress, measured_at = time.monotonic(), 0, 0.0, 0.0
     best: tuple[float, dict[str, NDArray[Any]]] = (math.inf, {})
     while progress < 1.0 and not stopped():
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate(settings.context_rate, steps, progress)
         loss = sampled_loss(model, streams, precision)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimizer.step()
+        rate = settings.rate(settings.context_rate, steps, progress)
+        training_step(model, optimizer, loss, rate, settings.clip)
         steps += 1
         progress = settings.progress(steps, time.monotonic() - began)
         if progress - measured_at >= 0.05 or progress >= 1.0:
@@ -141,6 +138,14 @@ def train_word_network(
             if measured < best[0]:
                 best = measured, _halved(model)
     return configuration, (best[1] or _halved(model)) | {"rows": rows.astype(np.int32)}
+
+
+def _own_symbols(rows: NDArray[Any], words: int) -> NDArray[np.int32]:
+    """Return (words + 2,) the symbol that a network of words has for each number: its own words, a beginning, or unknown."""
+    own = np.full(words + 2, UNKNOWN, dtype=np.int32)
+    own[rows] = np.arange(len(rows)) + 2
+    own[words] = BOUNDARY
+    return own
 
 
 def _halved(model: CharRNN) -> dict[str, NDArray[Any]]:
@@ -196,7 +201,7 @@ class Context:
             self._network = self._process.result(stop=interrupted)
         by_line = spelled(model, self._vocabulary, [self._normalization.key(line) for line in self._validation])
         columns, buckets = [], []
-        contexts = self._contexts()
+        contexts = [self._words.encode([line], self._normalization).tolist() for line in self._validation]
         network = None if self._network is None else word_log_probabilities(*self._network, contexts, self._ngrams)
         i = 0
         for line, spelling in zip(contexts, by_line, strict=True):
@@ -231,13 +236,6 @@ class Context:
         """End the process that trains, if it has not ended."""
         if self._process is not None:
             self._process.close()
-
-    def _contexts(self) -> list[list[int]]:
-        """Return the words of each line to tune on, as numbers, after the number of a beginning."""
-        numbers = {key: i for i, key in enumerate(self._words.keys)}
-        start, other = len(self._words.keys), len(self._words.keys) + 1
-        key = self._normalization.key
-        return [[start, *(numbers.get(word, other) for word in key(line).split(" "))] for line in self._validation]
 
 
 class Process:
@@ -318,9 +316,7 @@ def word_log_probabilities(
     """
     words = len(ngrams.unigrams)
     rows = tensors["rows"]
-    own = np.full(words + 2, UNKNOWN)
-    own[rows] = np.arange(len(rows)) + 2
-    own[words] = BOUNDARY
+    own = _own_symbols(rows, words)
     rest = ngrams.unigrams.astype(np.float64).copy()
     rest[rows] = 0
     shares = np.append(np.log(np.maximum(rest / max(rest.sum(), 1e-12), 1e-30)), [-math.inf, -math.inf])
@@ -328,7 +324,7 @@ def word_log_probabilities(
     model.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k != "rows"})
     result = []
     for line in lines:
-        ids = torch.from_numpy(own[np.array(line)])
+        ids = torch.from_numpy(own[np.array(line)]).long()
         logs = model(ids[None, :-1])[0].log_softmax(dim=-1)
         logs -= torch.log1p(-logs[:, BOUNDARY].exp())[:, None]  # given that a word follows
         right = logs.gather(1, ids[1:, None])[:, 0].double().numpy()

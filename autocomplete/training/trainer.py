@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from autocomplete.checkpoint import (
     RESUME,
@@ -33,10 +32,11 @@ from autocomplete.text.corpus import Corpus
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
+from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.resume import RunState, load_state, resumable_settings, save_state
 from autocomplete.training.settings import TrainingSettings
 
-__all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train", "training_step"]
+__all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
 
 _BETTER = 1e-4  # bits per character; a smaller gain is noise
 _CONTEXT = 20_000_000  # bytes that the words in context may take, beside weights, optimizer, and a copy
@@ -167,9 +167,7 @@ def _run(
     except RuntimeError as error:  # what torch raises for want of memory
         problem = str(error).splitlines()[0]
         raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = new_optimizer(model, settings.weight_decay)
     state = load_state(folder, model, optimizer, generator, lesson) if resume else RunState()
     started = time.monotonic() - state.seconds
     on_disk = resume
@@ -185,10 +183,9 @@ def _run(
     reason: Literal["done", "early", "interrupted"] = "done"
     progress = settings.progress(state.steps, state.seconds)
     while progress < 1.0:
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate(lesson.highest_rate, state.steps, progress)
         nats, characters = lesson.loss(model, precision)
-        training_step(model, optimizer, nats, settings.clip)
+        rate = settings.rate(lesson.highest_rate, state.steps, progress)
+        training_step(model, optimizer, nats, rate, settings.clip)
         loss = float(nats.detach()) / math.log(2)
         if not math.isfinite(loss):
             kept = f"the best so far is in {folder}" if on_disk else "nothing was saved"
@@ -259,14 +256,6 @@ def _run(
     if reason != "interrupted":
         (folder / RESUME).unlink(missing_ok=True)
     yield Finished(folder, reason, state.steps, state.seconds, figures, state.curve)
-
-
-def training_step(model: CharRNN, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
-    """Take one step down the gradient of a loss."""
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-    optimizer.step()
 
 
 def _precision(wanted: str, device: torch.device) -> str:
