@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autocomplete.errors import AutocompleteError, CheckpointError, CorpusError, SettingsError
-    from autocomplete.inference.predictor import NextCharacter, Prediction, Predictor, Suggestion
+    from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
+    from autocomplete.inference.predictor import Predictor
 
 __version__ = "0.1.0"
 

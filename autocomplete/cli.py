@@ -13,15 +13,18 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from autocomplete import __version__
 from autocomplete.errors import AutocompleteError, SettingsError
 
 if TYPE_CHECKING:
-    from autocomplete.inference.predictor import Prediction, Predictor
+    from autocomplete.inference.prediction import Prediction
+    from autocomplete.inference.predictor import Predictor
     from autocomplete.text.corpus import Corpus
 
 __all__ = ["main"]
@@ -72,10 +75,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"autocomplete {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
-    command = commands.add_parser("type", help="open a prompt with live suggestions (the default)")
+    command = commands.add_parser(
+        "type",
+        help="open a prompt with live suggestions (the default)",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     _add_model_options(command)
-    _add_count(command)
+    command.add_argument("--count", type=int, metavar="K", help="words offered, 1 to 100 (default: 5)")
+    command.add_argument("--threshold", type=float, metavar="P", help="least probability of ghost text (default: 0.6)")
+    command.add_argument("--layout", choices=["strip", "demo"], help="what to show below the line (default: strip)")
+    command.add_argument("--vi", action="store_true", help="vi keys")
+    command.add_argument("--no-history", action="store_true", help="keep no history of what is typed")
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings (default: those of the user, see below)")
     command.set_defaults(run=_type)
+    # What the prompt can do is told only to those who ask: it needs prompt_toolkit.
+    command.print_help = partial(_type_help, command)  # type: ignore[method-assign]
 
     command = commands.add_parser("train", help="train a network on your own words")
     _add_training_options(command)
@@ -134,6 +148,9 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--validation", type=Path, metavar="FILE", help="measure on this text (default: the end of the corpus)"
     )
+    parser.add_argument(
+        "--background", type=Path, metavar="FILE", help="read this text beside that of the corpus, less towards the end"
+    )
     for name, kind, text in [
         ("cell", str, "rnn, gru or lstm (default: lstm)"),
         ("layers", int, "recurrent layers (default: 1)"),
@@ -162,11 +179,43 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 def _type(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        options.count = 5 if options.count is None else options.count
         return _answer_lines(options, sys.stdin, as_json=False)
+    from autocomplete.inference.predictor import Predictor
+    from autocomplete.terminal.history import PrivateHistory, history_path
     from autocomplete.terminal.repl import run_prompt
+    from autocomplete.terminal.settings import read_settings
 
-    name = Path(_checkpoint_name(options)).name
-    return run_prompt(lambda: _predictor(options), checkpoint_name=name, count=_count(options))
+    settings = read_settings(options.config)
+    given: dict[str, Any] = {
+        "checkpoint": options.checkpoint,
+        "count": None if options.count is None else _count(options),
+        "threshold": options.threshold,
+        "layout": options.layout,
+        "editing": "vi" if options.vi else None,
+        "explicit": options.explicit or None,
+        "history": False if options.no_history else None,
+    }
+    settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
+    if not 0 <= settings.threshold <= 1:
+        raise SettingsError(f"--threshold is {settings.threshold}; it must be from 0 to 1")
+
+    def load(checkpoint: str) -> Predictor:
+        return Predictor.load(checkpoint, members=options.members, explicit=settings.explicit)
+
+    return run_prompt(load, settings, history=PrivateHistory(history_path()) if settings.history else None)
+
+
+def _type_help(parser: argparse.ArgumentParser, file: TextIO | None = None) -> None:
+    from autocomplete.terminal.commands import help_text
+    from autocomplete.terminal.history import history_path
+    from autocomplete.terminal.settings import PromptSettings, describe_settings, settings_path
+
+    parser.epilog = (
+        f"keys and commands:\n{help_text(PromptSettings())}\n\n"
+        f"settings, in {settings_path()}:\n{describe_settings()}\n\nhistory: {history_path()}"
+    )
+    argparse.ArgumentParser.print_help(parser, file)
 
 
 def _suggest(options: argparse.Namespace) -> int:
@@ -230,7 +279,7 @@ def _train(options: argparse.Namespace) -> int:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
     corpus = read_corpus(options.corpus)
-    validation = _validation(options.validation, corpus)
+    texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
 
     from rich.console import Console
 
@@ -245,7 +294,7 @@ def _train(options: argparse.Namespace) -> int:
             settings,
             overwrite=options.force,
             resume=options.resume,
-            validation=validation,
+            **texts,
             should_stop=interrupted,
         ):
             display.show(event)
@@ -255,26 +304,24 @@ def _train(options: argparse.Namespace) -> int:
     console = Console()
     console.print(summary(finished, console.width), soft_wrap=False)
     if finished.reason == "interrupted":
-        measured = ["--validation", str(options.validation)] if options.validation else []
-        go_on = ["autocomplete", "train", *map(str, options.corpus), *measured, "--name", name, "--resume"]
+        beside = [part for option in texts if texts[option] for part in (f"--{option}", str(getattr(options, option)))]
+        go_on = ["autocomplete", "train", *map(str, options.corpus), *beside, "--name", name, "--resume"]
         print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
     return 0
 
 
-def _validation(path: Path | None, corpus: Corpus) -> tuple[str, ...]:
-    """Return the lines of a text to measure on, none where the corpus's own end shall do."""
+def _text(path: Path | None, option: str, corpus: Corpus) -> tuple[str, ...]:
+    """Return the lines of a text that is given beside a corpus with an option; none without it."""
     from autocomplete.text.corpus import read_corpus
 
     if path is None:
         return ()
     if not corpus.lines:
-        raise SettingsError(
-            f"{path}: --validation is for running text, and the corpus is a list of words; leave it out"
-        )
+        raise SettingsError(f"{path}: --{option} is for running text, and the corpus is a list of words; leave it out")
     if not (lines := read_corpus([path]).lines):
-        raise SettingsError(f"{path}: this is a list of words; give --validation running text")
+        raise SettingsError(f"{path}: this is a list of words; give --{option} running text")
     return lines
 
 
@@ -302,7 +349,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from autocomplete.evaluation.evaluate import evaluate
     from autocomplete.evaluation.phrases import read_phrases
     from autocomplete.terminal.evaluation_display import evaluation_report, refuse_unwritable, tracked, write_picture
-    from autocomplete.terminal.layout import THRESHOLD
+    from autocomplete.terminal.settings import THRESHOLD
 
     if options.limit is not None and options.limit < 1:
         raise SettingsError(f"--limit is {options.limit}; it must be 1 or more")

@@ -9,6 +9,7 @@ README.md beside this file names every source, its licence and how to get it. Th
 
     text.txt         the training text, one sentence or utterance a line, in a fixed random order
     validation.txt   some lines of each source that are not in it
+    background.txt   sentences that CMU Sphinx's language model makes up, of lesser standing
     pairs.txt        word, word, tab, count: pairs of words of the web
     english.txt      the word list; the one in this folder was made so
 
@@ -30,11 +31,13 @@ from pathlib import Path
 from unicodedata import name
 
 import yaml
+from sphinx import sample
 from wordfreq import get_frequency_dict
 
 WORDS = 50_000
 PER = 1_000_000_000
 PAIRS = 150_000
+BACKGROUND = 24_000_000  # words; seven times those of the text
 LONGEST = 1_000  # characters of a line; what is longer is cut into sentences
 SHARES = {
     "everyday_dialogues": 1 / 3
@@ -51,12 +54,13 @@ FETCH = {
     "vader": ["pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "vaderSentiment==3.3.2"],
     "chatterbot": ["pip", "download", "--quiet", "--no-deps", "chatterbot-corpus==1.3.3"],
     "wordsegment": ["pip", "download", "--quiet", "--no-deps", "wordsegment==1.3.1"],
+    "sphinx": ["apt-get", "download", "pocketsphinx-en-us"],
     "symspellpy": ["pip", "download", "--quiet", "--no-deps", "symspellpy==6.10.1"],
 }
 
 
 def main() -> None:
-    """Write the four files."""
+    """Write the five files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("texts", nargs="*", type=Path, help="more texts, one sentence or utterance a line")
@@ -96,6 +100,9 @@ def main() -> None:
     random.Random(0).shuffle(validation)
     write(options.folder / "text.txt", training)
     write(options.folder / "validation.txt", validation)
+    kept_out |= shared
+    made_up = (line for line in sphinx(sources / "sphinx", BACKGROUND) if reduced(line) not in kept_out)
+    write(options.folder / "background.txt", made_up)
     write(options.folder / "pairs.txt", pairs(sources))
     write(options.folder / "english.txt", words())
 
@@ -111,7 +118,8 @@ def fetch(folder: Path, command: list[str]) -> None:
 
 def write(path: Path, lines: Iterable[str]) -> None:
     """Write lines."""
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines)
 
 
 def cleaned(text: str) -> Iterator[str]:
@@ -139,12 +147,23 @@ def nlp_corpus(folder: Path) -> Iterator[str]:
                 yield from json.load(file)
 
 
+def unpacked(folder: Path) -> Iterator[Path]:
+    """Yield the folders that the Debian packages in a folder are unpacked to."""
+    for package in sorted(folder.glob("*.deb")):
+        subprocess.run(["dpkg-deb", "--extract", str(package), str(folder / package.stem)], check=True)
+        yield folder / package.stem
+
+
+def sphinx(folder: Path, words: int) -> Iterator[str]:
+    """Yield sentences of the language model, of so many words."""
+    [package] = unpacked(folder)
+    yield from sample(package / "usr/share/pocketsphinx/model/en-us/en-us.lm.bin", words, seed=0)
+
+
 def fortunes(folder: Path) -> Iterator[str]:
     """Yield the sayings, each a line, without the names of those who said them."""
-    for package in sorted(folder.glob("*.deb")):
-        unpacked = folder / package.stem
-        subprocess.run(["dpkg-deb", "--extract", str(package), str(unpacked)], check=True)
-        for path in sorted((unpacked / "usr/share/games/fortunes").iterdir()):
+    for package in unpacked(folder):
+        for path in sorted((package / "usr/share/games/fortunes").iterdir()):
             if path.is_file() and path.name in ORDINARY_FORTUNES.split():
                 for saying in re.split(r"^%\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
                     yield re.sub(r"\n\s+--.*", "", saying, flags=re.DOTALL)

@@ -106,6 +106,13 @@ def test_another_word_costs_nothing_where_it_was_typed_before() -> None:
     assert steps == []
 
 
+def test_a_tree_begun_again_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [text[:end] for text in ("triangle", "trial and name", "zzzzzz") for end in range(len(text) + 1)]
+    expected = [without_time(PREDICTOR.predict(text)) for text in texts]
+    monkeypatch.setattr("autocomplete.inference.predictor._TREE_MEMORY", 0)  # whatever it holds is too much
+    assert [without_time(PREDICTOR.predict(text)) for text in texts] == expected
+
+
 def test_answers_do_not_depend_on_what_was_typed_before() -> None:
     used = Predictor(CHECKPOINT, LEXICON)
     for text in ["xyz", "triangles and", "Mon", "tr"]:

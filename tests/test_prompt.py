@@ -8,74 +8,51 @@ starting, leaving and the environment run it in a process and a pseudo-terminal 
 from __future__ import annotations
 
 import signal
-import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-import pexpect
-import pyte
 import pytest
 from prompt_toolkit import PromptSession
-from prompt_toolkit.data_structures import Size
-from prompt_toolkit.input import Input, create_pipe_input
+from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
-from prompt_toolkit.output.vt100 import Vt100_Output
+from terminals import (
+    ALT_F,
+    BACKSPACE,
+    CONTROL_C,
+    CONTROL_D,
+    CONTROL_E,
+    CONTROL_F,
+    CONTROL_RIGHT,
+    END,
+    ENTER,
+    LEFT,
+    LEXICON,
+    PATIENCE,
+    RIGHT,
+    UP,
+    ProcessTerminal,
+    Terminal,
+    load,
+    make_checkpoint,
+    prompt,
+)
 
 from autocomplete import Prediction, Predictor, Suggestion
-from autocomplete.checkpoint import Checkpoint, Configuration, write_checkpoint
+from autocomplete.checkpoint import write_checkpoint
 from autocomplete.errors import CheckpointError
-from autocomplete.inference.predictor import NextCharacter
+from autocomplete.inference.prediction import NextCharacter
 from autocomplete.inference.search import Budget
 from autocomplete.terminal import RNNAutoSuggest, RNNCompleter
-from autocomplete.terminal.layout import format_probability, ghost_text, render_strip
-from autocomplete.terminal.repl import run_prompt
-from autocomplete.text.normalize import Normalization
-from autocomplete.text.vocabulary import Vocabulary
+from autocomplete.terminal.layout import Status, format_probability, render_strip
+from autocomplete.terminal.offers import ghost_text
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
-PATIENCE = 20.0  # seconds; only a failing test waits so long
-LEXICON = {  # no word is so frequent that it is offered before its first letter
-    "brown": 300.0,
-    "broke": 45.0,
-    "broad": 25.0,
-    "brother": 20.0,
-    "brought": 15.0,
-    "the": 300.0,
-    "and": 300.0,
-    "quick": 300.0,
-    "triangle": 300.0,
-    "trial": 30.0,
-    "new york": 100.0,
-}
-
-RIGHT, END, LEFT, CONTROL_RIGHT = "\x1b[C", "\x1b[F", "\x1b[D", "\x1b[1;5C"
-CONTROL_C, CONTROL_D, CONTROL_E, CONTROL_F, BACKSPACE, ENTER = "\x03", "\x04", "\x05", "\x06", "\x7f", "\r"
-ALT_F, UP = "\x1bf", "\x1b[A"
 ACCEPTING = {"right": RIGHT, "c-f": CONTROL_F, "end": END, "c-e": CONTROL_E, "a-f": ALT_F, "c-right": CONTROL_RIGHT}
-
-
-def make_checkpoint() -> Checkpoint:
-    """Return an untrained network, which the lexicon outweighs."""
-    vocabulary = Vocabulary.from_words(LEXICON)
-    configuration = Configuration(vocabulary=len(vocabulary), cell="gru", hidden=8, embedding=4)
-    generator = np.random.default_rng(0)
-    tensors = {
-        name: generator.normal(0.0, 0.3, shape).astype(np.float32) for name, shape in configuration.shapes().items()
-    }
-    return Checkpoint(configuration, vocabulary, Normalization(), tensors, figures={"network_prior": 0.02})
-
-
-def load() -> Predictor:
-    return Predictor(make_checkpoint(), LEXICON)
 
 
 class GatedPredictor(Predictor):
@@ -90,137 +67,13 @@ class GatedPredictor(Predictor):
         self.asked: list[str] = []
 
     def stream(
-        self, text: str, count: int = 5, characters: int = 5, *, budget: Budget | None = None
+        self, text: str, count: int = 5, characters: int = 5, *, after: str = "", budget: Budget | None = None
     ) -> Iterator[Prediction]:
         self.asked.append(text)
         assert self.gate.wait(PATIENCE)
-        for prediction in super().stream(text, count, characters, budget=budget):
+        for prediction in super().stream(text, count, characters, after=after, budget=budget):
             yield prediction
             assert self.word_gate.wait(PATIENCE)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What a terminal showed at one moment."""
-
-    rows: tuple[str, ...]
-    italic: tuple[str, ...]  # of each row, only the characters in italics
-    bold: tuple[str, ...]
-    colors: frozenset[str]
-    column: int
-    row: int
-
-    @classmethod
-    def of(cls, screen: pyte.Screen) -> Self:
-        cells = [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
-        return cls(
-            rows=tuple(line.rstrip() for line in screen.display),
-            italic=tuple("".join(c.data for c in line if c.italics and c.data != " ") for line in cells),
-            bold=tuple("".join(c.data for c in line if c.bold and c.data != " ") for line in cells),
-            colors=frozenset(c.fg for line in cells for c in line),
-            column=screen.cursor.x,
-            row=screen.cursor.y,
-        )
-
-    @property
-    def line(self) -> str:
-        """The row of the cursor after the prompt, the ghost included."""
-        return self.rows[self.row][2:]
-
-    @property
-    def typed(self) -> str:
-        """The row of the cursor after the prompt, up to the cursor."""
-        return self.rows[self.row].ljust(self.column)[2 : self.column]
-
-    @property
-    def ghost(self) -> str:
-        return self.italic[self.row]
-
-    @property
-    def strip(self) -> tuple[str, ...]:
-        return self.rows[self.row + 1 : self.row + 4]
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the strip is drawn as the answer for this text: greyed, it has nothing bold."""
-        return bool("".join(self.bold[self.row + 1 : self.row + 4]))
-
-
-class Terminal:
-    """Runs a function between a pipe and an emulated terminal, on another thread; keeps every frame drawn."""
-
-    def __init__(self, run: Callable[[Input, Output], Any], columns: int = 80, rows: int = 24) -> None:
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.Stream(self.screen)
-        self.frames: list[Frame] = []
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self._written = ""
-        self._run = run
-        self._pipe = create_pipe_input()
-        self._size = Size(rows=rows, columns=columns)
-        self._thread = threading.Thread(target=self._work)
-
-    # What Vt100_Output needs of a text stream.
-    encoding = "utf-8"
-
-    def write(self, data: str) -> None:
-        self._written += data
-
-    def flush(self) -> None:
-        self.stream.feed(self._written)
-        self._written = ""
-        self.frames.append(Frame.of(self.screen))
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return -1
-
-    def _work(self) -> None:
-        try:
-            output = Vt100_Output(self, lambda: self._size, term="xterm-256color", enable_cpr=False)  # type: ignore[arg-type]
-            self.result = self._run(self.input, output)
-        except BaseException as error:
-            self.error = error
-
-    def __enter__(self) -> Self:
-        self.input = self._pipe.__enter__()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._thread.is_alive():
-            self.type(CONTROL_C + CONTROL_D)
-        self.join()
-        self._pipe.__exit__(kind, error, traceback)
-
-    def type(self, text: str) -> None:
-        self.input.send_text(text)
-
-    def join(self) -> None:
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive()
-
-    def wait(self, condition: Callable[[Frame], bool]) -> Frame:
-        """Return the newest frame once it meets a condition."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self._thread.is_alive():
-            if self.frames and condition(frame := self.frames[-1]):
-                return frame
-            time.sleep(0.002)
-        pytest.fail(f"never seen; the last frame: {self.frames[-1] if self.frames else None}, error: {self.error!r}")
-
-    def settle(self, typed: str) -> Frame:
-        """Return the frame that has an answer for a text."""
-        return self.wait(lambda frame: frame.typed == typed and frame.is_fresh and frame.strip[2].endswith("exact"))
-
-
-def prompt(load: Callable[[], Predictor] = load, **size: int) -> Terminal:
-    return Terminal(lambda pipe, output: run_prompt(load, checkpoint_name="test", input=pipe, output=output), **size)
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -231,7 +84,7 @@ def test_the_strip_shows_letters_words_and_state(columns: int) -> None:
         assert letters.startswith("  next  w ")
         assert words.startswith("  1 brown .7")
         assert ("5 brought" in words) == (columns == 80)  # what does not fit is left out, not cut
-        assert status.startswith(" test   ")
+        assert status.startswith(" test   " if columns == 40 else " F2 demo   F4 emacs   test   ")
 
 
 def test_nothing_jumps() -> None:
@@ -243,7 +96,7 @@ def test_nothing_jumps() -> None:
         terminal.settle("")
         drawn = [frame for frame in terminal.frames if frame.rows[0].startswith(">")]
         assert drawn
-        assert all(frame.rows[3].startswith(" test ") and not any(frame.rows[4:]) for frame in drawn)
+        assert all(" test " in frame.rows[3] and not any(frame.rows[4:]) for frame in drawn)
 
 
 @pytest.mark.parametrize("key", ACCEPTING.values(), ids=ACCEPTING.keys())
@@ -444,66 +297,33 @@ def make_prediction(text: str, insert: str, probability: float) -> Prediction:
     [("a bro", "wn"), ("a brow", "n"), ("a brown", ""), ("a browns", ""), ("a brok", ""), ("a br", ""), ("", "")],
 )
 def test_the_ghost_of_an_earlier_text(text: str, ghost: str) -> None:
-    assert ghost_text(make_prediction("a bro", "wn", 0.6), text) == ghost
-    assert ghost_text(make_prediction("a bro", "wn", 0.1), text) == ""
+    assert ghost_text(make_prediction("a bro", "wn", 0.6), text, 0.5) == ghost
+    assert ghost_text(make_prediction("a bro", "wn", 0.1), text, 0.5) == ""
 
 
 def test_the_strip_is_three_lines_without_control_characters() -> None:
     prediction = make_prediction("bro\x1b]0;title\x07", "wn\n", 0.5)
-    strip = "".join(fragment[1] for fragment in render_strip(prediction, checkpoint_name="a\tb", width=80))
+    strip = "".join(fragment[1] for fragment in render_strip(prediction, Status("a\tb"), width=80))
     first, second, third = strip.split("\n")
     assert first == "  next  ␣ 1.0  \ufffd <.01"
     assert second == "  1 bro\ufffd]0;title\ufffdwn\ufffd .50"
     assert third == " a\ufffdb   0.8 ms   exact"
-    stale = render_strip(prediction, checkpoint_name="a", width=80, stale=True)
-    assert {fragment[0] for fragment in stale} == {"class:strip.stale"}
+    stale = render_strip(prediction, Status("a", stale=True), width=80)
+    assert {fragment[0] for fragment in stale} == {"class:stale"}
 
 
 DRIVER = """
 import sys
 from autocomplete import Predictor
 from autocomplete.terminal.repl import run_prompt
-status = run_prompt(lambda: Predictor.load(sys.argv[1]), checkpoint_name="test")
+from autocomplete.terminal.settings import PromptSettings
+status = run_prompt(lambda _: Predictor.load(sys.argv[1]), PromptSettings("test"))
 print("status", status, "torch" in sys.modules, "autocomplete.training" in sys.modules)
 """
 
 
-class ProcessTerminal:
-    """The prompt in a process and a pseudo-terminal of its own; answers when asked where the cursor is, as terminals do."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], columns: int = 80, rows: int = 24) -> None:
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.Stream(self.screen)
-        base = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONWARNINGS": "error"}
-        self.process = pexpect.spawn(
-            sys.executable,
-            ["-c", textwrap.dedent(DRIVER), str(folder)],
-            env=base | {"LANG": "C.UTF-8", "TERM": "xterm-256color", "OPENBLAS_NUM_THREADS": "1"} | environment,
-            dimensions=(rows, columns),
-            encoding="utf-8",
-            codec_errors="replace",
-        )
-        self.screen.write_process_input = self.process.send  # type: ignore[method-assign]
-        self.process.delaybeforesend = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.close(force=True)
-
-    def wait(self, condition: Callable[[Frame], bool]) -> Frame:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                self.stream.feed(self.process.read_nonblocking(65536, timeout=0.1))
-            except pexpect.TIMEOUT:
-                pass
-            except pexpect.EOF:
-                end = 0.0
-            if condition(frame := Frame.of(self.screen)):
-                return frame
-        pytest.fail("never seen; the last screen:\n" + "\n".join(self.screen.display))
+def process_prompt(folder: Path, environment: dict[str, str], columns: int = 80) -> ProcessTerminal:
+    return ProcessTerminal(["-c", textwrap.dedent(DRIVER), str(folder)], environment, columns)
 
 
 @pytest.fixture(scope="module")
@@ -516,7 +336,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("columns", [40, 80])
 @pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}], ids=["colors", "no-colors"])
 def test_a_real_terminal_without_torch(folder: Path, environment: dict[str, str], columns: int) -> None:
-    with ProcessTerminal(folder, environment, columns) as terminal:
+    with process_prompt(folder, environment, columns) as terminal:
         terminal.process.send("the quick bro")
         frame = terminal.wait(lambda frame: frame.ghost == "wn" and frame.is_fresh)
         assert frame.line == "the quick brown"  # the ghost is told from the text by its italics
@@ -529,7 +349,7 @@ def test_a_real_terminal_without_torch(folder: Path, environment: dict[str, str]
 
 
 def test_a_dumb_terminal_answers_below_the_line(folder: Path) -> None:
-    with ProcessTerminal(folder, {"TERM": "dumb"}) as terminal:
+    with process_prompt(folder, {"TERM": "dumb"}) as terminal:
         terminal.wait(lambda frame: frame.column == 2)
         terminal.process.send("bro" + ENTER)
         frame = terminal.wait(lambda frame: frame.row == 4 and frame.column == 2)
@@ -540,7 +360,7 @@ def test_a_dumb_terminal_answers_below_the_line(folder: Path) -> None:
 
 
 def test_an_interrupt_from_outside_ends_it_with_its_own_status(folder: Path) -> None:
-    with ProcessTerminal(folder, {}) as terminal:
+    with process_prompt(folder, {}) as terminal:
         terminal.process.send("bro")
         terminal.wait(lambda frame: frame.ghost == "wn")
         terminal.process.kill(signal.SIGINT)

@@ -22,7 +22,7 @@ from autocomplete.inference.model import gather
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.model import CharRNN
-from autocomplete.training.streams import SampledLoss, Streams, bits, stream_loss
+from autocomplete.training.streams import SampledLoss, Streams, bits, choose_source, stream_loss
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 SYMBOLS = 12
@@ -173,6 +173,24 @@ def test_streams_are_resumed_where_they_were(tmp_path: Path, cell: Cell, step: i
         one, other = (stream_loss(model, each, 0.1, "fp32") for each in (streams, resumed))
         assert float(one[0].detach()) == float(other[0].detach())
         assert one[1] == other[1]
+
+
+# The background.
+
+
+def test_background_is_read_in_half_of_the_steps_and_less_and_less_towards_the_end() -> None:
+    generator = np.random.default_rng(0)
+    shares = [
+        sum(choose_source([0, 1], progress, generator) for _ in range(5_000)) / 5_000
+        for progress in (0.0, 0.5, 0.65, 0.8, 1.0)
+    ]
+    assert shares == pytest.approx([0.5, 0.5, 0.425, 0.35, 0.2], abs=0.03)
+
+
+def test_without_a_background_nothing_is_drawn() -> None:
+    generator, same = np.random.default_rng(0), np.random.default_rng(0)
+    assert choose_source(["corpus"], 0.0, generator) == "corpus"
+    assert generator.random() == same.random()
 
 
 # What is measured.

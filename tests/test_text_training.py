@@ -6,6 +6,7 @@ import json
 import math
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.context import word_log_probabilities
+from autocomplete.training.context import train_word_network, word_log_probabilities
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
@@ -291,6 +292,62 @@ def test_every_word_of_the_list_has_room_in_a_text_without_it(tmp_path: Path) ->
     assert words(Predictor.load(str(tmp_path / "mine")), "na")[0] == "naïve"
 
 
+# A background.
+
+BACKGROUND = tuple(f"no zebra ever {verb} the houseboat" for verb in ("paints", "sells", "sinks")) * 30
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
+    """The run of `trained`, with a background."""
+    folder = tmp_path_factory.mktemp("beside")
+    torch.set_num_threads(1)
+    corpus = corpus_of(folder, text=sentences(300, seed=1))
+    return folder / "mine", run(corpus, folder / "mine", background=BACKGROUND)[1]
+
+
+def test_background_is_learned(trained, beside: tuple[Path, Finished]) -> None:
+    """The network of characters knows what stands in the background only, and still what is in the corpus."""
+    without, with_it = (Predictor.load(str(folder), members="network") for folder in (trained[0], beside[0]))
+    line = without_marks(BACKGROUND[0])
+    assert with_it.score(line)[0].sum() > without.score(line)[0].sum() + 20
+    assert beside[1].figures["held_out"]["accuracy_top_1"] > 0.4
+
+
+def test_background_adds_no_words_or_characters(trained, beside: tuple[Path, Finished]) -> None:
+    one, other = read_checkpoint(trained[0]), read_checkpoint(beside[0])
+    assert one.vocabulary == other.vocabulary  # without the z of zebra
+    assert one.corpus == other.corpus
+    assert one.figures["held_out_lines"] == other.figures["held_out_lines"]
+    assert read_lexicon(trained[0]) == read_lexicon(beside[0])
+
+
+def test_background_counts_in_the_ngrams(tmp_path: Path) -> None:
+    corpus = corpus_of(tmp_path, text="the cat sat\n" * 60)
+    probabilities = []
+    for name, background in (("without", ()), ("with", ("cat the cat the",) * 30)):
+        run(corpus, tmp_path / name, replace(SMALL, steps=2), background=background)
+        words = Predictor.load(str(tmp_path / name), members="ngrams").suggest("cat ", 5)
+        probabilities.append({word.word: word.probability for word in words}.get("the", 0.0))
+    assert probabilities[1] > 1.3 * probabilities[0]
+
+
+def test_network_of_words_learns_from_the_background_too() -> None:
+    """Of ten words, 5 to 8 stand in the background only, a hundred times or two, and 9 thirty times in the corpus."""
+    settings = replace(SMALL, word_hidden=12, word_embedding=8, word_dropout=0.0, steps=400)
+    corpus, background = [[10, 0, 1], [10, 2, 3], [10, 4, 0]], [[10, 5, 6], [10, 7, 8], [10, 6, 0]]
+    shuffled = np.random.default_rng(0).permutation
+    tokens, more, held_out = (
+        shuffled(np.array(lines * 100, dtype=np.int32)).ravel() for lines in (corpus, background, corpus + background)
+    )
+    tokens = np.append(tokens, np.array([10, 9] * 30, dtype=np.int32))
+    configuration, tensors = train_word_network(tokens, more, held_out[:300], 10, settings, "fp32")
+    assert tensors["rows"].tolist() == [0, 1, 2, 3, 4, 9, 6, 5, 7, 8]  # by count, of which the background's is a tenth
+    ngrams = NGrams(np.full(10, 0.1, dtype=np.float32), [])
+    for line in corpus + background:
+        assert word_log_probabilities(configuration, tensors, [line], ngrams)[1] > math.log(0.3)
+
+
 # The process that trains it.
 
 WORDS_TOO = replace(SMALL, word_hidden=8, word_embedding=8)
@@ -386,18 +443,22 @@ def test_without_haste_and_with_haste_alone(tmp_path: Path) -> None:
 # Going on.
 
 
+@pytest.mark.parametrize("background", [(), BACKGROUND], ids=["alone", "beside a background"])
 @pytest.mark.parametrize("step", [1, 31])
-def test_resumed_text_ends_with_the_weights_of_one_never_interrupted(tmp_path: Path, step: int) -> None:
+def test_resumed_text_ends_with_the_weights_of_one_never_interrupted(
+    tmp_path: Path, step: int, background: tuple[str, ...]
+) -> None:
     corpus = corpus_of(tmp_path, text=sentences(80, seed=1), pairs=PAIRS)
     settings = replace(SMALL, steps=50, dropout=0.1, hidden=16, unknown=0.01)
-    whole = run(corpus, tmp_path / "whole", settings, validation=VALIDATION)[1]
+    texts = {"validation": VALIDATION, "background": background}
+    whole = run(corpus, tmp_path / "whole", settings, **texts)[1]
     parts = tmp_path / "parts"
     asked = iter(range(1, 1000))
-    _, stopped = run(corpus, parts, settings, validation=VALIDATION, should_stop=lambda: next(asked) == step)
+    _, stopped = run(corpus, parts, settings, **texts, should_stop=lambda: next(asked) == step)
     assert (stopped.reason, stopped.steps) == ("interrupted", step)
     assert (parts / RESUME).exists()
     assert Predictor.load(str(parts)).suggest("the ")  # what there is so far can be used
-    finished = run(corpus, parts, TrainingSettings(), resume=True, validation=VALIDATION)[1]
+    finished = run(corpus, parts, TrainingSettings(), resume=True, **texts)[1]
     assert (finished.reason, finished.steps) == ("done", 50)
     assert not (parts / RESUME).exists()
     one, other = (read_checkpoint(folder).tensors for folder in (tmp_path / "whole", parts))
@@ -406,6 +467,24 @@ def test_resumed_text_ends_with_the_weights_of_one_never_interrupted(tmp_path: P
         assert (tmp_path / "whole" / name).read_bytes() == (parts / name).read_bytes()
     one_figures, other_figures = (json.loads(json.dumps(each.figures)) | {"seconds": 0} for each in (whole, finished))
     assert one_figures == other_figures
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        ({"validation": VALIDATION}, "another background; give the same --background, or none"),
+        ({"validation": VALIDATION, "background": BACKGROUND[1:]}, "another background"),
+        ({"background": BACKGROUND}, "measured on another text"),
+    ],
+    ids=["no background", "another background", "no validation"],
+)
+def test_resumed_run_must_be_given_the_same_texts(
+    tmp_path: Path, other: dict[str, tuple[str, ...]], problem: str
+) -> None:
+    corpus, folder = corpus_of(tmp_path, text=sentences(40, seed=1)), tmp_path / "mine"
+    run(corpus, folder, SMALL, validation=VALIDATION, background=BACKGROUND, should_stop=lambda: True)
+    with pytest.raises(CheckpointError, match=problem):
+        run(corpus, folder, SMALL, resume=True, **other)
 
 
 def test_same_seed_gives_the_same_text_network_and_another_another(tmp_path: Path) -> None:
@@ -511,3 +590,37 @@ def test_text_is_trained_on_and_asked_from_the_command_line(tmp_path: Path) -> N
     assert len(completed.stderr.splitlines()) == 1, completed.stderr
     for part in ("context.safetensors", "damaged", "train it again"):
         assert part in completed.stderr
+
+
+@pytest.mark.parametrize("option", ["--validation", "--background"])
+def test_text_beside_a_corpus_is_refused_where_it_is_of_no_use(tmp_path: Path, option: str) -> None:
+    (tmp_path / "text.txt").write_text(sentences(20, seed=1))
+    (tmp_path / "words.txt").write_text(WORDS)
+    for corpus, text, problem in [
+        ("words.txt", "text.txt", f"text.txt: {option} is for running text, and the corpus is a list of words"),
+        ("text.txt", "words.txt", f"words.txt: this is a list of words; give {option} running text"),
+        ("text.txt", "none.txt", "none.txt: cannot be read"),
+    ]:
+        completed = autocomplete("train", corpus, option, text, folder=tmp_path)
+        assert (completed.returncode, completed.stdout) == (2, "")
+        assert len(completed.stderr.splitlines()) == 1, completed.stderr
+        assert problem in completed.stderr
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_interrupted_run_says_with_which_texts_to_go_on(tmp_path: Path) -> None:
+    for name in ("text", "v", "more"):
+        (tmp_path / f"{name}.txt").write_text(sentences(40, seed=1))
+    texts = ["text.txt", "--validation", "v.txt", "--background", "more.txt"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "autocomplete", "train", *texts, "--hidden", "16", "--minutes", "10"],
+        cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "parameters" in line:  # the training begins
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"go on with: autocomplete train {' '.join(texts)} --name text --resume" in errors

@@ -27,6 +27,17 @@ def test_many_words_are_encoded_as_each_of_them_is(words: list[str], others: lis
         assert ids[starts[i] : starts[i + 1]].tolist() == vocabulary.encode(word)
 
 
+@pytest.mark.parametrize(("characters", "size"), [(200, 1), (300, 2)])
+def test_lines_of_a_long_text_take_as_few_bytes_as_they_can(characters: int, size: int) -> None:
+    alphabet = [chr(0x4E00 + i) for i in range(characters)]
+    lines = [alphabet[i % characters] * (i % 3) for i in range(25_000)]  # more than are encoded at a time
+    vocabulary = Vocabulary(alphabet)
+    ids = vocabulary.encode_lines(iter(lines))
+    assert ids.itemsize == size
+    assert vocabulary.decode(ids.tolist()) == "".join(lines)
+    assert (ids == BOUNDARY).sum() == len(lines) + 1
+
+
 def test_unseen_character_is_unknown_and_no_other() -> None:
     vocabulary = Vocabulary.from_words(["name"])
     assert vocabulary.encode("nüm") == [*vocabulary.encode("n"), UNKNOWN, *vocabulary.encode("m")]

@@ -14,7 +14,8 @@ from autocomplete.evaluation import measures
 from autocomplete.evaluation.measures import AboveThreshold, Bin
 from autocomplete.evaluation.phrases import with_capitals
 from autocomplete.evaluation.simulation import simulate
-from autocomplete.inference.predictor import Predictor, Suggestion
+from autocomplete.inference.prediction import Suggestion
+from autocomplete.inference.predictor import Predictor
 
 __all__ = ["Evaluation", "evaluate"]
 

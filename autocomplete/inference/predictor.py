@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -28,9 +28,11 @@ from autocomplete.checkpoint import (
 )
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.context import NextWords, TextLine, WithinWord
+from autocomplete.inference.gap import Gap
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.mixture import Mixture
 from autocomplete.inference.model import CharacterLanguageModel, probabilities
+from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree, hidden_words
 from autocomplete.text.explicit import explicit_words
@@ -42,61 +44,10 @@ __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
 Members = Literal["mixture", "network", "lexicon", "ngrams", "words"]
 
 _WORD_MEMBERS: tuple[Members, ...] = ("lexicon", "ngrams", "words")
-_TREES = 3  # words whose search trees are kept: Backspace often goes back to the one before
+_TREES = 5  # words whose search trees are kept: Backspace often goes back, and a ghost may run on over some
+_CANDIDATES = 12  # words that are tried in a gap
+_LONGEST_WORD = 100  # letters; what is longer is no word but a key or a picture in letters that was pasted
 _TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
-
-
-@dataclass(frozen=True)
-class NextCharacter:
-    """A character that may come next, and its probability; a space ends a word, a line feed the line."""
-
-    character: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """
-    A whole word.
-
-    :param word: as it will stand in the text: what was typed of it, then `insert`.
-    :param insert: what accepting it inserts; empty where the word is already complete.
-    :param probability: of the word, given what was typed.
-    :param exact: whether the search has proved its rank.
-    """
-
-    word: str
-    insert: str
-    probability: float
-    exact: bool
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """
-    What may follow a text.
-
-    :param next: the most probable next characters, best first.
-    :param words: the most probable words, best first.
-    :param exact: whether the search has proved that these are the best words; false also while it is going on.
-    :param milliseconds: taken so far.
-    """
-
-    text: str
-    next: tuple[NextCharacter, ...]
-    words: tuple[Suggestion, ...]
-    exact: bool
-    milliseconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types; `exact` is said once, for all the words."""
-        return {
-            "text": self.text,
-            "next": [{"character": n.character, "probability": round(n.probability, 6)} for n in self.next],
-            "words": [{"word": w.word, "insert": w.insert, "probability": round(w.probability, 6)} for w in self.words],
-            "exact": self.exact,
-            "milliseconds": round(self.milliseconds, 3),
-        }
 
 
 class Predictor:
@@ -174,44 +125,91 @@ class Predictor:
 
     def next_characters(self, text: str, count: int = 5) -> list[NextCharacter]:
         """Return the most probable next characters after a text, best first."""
-        return self._next(*self._split(text), count)
+        before, typed = self._split(text)
+        tree = self._tree(before)
+        return self._next(tree, self._node(tree, typed), before + typed, count)
 
     def suggest(self, text: str, count: int = 5) -> list[Suggestion]:
         """Return the most probable words that the end of a text can become, best first."""
         return list(self.predict(text, count).words)
 
-    def predict(self, text: str, count: int = 5, characters: int = 5) -> Prediction:
+    def predict(self, text: str, count: int = 5, characters: int = 5, *, after: str = "") -> Prediction:
         """Return characters and words at once."""
-        *_, last = self.stream(text, count, characters)
+        *_, last = self.stream(text, count, characters, after=after)
         return last
 
     def stream(
-        self, text: str, count: int = 5, characters: int = 5, *, budget: Budget | None = None
+        self, text: str, count: int = 5, characters: int = 5, *, after: str = "", budget: Budget | None = None
     ) -> Iterator[Prediction]:
         """
         Yield a prediction as it grows: first with characters only, then with one word more at a time, at last as a whole.
 
+        Where a word stands right of the cursor, the words offered are those that fit there, too: of a word that the cursor is
+        inside of, what is missing between its two ends; else words that the next one may follow. They come all at once.
+
         :param text: the line up to the cursor.
+        :param after: the rest of the line.
         :param budget: instead of the predictor's own.
         """
         started = time.perf_counter()
         before, typed = self._split(text)
+        if len(typed) > _LONGEST_WORD:
+            yield Prediction(text, (), (), True, 0.0, after)
+            return
+        gap = Gap.of(typed, after, self._alphabet, in_context=self._line is not None)
         tree = self._tree(before)
         node = self._node(tree, typed)
-        next_characters = tuple(self._next(before, typed, characters))
+        typed_characters = self._typed(tree, typed)
+        next_characters = tuple(self._next(tree, node, text, characters))
         words: list[Suggestion] = []
 
         def prediction(exact: bool) -> Prediction:
             milliseconds = 1000 * (time.perf_counter() - started)
-            return Prediction(text, next_characters, tuple(words), exact, milliseconds)
+            return Prediction(text, next_characters, tuple(words), exact, milliseconds, after, typed_characters)
 
         yield prediction(exact=False)
-        search = Search(tree, node, count, floor=self.floor, budget=budget or self.budget)
-        for found in search:
-            words.append(self._suggestion(typed, found))
-            if len(words) < count:
+        budget = budget or self.budget
+        wanted = _CANDIDATES if gap.narrows else count
+        search = Search(tree, node, wanted, floor=self.floor, budget=budget)
+        found = 0
+        for found, word in enumerate(search, start=1):
+            suggestion = gap.fill(self._suggestion(typed, word), self._normalization)
+            if suggestion is not None:
+                words.append(suggestion)
+            if not gap.narrows and found < count:
                 yield prediction(exact=False)
-        yield prediction(search.exact)
+        if gap.following:
+            words = self._weighed(words, before, gap.following, budget)
+        del words[count:]
+        is_whole = found < wanted and not budget.cancelled()  # no word is left that might fit better
+        yield prediction(search.exact and (is_whole or not gap.narrows))
+
+    def continuation(
+        self, prediction: Prediction, threshold: float, words: int = 3, *, budget: Budget | None = None
+    ) -> str:
+        """
+        Return what follows the best word of a prediction, as long as all of it together is probable enough.
+
+        :param threshold: the least probability of the best word and all that follows it.
+        :param words: that may follow, at most.
+        """
+        budget = budget or self.budget
+        following = ""
+        if self._line is None or prediction.after or not prediction.words:
+            return following
+        best = prediction.words[0]
+        text, sure = prediction.text + best.insert, best.probability
+        for _ in range(words):
+            if sure < threshold or budget.cancelled():
+                break
+            before, typed = self._split(text)
+            sure *= self._space(before, typed)
+            *_, answer = self.stream(text + " ", 1, 0, budget=budget)
+            if not answer.words or (sure := sure * answer.words[0].probability) < threshold:
+                break
+            text += " " + answer.words[0].insert
+            following += " " + answer.words[0].insert
+        return following
 
     def score(self, line: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """
@@ -222,7 +220,9 @@ class Predictor:
         """
         logs, ranks = np.empty(len(line) + 1), np.empty(len(line) + 1, dtype=np.int64)
         for i in range(len(line) + 1):
-            expected = self._characters(*self._split(line[:i]))
+            before, typed = self._split(line[:i])
+            tree = self._tree(before)
+            expected = self._characters(tree, self._node(tree, typed), before + typed)
             # One character may have a key of several symbols; what follows the first of them is not asked.
             symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0] if i < len(line) else BOUNDARY
             if self._line is None and i < len(line) and line[i].isspace():  # words alone: a space is their end
@@ -253,7 +253,7 @@ class Predictor:
         return before if self._line is not None else "", self._normalization.surface(typed)
 
     def _tree(self, before: str) -> SearchTree:
-        """Return the search tree of the word after a line."""
+        """Return the search tree of the word after a line; nodes of an earlier one for that line may be void from now on."""
         tree = self._trees.pop(before, None)
         if tree is None:
             while len(self._trees) >= _TREES:
@@ -293,23 +293,67 @@ class Predictor:
             node = tree.child(node, symbol)
         return node
 
-    def _characters(self, before: str, typed: str) -> NDArray[np.float64]:
-        """Return (vocabulary,) the probability of each next character; in text, what ends a word is told apart again."""
-        tree = self._tree(before)
-        node = self._node(tree, typed)
+    def _characters(self, tree: SearchTree, node: int, text: str) -> NDArray[np.float64]:
+        """
+        Return (vocabulary,) the probability of each next character; in text, what ends a word is told apart again.
+
+        :param node: the place in the tree of the word that the text ends in.
+        """
         expected = np.exp(tree.log_probabilities(node).astype(np.float64))
         if self._line is not None:
             ends = self._ends[int(node == ROOT)]
             asks_network = self._members in ("mixture", "network")
-            state = tree.states(node)[: self._line.arrays] if asks_network else self._line.state(before + typed)
+            state = tree.states(node)[: self._line.arrays] if asks_network else self._line.state(text)
             network = self._predict(state)[0][ends].astype(np.float64)
             shares = expected[BOUNDARY] * network / network.sum()
             expected[BOUNDARY] = 0.0
             expected[ends] += shares
         return expected
 
-    def _next(self, before: str, typed: str, count: int) -> list[NextCharacter]:
-        expected = self._characters(before, typed)
+    def _space(self, before: str, typed: str) -> float:
+        """Return the probability that a space follows a word, given that it ends."""
+        assert self._line is not None
+        space = self._vocabulary.encode(" ")[0]
+        ends = self._predict(self._line.state(before + typed))[0][self._ends[0]]
+        return float(ends[self._ends[0] == space].sum() / ends.sum())
+
+    def _typed(self, tree: SearchTree, typed: str) -> tuple[NextCharacter, ...]:
+        """Return the characters of what was typed of a word, each with its probability before it was."""
+        characters = []
+        node = ROOT
+        for character in typed:
+            cost = 0.0
+            for symbol in self._vocabulary.encode(self._normalization.key(character)):
+                cost += float(tree.log_probabilities(node)[symbol])
+                node = tree.child(node, symbol)
+            characters.append(NextCharacter(character, float(np.exp(cost))))
+        return tuple(characters)
+
+    def _weighed(self, words: list[Suggestion], before: str, following: str, budget: Budget) -> list[Suggestion]:
+        """Return words, best first, with their probabilities given the word that follows them on the line."""
+        fits = []
+        for word in words:
+            if budget.cancelled():
+                return []
+            fits.append(word.probability * self._probability(before + word.word + " ", following))
+        # The words not looked at are taken to suit what follows as well as these do, one with another.
+        scale = sum(word.probability for word in words) / max(sum(fits), 1e-30)
+        weighed = [replace(word, probability=scale * fit) for word, fit in zip(words, fits, strict=True)]
+        return sorted(weighed, key=lambda word: -word.probability)
+
+    def _probability(self, before: str, word: str) -> float:
+        """Return the probability of a word after a line."""
+        model = self.model(before)
+        state, log_probability = model.start(), 0.0
+        for symbol in [*self._vocabulary.encode(self._normalization.key(word)), BOUNDARY]:
+            log_probability += float(model.log_probabilities(state)[0, symbol])
+            if symbol != BOUNDARY:
+                state = model.step(state, [symbol])
+        return float(np.exp(log_probability))
+
+    def _next(self, tree: SearchTree, node: int, text: str, count: int) -> list[NextCharacter]:
+        typed = self._split(text)[1]
+        expected = self._characters(tree, node, text)
         expected[UNKNOWN] = 0.0
         best = np.argsort(-expected, kind="stable")[:count]
         return [

@@ -4,7 +4,8 @@ Suggestions for any prompt_toolkit program: ghost text, and a completion menu.
     predictor = Predictor.load()
     session = PromptSession(auto_suggest=RNNAutoSuggest(predictor), completer=RNNCompleter(predictor))
 
-Both answer within a millisecond or so, hence at once: they need no thread, but may be called from one.
+Both answer within a millisecond or so, hence at once: they need no thread, but may be called from one. In a document of
+several lines they go by the line of the cursor; in the middle of one, the completer offers what fits there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from autocomplete.inference.predictor import Predictor
-from autocomplete.terminal.layout import THRESHOLD, format_probability, ghost_text
+from autocomplete.terminal.layout import format_probability
+from autocomplete.terminal.offers import ghost_text
+from autocomplete.terminal.settings import THRESHOLD
 
 __all__ = ["RNNAutoSuggest", "RNNCompleter"]
 
@@ -40,11 +43,12 @@ class RNNAutoSuggest(AutoSuggest):
 
     def get_suggestion(self, buffer: Buffer, document: Document) -> Suggestion | None:
         """Return the rest of the word, or nothing where no word is probable enough."""
+        line = document.current_line_before_cursor
         if not document.is_cursor_at_the_end:
             return None
         with _one_at_a_time:
-            prediction = self._predictor.predict(document.text, count=1)
-        ghost = ghost_text(prediction, document.text, self._threshold)
+            prediction = self._predictor.predict(line, count=1)
+        ghost = ghost_text(prediction, line, self._threshold)
         return Suggestion(ghost) if ghost else None
 
 
@@ -61,9 +65,10 @@ class RNNCompleter(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Yield the words; what was typed of one stays as it is, and only what is missing is inserted."""
+        before, after = document.current_line_before_cursor, document.current_line_after_cursor
         with _one_at_a_time:
-            words = self._predictor.suggest(document.text_before_cursor, self._count)
-        for word in words:
+            prediction = self._predictor.predict(before, self._count, after=after)
+        for word in prediction.words:
             if word.insert:
                 # The typed part is not replaced: it may differ from the word's own spelling in more than its length.
                 yield Completion(

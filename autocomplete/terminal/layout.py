@@ -1,18 +1,28 @@
 """
-The screen: the line with its ghost text, and a strip below it with what may come next.
+The screen: the line with its ghost text, and below it what may come next, in one of two layouts.
 
-    > the quick bro|wn
+    > the quick bro|wn fox
       next  w .71  o .12  k .06  t .03  e .02
       1 brown .64   2 broke .09   3 broad .05   4 brother .04   5 brought .03
-     english   0.8 ms   exact
+     F2 demo   F4 emacs   english   0.8 ms   exact
+
+    > the quick bro|wn
+       w ###################  71%     1 brown    .64
+       o ###                  12%     2 broke    .09
+       k ##                    6%     3 broad    .05
+       t #                     3%     4 brother  .04
+       e                       2%     5 brought  .03
+      letters typed: b .31  r .88  o .93      keys saved: 41 %
+     F2 strip   F4 emacs   english   0.8 ms   exact
 
 What is drawn is computed by functions of a `Prediction`, so that it can be tested, printed or drawn as a picture
-without a terminal; `prompt_layout` puts it into windows. The strip has the same height whatever it says: nothing jumps.
+without a terminal; `prompt_layout` puts it into windows. A layout has the same height whatever it says: nothing jumps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -29,107 +39,195 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.layout.processors import (
-    AfterInput,
-    ConditionalProcessor,
     HighlightIncrementalSearchProcessor,
     HighlightSelectionProcessor,
+    Processor,
+    Transformation,
+    TransformationInput,
 )
+from prompt_toolkit.layout.utils import explode_text_fragments
 from prompt_toolkit.utils import get_cwidth
 from prompt_toolkit.widgets import SearchToolbar
 
-from autocomplete.inference.predictor import Prediction
+from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
+from autocomplete.terminal.commands import COMMANDS
 
 __all__ = [
+    "HEIGHTS",
     "PROMPT",
-    "STRIP_HEIGHT",
-    "STYLES",
-    "THRESHOLD",
+    "Status",
     "format_probability",
-    "ghost_text",
     "printable",
     "prompt_layout",
+    "render_commands",
+    "render_demo",
     "render_strip",
 ]
 
 PROMPT = "> "
-STRIP_HEIGHT = 3
-THRESHOLD = 0.6  # measured by `autocomplete evaluate`: eight of ten such suggestions are right on everyday text
-
-# Every meaning is carried by dim, italic or bold too, so that it is there without colours.
-STYLES = {
-    "prompt": "bold",
-    "ghost": "dim italic",
-    "strip.label": "dim",
-    "strip.letter": "bold ansicyan",
-    "strip.best": "bold ansigreen",
-    "strip.word": "",
-    "strip.probability": "dim",
-    "strip.status": "dim",
-    "strip.stale": "dim",
-}
+_ROWS = 5  # of bars and words in the demo layout
+_BAR = 20  # columns of a bar that stands for certainty
+_DEMO_LEFT = 34  # columns of a bar with its letter and figure
+HEIGHTS = {"strip": 3, "demo": _ROWS + 2}  # of the layouts, below the line
 
 _Item = StyleAndTextTuples
 
 
-def ghost_text(prediction: Prediction, text: str, threshold: float = THRESHOLD) -> str:
+@dataclass(frozen=True)
+class Status:
     """
-    Return the rest of the best word after a text; nothing if that word is less probable than the threshold.
+    The last row.
 
-    The prediction may be for an earlier text. If what was typed since then is what it had foretold, the rest of it
-    still holds; this is how the ghost stays without a gap until the next answer.
+    :param checkpoint: the name of what is asked.
+    :param hints: keys and what they do, left out where the terminal is too narrow.
+    :param message: shown in the place of all else.
+    :param complete: whether the search has ended.
+    :param stale: whether the prediction is for another text than the one on the screen; then all of it is greyed.
     """
-    if not prediction.words or prediction.words[0].probability < threshold:
-        return ""
-    whole = prediction.text + prediction.words[0].insert
-    # The length, because a text that was shortened since then starts the whole as well.
-    return whole[len(text) :] if len(text) >= len(prediction.text) and whole.startswith(text) else ""
+
+    checkpoint: str
+    hints: tuple[str, ...] = ()
+    message: str = ""
+    complete: bool = True
+    stale: bool = False
 
 
 def render_strip(
-    prediction: Prediction | None,
-    *,
-    checkpoint_name: str,
-    width: int,
-    complete: bool = True,
-    stale: bool = False,
+    prediction: Prediction | None, status: Status, *, width: int, letters: bool = True, taken: int | None = None
 ) -> StyleAndTextTuples:
     """
     Return three lines: next letters, words, and what they come from.
 
     :param prediction: nothing while the checkpoint is being loaded.
     :param width: of the terminal; letters and words that do not fit in it as a whole are left out.
-    :param complete: whether the search has ended.
-    :param stale: whether the prediction is for another text than the one on the screen; then all of it is greyed.
+    :param letters: whether to show the next letters.
+    :param taken: the place of the word that was just taken.
     """
-    letters: list[_Item] = []
+    next_letters: list[_Item] = []
     words: list[_Item] = []
-    if prediction is None:
-        status = ["loading"]
-    else:
-        letters = [_letter(n.character, n.probability) for n in prediction.next]
-        words = [_word(rank, w.word, w.probability) for rank, w in enumerate(prediction.words, start=1)]
-        state = "exact" if prediction.exact else "not proved" if complete else "searching"
-        status = [f"{prediction.milliseconds:.1f} ms", state]
-    strip: StyleAndTextTuples = [("class:strip.label", "  next")]
-    strip += _fit(letters, gaps=(2,), width=width - len("  next"), indent=2)
+    if prediction is not None:
+        next_letters = [_letter(n) for n in prediction.next]
+        words = [_word(i, word, taken == i) for i, word in enumerate(prediction.words)]
+    strip: StyleAndTextTuples = []
+    if letters:
+        strip += [("class:label", "  next")]
+        strip += _fit(next_letters, gaps=(2,), width=width - len("  next"), indent=2)
     strip.append(("", "\n"))
     strip += _fit(words, gaps=(3, 2), width=width, indent=2)
     strip.append(("", "\n"))
-    strip.append(("class:strip.status", " " + "   ".join([printable(checkpoint_name), *status])))
-    return [("class:strip.stale", fragment[1]) for fragment in strip] if stale else strip
+    return _greyed(strip, status) + _status(status, _figures(prediction, status), width)
 
 
-def _letter(character: str, probability: float) -> _Item:
-    shown = {" ": "␣", "\n": "⏎"}.get(character) or printable(character)  # the ends of word and line would be invisible
-    return [("class:strip.letter", shown), ("class:strip.probability", f" {format_probability(probability)}")]
+def render_demo(
+    prediction: Prediction | None,
+    status: Status,
+    *,
+    width: int,
+    saved: float,
+    letters: bool = True,
+    taken: int | None = None,
+) -> StyleAndTextTuples:
+    """
+    Return seven lines: next letters as bars beside words, the letters typed with the probability that they had, and the status.
+
+    :param saved: share of the keys that suggestions have spared so far.
+    """
+    rows: StyleAndTextTuples = []
+    bars = prediction.next if prediction is not None and letters else ()
+    words = prediction.words if prediction is not None else ()
+    left = min(_DEMO_LEFT, width // 2) if letters else 0
+    bar = max(1, left - 14)
+    for i in range(_ROWS):
+        used = 0
+        if i < len(bars):
+            shown = _visible(bars[i].character)
+            filled = "#" * round(bar * bars[i].probability)
+            figure = f"{100 * bars[i].probability:3.0f}%"
+            rows += [
+                ("", "   "),
+                ("class:letter", shown),
+                ("", " " * (3 - get_cwidth(shown)) if get_cwidth(shown) > 1 else " "),
+                ("class:letter", filled),
+                ("", " " * (bar - len(filled) + 1)),
+                ("class:probability", figure),
+            ]
+            used = sum(get_cwidth(text) for _, text, *_ in rows[-6:])
+        if i < len(words):
+            room = width - left - 9
+            word = _cut(printable(words[i].word), room)
+            style = "class:taken" if taken == i else "class:best" if i == 0 else "class:word"
+            longest = min(room, max(get_cwidth(printable(w.word)) for w in words[:_ROWS]))
+            rows += [
+                ("", " " * (left - used)),
+                ("class:label", f"  {i + 1} "),
+                (style, word),
+                ("", " " * (longest - get_cwidth(word) + 1)),
+                ("class:probability", format_probability(words[i].probability)),
+            ]
+        rows.append(("", "\n"))
+    typed = prediction.typed if prediction is not None else ()
+    keys = f"keys saved: {100 * saved:.0f} %"
+    line: StyleAndTextTuples = [("class:label", "  letters typed:")]
+    line += _fit_last([_letter(n) for n in typed], width=width - len("  letters typed:") - len(keys) - 4)
+    gap = max(2, min(44, width - len(keys)) - sum(get_cwidth(text) for _, text, *_ in line))
+    if width < len(keys) + 24:
+        line, gap = [], 2
+    rows += [*line, ("", " " * gap), ("class:label", keys), ("", "\n")]
+    return _greyed(rows, status) + _status(status, _figures(prediction, status), width)
 
 
-def _word(rank: int, word: str, probability: float) -> _Item:
-    style = "class:strip.best" if rank == 1 else "class:strip.word"
+def render_commands(names: Sequence[str], status: Status, *, width: int, height: int) -> StyleAndTextTuples:
+    """
+    Return the lines below a command: how it may go on, and what it does.
+
+    :param height: lines.
+    """
+    what = COMMANDS.get(names[0][1:], ("", ""))[1] if names else ""
+    rows: StyleAndTextTuples = [("class:label", _cut(f"  {what}", width)), ("", "\n")]
+    items: list[_Item] = [[("class:best" if i == 0 else "class:word", printable(name))] for i, name in enumerate(names)]
+    rows += _fit(items, gaps=(3, 2), width=width, indent=2)
+    rows.append(("", "\n" * (height - 2)))
+    return rows + _status(status, (), width)
+
+
+def _greyed(rows: StyleAndTextTuples, status: Status) -> StyleAndTextTuples:
+    return [("class:stale", fragment[1]) for fragment in rows] if status.stale else rows
+
+
+def _figures(prediction: Prediction | None, status: Status) -> tuple[str, ...]:
+    if prediction is None:
+        return ("loading",)
+    state = "exact" if prediction.exact else "not proved" if status.complete else "searching"
+    return f"{prediction.milliseconds:.1f} ms", state
+
+
+def _status(status: Status, figures: tuple[str, ...], width: int) -> StyleAndTextTuples:
+    if status.message:
+        return [("class:message", _cut(" " + printable(status.message), width))]
+    items = (printable(status.checkpoint), *figures)
+    row = " " + "   ".join((*status.hints, *items))
+    if get_cwidth(row) > width:
+        row = " " + "   ".join(items)
+    return [("class:stale" if status.stale else "class:status", _cut(row, width))]
+
+
+def _visible(character: str) -> str:
+    return {" ": "␣", "\n": "⏎"}.get(character) or printable(character)  # the ends of word and line would be invisible
+
+
+def _letter(letter: NextCharacter) -> _Item:
     return [
-        ("class:strip.label", f"{rank} "),
-        (style, printable(word)),
-        ("class:strip.probability", f" {format_probability(probability)}"),
+        ("class:letter", _visible(letter.character)),
+        ("class:probability", f" {format_probability(letter.probability)}"),
+    ]
+
+
+def _word(index: int, word: Suggestion, taken: bool) -> _Item:
+    style = "class:taken" if taken else "class:best" if index == 0 else "class:word"
+    return [
+        ("class:label", f"{index + 1} "),
+        (style, printable(word.word)),
+        ("class:probability", f" {format_probability(word.probability)}"),
     ]
 
 
@@ -147,6 +245,29 @@ def _fit(items: Sequence[_Item], *, gaps: Sequence[int], width: int, indent: int
     return row
 
 
+def _fit_last(items: Sequence[_Item], *, width: int) -> StyleAndTextTuples:
+    """Return the last items that fit in a row."""
+    row: StyleAndTextTuples = []
+    for item in reversed(items):
+        width -= 2 + sum(get_cwidth(fragment[1]) for fragment in item)
+        if width < 0:
+            break
+        row = [("", "  " if row else " "), *item, *row] if not row else [("", " "), *item, ("", " "), *row]
+    return row
+
+
+def _cut(text: str, width: int) -> str:
+    """Return a text, or its beginning and an ellipsis where there is no room for all."""
+    if get_cwidth(text) <= width:
+        return text
+    cut = ""
+    for character in text:
+        if get_cwidth(cut + character) > width - 1:
+            break
+        cut += character
+    return cut + "…" if width > 0 else ""
+
+
 def format_probability(probability: float) -> str:
     """Return two decimals without the zero before them, always three characters wide or, for the tiny ones, four."""
     if probability < 0.005:
@@ -159,40 +280,62 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def prompt_layout(buffer: Buffer, *, ghost: Callable[[], str], strip: Callable[[], StyleAndTextTuples]) -> Layout:
+class _Ghost(Processor):
+    """Draws the ghost text at the cursor."""
+
+    def __init__(self, ghost: Callable[[], str]) -> None:
+        self._ghost = ghost
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """Return the line with the ghost in it."""
+        fragments = transformation_input.fragments
+        shown = has_focus(DEFAULT_BUFFER)() and not is_done() and printable(self._ghost())
+        if not shown:
+            return Transformation(fragments)
+        document = transformation_input.document
+        if document.is_cursor_at_the_end:
+            return Transformation([*fragments, ("class:ghost", shown)])
+        at = transformation_input.source_to_display(document.cursor_position)
+        single = explode_text_fragments(fragments)
+        return Transformation(
+            [*single[:at], ("class:ghost", shown), *single[at:]],
+            source_to_display=lambda i: i if i <= at else i + len(shown),
+            display_to_source=lambda i: i if i <= at else max(at, i - len(shown)),
+        )
+
+
+def prompt_layout(
+    buffer: Buffer, *, ghost: Callable[[], str], strip: Callable[[], StyleAndTextTuples], height: Callable[[], int]
+) -> Layout:
     """
     Return the windows of the prompt.
 
     :param buffer: the line.
-    :param ghost: asked in every frame for the text to show after the cursor.
-    :param strip: asked in every frame for `STRIP_HEIGHT` lines.
+    :param ghost: asked in every frame for the text to show at the cursor.
+    :param strip: asked in every frame for the lines below.
+    :param height: how many those are.
     """
     search = SearchToolbar()
     control = BufferControl(
         buffer=buffer,
         search_buffer_control=search.control,
         preview_search=True,
-        input_processors=[
-            HighlightIncrementalSearchProcessor(),
-            HighlightSelectionProcessor(),
-            ConditionalProcessor(
-                AfterInput(lambda: [("class:ghost", printable(ghost()))]), has_focus(DEFAULT_BUFFER) & ~is_done
-            ),
-        ],
+        input_processors=[HighlightIncrementalSearchProcessor(), HighlightSelectionProcessor(), _Ghost(ghost)],
         include_default_input_processors=False,
     )
     line = Window(control, wrap_lines=True, dont_extend_height=True, get_line_prefix=_line_prefix)
+
     # Windows of a fixed height and not a toolbar of prompt_toolkit's, which vanishes where the terminal does not tell
     # where the cursor is. The least height is 0 so that in a tiny terminal the strip gives way to the line.
-    height = Dimension(min=0, max=STRIP_HEIGHT, preferred=STRIP_HEIGHT)
+    def rows() -> Dimension:
+        return Dimension(min=0, max=height(), preferred=height())
+
     return Layout(
         HSplit(
             [
                 line,
-                ConditionalContainer(
-                    Window(FormattedTextControl(strip), height=height), filter=~is_done & ~is_searching
-                ),
-                ConditionalContainer(HSplit([search, Window()], height=height), filter=~is_done & is_searching),
+                ConditionalContainer(Window(FormattedTextControl(strip), height=rows), filter=~is_done & ~is_searching),
+                ConditionalContainer(HSplit([search, Window()], height=rows), filter=~is_done & is_searching),
             ],
             align=VerticalAlign.TOP,
         ),

@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 
 from autocomplete.errors import SettingsError
 
-__all__ = ["APOSTROPHES", "Normalization", "is_word_character", "split_last_word", "without_marks"]
+__all__ = ["APOSTROPHES", "Normalization", "is_word_character", "split_first_word", "split_last_word", "without_marks"]
 
 APOSTROPHES = frozenset("'")  # as keys have them: they go on with a word, but do not begin one
 _STRAIGHT_APOSTROPHES = str.maketrans("’ʼ＇", "'''")
@@ -111,6 +111,14 @@ def split_last_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple[
     while start < len(text) and not is_word_character(text[start]):
         start += 1
     return text[:start], text[start:]
+
+
+def split_first_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """Split a text into the part of a word that it begins with, which may be empty, and the rest; `alphabet` as above."""
+    end = 0
+    while end < len(text) and (is_word_character(text[end]) or text[end].translate(_STRAIGHT_APOSTROPHES) in alphabet):
+        end += 1
+    return text[:end], text[end:]
 
 
 def without_marks(text: str) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Self
+from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ __all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
 BOUNDARY = 0
 UNKNOWN = 1
 _SPECIAL = 2  # ids below this one are no characters
+_ENCODED = 10_000  # lines at a time, as a character takes many bytes while it is encoded
 
 
 class Vocabulary:
@@ -63,17 +65,30 @@ class Vocabulary:
         :returns: ids (characters,) and starts (words + 1,), so that word i is `ids[starts[i]:starts[i + 1]]`.
         """
         code_points = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32)
-        distinct, positions = np.unique(code_points, return_inverse=True)
-        ids = np.array([self._ids.get(chr(code_point), UNKNOWN) for code_point in distinct], dtype=np.int32)
         lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
         starts = np.zeros(len(words) + 1, dtype=np.int64)
         np.cumsum(lengths, out=starts[1:])
-        return ids[positions], starts
+        return self._by_code_point[np.minimum(code_points, len(self._by_code_point) - 1)], starts
 
-    def encode_lines(self, keys: Sequence[str]) -> NDArray[np.int32]:
-        """Return the ids of lines one after another, with BOUNDARY before each and after the last: (characters + lines + 1,)."""
-        ids, starts = self.encode_words(keys)
-        return np.insert(ids, starts, BOUNDARY)
+    @cached_property
+    def _by_code_point(self) -> NDArray[np.int32]:
+        """The id of each code point up to the last that has one, then that of all further ones."""
+        ids = np.full(max(map(ord, self.characters), default=0) + 2, UNKNOWN, dtype=np.int32)
+        ids[[ord(character) for character in self.characters]] = np.arange(_SPECIAL, len(self))
+        return ids
+
+    def encode_lines(self, keys: Iterable[str]) -> NDArray[np.integer[Any]]:
+        """
+        Return the ids of lines one after another, with BOUNDARY before each and after the last: (characters + lines + 1,).
+
+        They are of the smallest type, for texts of a hundred million characters.
+        """
+        smallest = np.min_scalar_type(len(self))
+        rest, parts = iter(keys), [np.full(1, BOUNDARY, smallest)]
+        while some := list(islice(rest, _ENCODED)):
+            ids, starts = self.encode_words(some)
+            parts.append(np.insert(ids.astype(smallest), starts[1:], BOUNDARY))
+        return np.concatenate(parts)
 
     def sort(self, words: Sequence[str]) -> list[int]:
         """Return the places of the words in the order of their ids, as a `Trie` wants them."""

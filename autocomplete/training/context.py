@@ -11,7 +11,7 @@ import math
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -30,7 +30,7 @@ from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.streams import SampledLoss, Streams, bits
+from autocomplete.training.streams import SampledLoss, Streams, bits, choose_source
 
 __all__ = ["Context", "NumberedWords", "choose_words", "train_word_network"]
 
@@ -38,8 +38,10 @@ _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
 _TUNED = 3_000  # lines that the weights are tuned on, at most
+_BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
+_BACKGROUND_COUNTED = 3  # times the corpus's words: as many words of the background are in the n-grams, at most
 _SAMPLED = 2_048  # words in the softmax of a step of the network of words
-_NGRAMS = (250_000, 250_000, 120_000)  # kept of each length from 2 on
+_NGRAMS = (220_000, 220_000, 110_000)  # kept of each length from 2 on
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,19 @@ class NumberedWords:
     def _numbers(self) -> dict[str, int]:
         return {key: number for number, key in enumerate(self.keys)}
 
-    def encode(self, lines: Sequence[str], normalization: Normalization) -> NDArray[np.int64]:
+    def encode(self, lines: Sequence[str], normalization: Normalization) -> NDArray[np.int32]:
         """Return the words of lines as numbers: `len(keys)` where a line or sentence begins, one more for any other word."""
+        return np.fromiter(self._encoded(lines, normalization), dtype=np.int32)
+
+    def _encoded(self, lines: Sequence[str], normalization: Normalization) -> Iterator[int]:
         numbers, start, other = self._numbers, len(self.keys), len(self.keys) + 1
-        tokens: list[int] = []
         for line in lines:
             for word, begins in running_words(line):
                 if begins:
-                    tokens.append(start)
-                tokens.append(numbers.get(normalization.key(word), other))
-        return np.array(tokens, dtype=np.int64)
+                    yield start
+                yield numbers.get(normalization.key(word), other)
 
-    def ngrams(self, tokens: NDArray[np.int64], corpus: Corpus) -> NGrams:
+    def ngrams(self, tokens: NDArray[np.int32], corpus: Corpus) -> NGrams:
         """Return the n-grams of a text, and of the corpus's pairs."""
         numbers = self._numbers
         known = [(numbers[a], numbers[b], n) for (a, b), n in corpus.pairs.items() if a in numbers and b in numbers]
@@ -77,7 +80,7 @@ class NumberedWords:
         if known:
             first, second, count = map(np.array, zip(*known, strict=True))
             pairs = Pairs(first.astype(np.int64), second.astype(np.int64), count.astype(np.float64))
-        return estimate(tokens, self.counts, _NGRAMS, pairs)
+        return estimate(tokens.astype(np.int64), self.counts, _NGRAMS, pairs)
 
 
 def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
@@ -98,8 +101,9 @@ def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
 
 
 def train_word_network(
-    tokens: NDArray[np.int64],
-    held_out: NDArray[np.int64],
+    tokens: NDArray[np.int32],
+    background: NDArray[np.int32],
+    held_out: NDArray[np.int32],
     words: int,
     settings: TrainingSettings,
     precision: str,
@@ -109,12 +113,14 @@ def train_word_network(
     Train a recurrent network to predict the next word.
 
     :param tokens: (n,) as `NumberedWords.encode` gives them.
+    :param background: (m,) of text to read beside it; may be empty.
     :param words: how many words are numbered.
     :returns: its sizes and its tensors; among them `rows`, the numbers of the words that it knows, in its own order.
     """
     torch.manual_seed(settings.seed)
     generator = np.random.default_rng(settings.seed)
-    counts = np.bincount(tokens, minlength=words + 2)[:words]
+    counts, more = (np.bincount(text, minlength=words + 2)[:words] for text in (tokens, background))
+    counts = counts + _BACKGROUND_COUNT * more
     rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
     rows = rows[counts[rows] > 0]
     own = _own_symbols(rows, words)
@@ -122,12 +128,16 @@ def train_word_network(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = CharRNN(configuration, settings.word_dropout).to(device)
     optimizer = new_optimizer(model, settings.weight_decay)
-    streams = Streams(own[tokens], settings.batch, max(1, settings.bptt // 2), generator)
-    sampled_loss = SampledLoss(np.bincount(own[tokens], minlength=len(rows) + 2), _SAMPLED, generator)
+    texts = [own[text] for text in (tokens, background) if len(text)]
+    sources = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
+    # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one text
+    # hardly has it, would weigh so much in its step that the network comes apart.
+    shares = np.sum([np.bincount(text, minlength=len(rows) + 2) / len(text) for text in texts], axis=0)
+    sampled_loss = SampledLoss(shares * len(tokens), _SAMPLED, generator)
     began, steps, progress, measured_at = time.monotonic(), 0, 0.0, 0.0
     best: tuple[float, dict[str, NDArray[Any]]] = (math.inf, {})
     while progress < 1.0 and not stopped():
-        loss = sampled_loss(model, streams, precision)
+        loss = sampled_loss(model, choose_source(sources, progress, generator), precision)
         rate = settings.rate(settings.context_rate, steps, progress)
         training_step(model, optimizer, loss, rate, settings.clip)
         steps += 1
@@ -160,6 +170,7 @@ class Context:
     The network of words is trained in a process of its own, which begins at once and is waited for at the end.
 
     :param lines: of training text, as the network reads them.
+    :param background: lines that the network of words reads beside it, and the n-grams count with it.
     :param validation: lines of other text, on which the weights are tuned.
     """
 
@@ -169,6 +180,7 @@ class Context:
         words: NumberedWords,
         vocabulary: Vocabulary,
         lines: Sequence[str],
+        background: Sequence[str],
         validation: Sequence[str],
         settings: TrainingSettings,
         precision: str,
@@ -179,10 +191,11 @@ class Context:
         tokens = words.encode(lines, corpus.normalization)
         self._network: tuple[Configuration, dict[str, NDArray[Any]]] | None = None
         self._process: Process | None = None
+        more = words.encode(background, corpus.normalization)
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
-            self._process = Process(tokens, held_out, len(words.keys), settings, precision)
-        self._ngrams = words.ngrams(tokens, corpus)
+            self._process = Process(tokens, more, held_out, len(words.keys), settings, precision)
+        self._ngrams = words.ngrams(np.append(tokens, more[: _BACKGROUND_COUNTED * len(tokens)]), corpus)
         self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
 
     def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -272,8 +285,8 @@ class Process:
 def _run(pipe: Any, stop: Any, arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is asked, and passes it on
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    tokens, held_out, words, settings, precision = arguments
-    pipe.send(train_word_network(tokens, held_out, words, settings, precision, stop.is_set))
+    tokens, background, held_out, words, settings, precision = arguments
+    pipe.send(train_word_network(tokens, background, held_out, words, settings, precision, stop.is_set))
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ A lesson knows its data; the loop in `trainer` knows steps, validations and file
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from autocomplete.training.batches import PrefixBatch, Words, WordSampler
 from autocomplete.training.context import choose_words
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.streams import Streams, bits, stream_loss
+from autocomplete.training.streams import Streams, bits, choose_source, stream_loss
 from autocomplete.training.validation import Validation, hold_out
 
 __all__ = ["Lesson", "TextLesson", "WordsLesson"]
@@ -38,7 +39,7 @@ class Lesson(Protocol):
     held_out: int  # words, or lines, that the network never sees
     highest_rate: float
 
-    def loss(self, model: CharRNN, precision: str) -> tuple[Tensor, float]:
+    def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
         """Return the mean cross entropy per character of the next step's data, in nats, and how many characters they are."""
         ...
 
@@ -80,7 +81,7 @@ class WordsLesson:
         self._sampler = WordSampler(counts[self._seen], settings.alpha, settings.draws, generator)
         self._hidden, self._generator = settings.unknown, generator
 
-    def loss(self, model: CharRNN, precision: str) -> tuple[Tensor, float]:
+    def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
         """Return the loss of the next words drawn."""
         rows, weights = self._sampler.draw()
         batch = PrefixBatch.from_trie(self._words.trie(self._seen[rows], weights))
@@ -113,6 +114,7 @@ class TextLesson:
     Running text, line after line.
 
     :param validation: lines to measure on; without them, the end of the corpus is held out.
+    :param background: lines to read beside those of the corpus, as they are.
     """
 
     unit: Literal["words", "text"] = "text"
@@ -123,6 +125,7 @@ class TextLesson:
         settings: TrainingSettings,
         generator: np.random.Generator,
         validation: tuple[str, ...] = (),
+        background: tuple[str, ...] = (),
     ) -> None:
         lines = corpus.lines
         if not validation:
@@ -131,23 +134,27 @@ class TextLesson:
         self.held_out = len(validation)
         self.validation = validation or lines  # a text too short to spare a line is measured on itself
         self.highest_rate = settings.text_rate
-        self._corpus, self._hidden = corpus, settings.unknown
+        self._corpus, self._hidden, self._generator = corpus, settings.unknown, generator
         hurried = generator.random(len(lines)) < settings.hurried
         # What both networks read; the lines that people would type in haste have lost their marks.
         read = (without_marks(line) if bare else line for line, bare in zip(lines, hurried.tolist(), strict=True))
         self.read = tuple(filter(None, read)) or lines
-        keys = _keys(self.read, corpus.normalization)
+        keys = list(_keys(self.read, corpus.normalization))
         self.vocabulary = _alphabet([*keys, *corpus.words])
         self.words = choose_words(corpus, self.vocabulary)
-        self._streams = Streams(self.vocabulary.encode_lines(keys), settings.batch, settings.bptt, generator)
+        texts = [keys, _keys(background, corpus.normalization)] if background else [keys]
+        self._streams = [
+            Streams(self.vocabulary.encode_lines(text), settings.batch, settings.bptt, generator) for text in texts
+        ]
         self._training_sample = self.vocabulary.encode_lines(_cut(keys))
         self._held_out = self.vocabulary.encode_lines(
-            _cut(_keys(map(without_marks, self.validation), corpus.normalization))
+            _cut(list(_keys(map(without_marks, self.validation), corpus.normalization)))
         )
 
-    def loss(self, model: CharRNN, precision: str) -> tuple[Tensor, float]:
-        """Return the loss of the next characters of the streams."""
-        return stream_loss(model, self._streams, self._hidden, precision)
+    def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
+        """Return the loss of the next characters of the corpus or the background."""
+        streams = choose_source(self._streams, progress, self._generator)
+        return stream_loss(model, streams, self._hidden, precision)
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits per character of the held-out text, twice."""
@@ -169,11 +176,14 @@ class TextLesson:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return where the streams are, and the state carried on."""
-        return self._streams.tensors()
+        every = [streams.tensors() for streams in self._streams]
+        return {f"{i}.{name}": tensor for i, tensors in enumerate(every) for name, tensor in tensors.items()}
 
     def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         """Read on from there."""
-        self._streams.load(tensors, device)
+        for i, streams in enumerate(self._streams):
+            own = {name: tensor for name, tensor in tensors.items() if name.startswith(f"{i}.")}
+            streams.load({name.removeprefix(f"{i}."): tensor for name, tensor in own.items()}, device)
 
 
 def words_loss(model: CharRNN, batch: PrefixBatch, precision: str) -> Tensor:
@@ -184,9 +194,9 @@ def words_loss(model: CharRNN, batch: PrefixBatch, precision: str) -> Tensor:
     return -(log_probabilities @ batch.weights) / batch.characters
 
 
-def _keys(lines: Any, normalization: Normalization) -> list[str]:
-    """Return the keys of lines, blanks made single."""
-    return [" ".join(normalization.key(line).split()) for line in lines]
+def _keys(lines: Iterable[str], normalization: Normalization) -> Iterator[str]:
+    """Yield the keys of lines, blanks made single."""
+    return (" ".join(normalization.key(line).split()) for line in lines)
 
 
 def _cut(keys: list[str]) -> list[str]:

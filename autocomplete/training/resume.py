@@ -27,7 +27,7 @@ from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
 
-__all__ = ["RunState", "load_state", "resumable_settings", "save_state"]
+__all__ = ["RunState", "input_hashes", "load_state", "resumable_settings", "save_state"]
 
 
 @dataclass
@@ -51,8 +51,7 @@ def save_state(
     generator: np.random.Generator,
     state: RunState,
     settings: TrainingSettings,
-    corpus: Corpus,
-    validation: Sequence[str],
+    hashes: dict[str, str],
     lesson: Lesson,
 ) -> None:
     """Write all that a run needs to go on as if it had never stopped; raise CheckpointError where that fails."""
@@ -65,8 +64,7 @@ def save_state(
         "settings": settings.to_json(),
         "state": asdict(state),
         "generator": generator.bit_generator.state,
-        "corpus": corpus.sha256,
-        "validation": _hash(validation),
+        "hashes": hashes,
     }
     text = {"autocomplete": json.dumps(metadata)}
     replace_file(folder / RESUME, save(tensors, metadata=text))
@@ -99,22 +97,29 @@ def load_state(
         raise _damaged(folder, error) from None
 
 
-def resumable_settings(folder: Path, corpus: Corpus, validation: Sequence[str]) -> TrainingSettings:
+def input_hashes(corpus: Corpus, validation: Sequence[str], background: Sequence[str]) -> dict[str, str]:
+    """Return a hash of each thing that a resumed run has to be given again."""
+    return {"corpus": corpus.sha256, "validation": _hash(validation), "background": _hash(background)}
+
+
+def resumable_settings(folder: Path, corpus_name: str, hashes: dict[str, str]) -> TrainingSettings:
     """
     Return the settings of the interrupted run in a folder.
 
-    :raises CheckpointError: where there is none, it is damaged, or it learned from another corpus.
+    :param hashes: of what is given now.
+    :raises CheckpointError: where there is none, it is damaged, or it was given something else.
     """
     if not (folder / RESUME).is_file():
         raise CheckpointError(f"{folder}: no interrupted training here; start one without --resume")
     metadata, _ = _read_resume(folder)
-    if metadata.get("corpus") != corpus.sha256:
-        raise CheckpointError(f"{folder}: its training began on another corpus than {corpus.name}; give that one")
-    if metadata.get("validation") != _hash(validation):
-        raise CheckpointError(
-            f"{folder}: its training was measured on another text; give the same --validation, or none"
-        )
     try:
+        for name, other in {
+            "corpus": f"began on another corpus than {corpus_name}; give that one",
+            "validation": "was measured on another text; give the same --validation, or none",
+            "background": "read another background; give the same --background, or none",
+        }.items():
+            if metadata["hashes"][name] != hashes[name]:
+                raise CheckpointError(f"{folder}: its training {other}")
         return TrainingSettings(**metadata["settings"])
     except (KeyError, TypeError) as error:
         raise _damaged(folder, error) from None

@@ -9,7 +9,8 @@ propagated back through the symbols of one step only (Williams and Peng, 1990).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,9 +21,25 @@ from torch.nn import functional
 from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.training.model import CharRNN, State
 
-__all__ = ["SampledLoss", "Streams", "bits", "stream_loss"]
+__all__ = ["SampledLoss", "Streams", "bits", "choose_source", "stream_loss"]
 
 _TO_MEASURE = 16  # streams that a held-out text is measured in
+# How much of a run is over, and the share of its steps that then read the background: half of them while the network learns
+# what is common to all text, and few at the end, so that it ends as a model of the corpus.
+_BACKGROUND = (0.0, 0.5, 0.8, 1.0), (0.5, 0.5, 0.35, 0.2)
+
+Source = TypeVar("Source")
+
+
+def choose_source(sources: Sequence[Source], progress: float, generator: np.random.Generator) -> Source:
+    """
+    Return what a step reads.
+
+    :param sources: the corpus and, if there is one, the background.
+    :param progress: of the whole run, from 0 to 1.
+    """
+    background = len(sources) > 1 and generator.random() < np.interp(progress, *_BACKGROUND)
+    return sources[int(background)]
 
 
 class Streams:
@@ -34,20 +51,15 @@ class Streams:
     :param bptt: symbols read at a step.
     """
 
-    def __init__(self, ids: NDArray[np.int32], batch: int, bptt: int, generator: np.random.Generator) -> None:
+    def __init__(self, ids: NDArray[np.integer[Any]], batch: int, bptt: int, generator: np.random.Generator) -> None:
         self._ids = ids
         self._batch = max(1, min(batch, len(ids) // (4 * bptt)))
+        self._length = len(ids) // self._batch  # of a row
         self._bptt = bptt
         self._generator = generator
         self._shift = 0
         self._position: float = 0
         self._state: State | None = None
-        self._cut()
-
-    def _cut(self) -> None:
-        length = len(self._ids) // self._batch
-        turned = np.roll(self._ids, -self._shift)[: length * self._batch]
-        self._rows = torch.from_numpy(turned.reshape(self._batch, length).astype(np.int64))
 
     def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
         """
@@ -55,12 +67,13 @@ class Streams:
 
         :param hidden: share of the inputs to replace by UNKNOWN.
         """
-        if self._position + 2 > self._rows.shape[1]:  # a new beginning, so that no row has its ends where they were
+        if self._position + 2 > self._length:  # a new beginning, so that no row has its ends where they were
             self._shift = int(self._generator.integers(len(self._ids)))
             self._position, self._state = 0, None
-            self._cut()
         start = int(self._position)
-        window = self._rows[:, start : start + self._bptt + 1]
+        columns = np.arange(start, min(start + self._bptt + 1, self._length))
+        places = self._shift + self._length * np.arange(self._batch)[:, None] + columns
+        window = torch.from_numpy(self._ids[places % len(self._ids)].astype(np.int64))
         self._position = start + self._bptt
         inputs = window[:, :-1]
         if hidden:
@@ -88,7 +101,6 @@ class Streams:
         :param device: where the network is.
         """
         self._shift, self._position = tensors["place"].tolist()
-        self._cut()
         parts = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
         self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
@@ -107,11 +119,11 @@ class SampledLoss:
     """
     `stream_loss` for a large vocabulary: each step's softmax is over some symbols only, drawn by their frequency.
 
-    :param counts: (vocabulary,) of the symbols in the text.
+    :param counts: (vocabulary,) of the symbols in the text, or in several.
     :param sampled: symbols drawn for a step.
     """
 
-    def __init__(self, counts: NDArray[np.int64], sampled: int, generator: np.random.Generator) -> None:
+    def __init__(self, counts: NDArray[Any], sampled: int, generator: np.random.Generator) -> None:
         shares = (counts + 1) / (counts + 1).sum()
         self._cumulative = np.cumsum(shares)
         self._log_chances = torch.from_numpy(np.log(-np.expm1(sampled * np.log1p(-shares))).astype(np.float32))
@@ -135,7 +147,7 @@ class SampledLoss:
 
 @torch.no_grad()
 def bits(
-    model: CharRNN, ids: NDArray[np.int32], counted: Callable[[Tensor], Tensor] | None = None, time: int = 256
+    model: CharRNN, ids: NDArray[np.integer[Any]], counted: Callable[[Tensor], Tensor] | None = None, time: int = 256
 ) -> dict[str, float]:
     """
     Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.

@@ -33,7 +33,7 @@ from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
-from autocomplete.training.resume import RunState, load_state, resumable_settings, save_state
+from autocomplete.training.resume import RunState, input_hashes, load_state, resumable_settings, save_state
 from autocomplete.training.settings import TrainingSettings
 
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
@@ -118,6 +118,7 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     validation: tuple[str, ...] = (),
+    background: tuple[str, ...] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """
@@ -126,12 +127,14 @@ def train(
     :param overwrite: replace a checkpoint that is there.
     :param resume: go on with the interrupted run in that folder, under its own settings.
     :param validation: lines of text to measure on, in place of the last part of the corpus.
+    :param background: lines of text that the networks read beside those of the corpus, less towards the end of the run; their
+        word n-grams are counted too, but their words and characters are not added to the corpus's.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
     :raises CheckpointError: where the folder cannot be written or resumed.
     :raises SettingsError: where the loss is no longer a number.
     """
     with ExitStack() as cleanup:
-        yield from _run(corpus, folder, settings, overwrite, resume, validation, should_stop, cleanup)
+        yield from _run(corpus, folder, settings, overwrite, resume, validation, background, should_stop, cleanup)
 
 
 def _run(
@@ -141,15 +144,17 @@ def _run(
     overwrite: bool,
     resume: bool,
     validation: tuple[str, ...],
+    background: tuple[str, ...],
     should_stop: Callable[[], bool],
     cleanup: ExitStack,
 ) -> Iterator[Event]:
     """Train; what is put into `cleanup` is done at the end, whatever that is."""
+    hashes = input_hashes(corpus, validation, background)
     if resume:
-        settings = resumable_settings(folder, corpus, validation)
+        settings = resumable_settings(folder, corpus.name, hashes)
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
-        TextLesson(corpus, settings, generator, validation)
+        TextLesson(corpus, settings, generator, validation, background)
         if corpus.lines
         else WordsLesson(corpus, settings, generator)
     )
@@ -177,13 +182,15 @@ def _run(
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     context = None
     if isinstance(lesson, TextLesson):
-        context = Context(corpus, lesson.words, lesson.vocabulary, lesson.read, lesson.validation, settings, precision)
+        context = Context(
+            corpus, lesson.words, lesson.vocabulary, lesson.read, background, lesson.validation, settings, precision
+        )
         cleanup.callback(context.close)
 
     reason: Literal["done", "early", "interrupted"] = "done"
     progress = settings.progress(state.steps, state.seconds)
     while progress < 1.0:
-        nats, characters = lesson.loss(model, precision)
+        nats, characters = lesson.loss(model, precision, progress)
         rate = settings.rate(lesson.highest_rate, state.steps, progress)
         training_step(model, optimizer, nats, rate, settings.clip)
         loss = float(nats.detach()) / math.log(2)
@@ -227,7 +234,7 @@ def _run(
                 if context is not None:
                     write_context(folder, *context.tensors())
                 on_disk = True
-        save_state(folder, model, optimizer, generator, state, settings, corpus, validation, lesson)
+        save_state(folder, model, optimizer, generator, state, settings, hashes, lesson)
         sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
         samples = tuple(corpus.normalization.spell(lesson.vocabulary.decode(word)) for word in sampled)
         yield Validated(state.steps, state.training_bits, held_out_bits, best, samples)

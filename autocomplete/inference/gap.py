@@ -1,0 +1,59 @@
+"""A cursor inside a line: what stands right of it narrows the words that fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from autocomplete.inference.prediction import Suggestion
+from autocomplete.text.normalize import Normalization, is_word_character, split_first_word
+
+__all__ = ["Gap"]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """
+    The place of a word between what stands left and right of the cursor.
+
+    :param end: letters right of the cursor that the word ends with, where the cursor is inside of it.
+    :param following: the word after it, where there is one on the line.
+    :param spaced: whether a space is missing between the word and the following one.
+    """
+
+    end: str
+    following: str
+    spaced: bool
+
+    @classmethod
+    def of(cls, typed: str, after: str, alphabet: frozenset[str], *, in_context: bool) -> Self:
+        """
+        Return the gap at a cursor.
+
+        :param typed: the letters of the word left of the cursor.
+        :param after: all that stands right of it.
+        :param alphabet: as `split_last_word` has it.
+        :param in_context: whether words depend on those beside them.
+        """
+        end, rest = split_first_word(after, alphabet)
+        if end and not typed:
+            return cls("", end if in_context else "", spaced=True)
+        blank = rest[:1].isspace()
+        following = split_first_word(rest.lstrip(), alphabet)[0] if blank and in_context else ""
+        return cls(end, following if following and is_word_character(following[0]) else "", spaced=False)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether what stands right of the cursor makes some words less fit than others."""
+        return bool(self.end or self.following)
+
+    def fill(self, found: Suggestion, normalization: Normalization) -> Suggestion | None:
+        """Return a word as it is inserted here, or nothing where it does not fit."""
+        if self.spaced:
+            found = replace(found, insert=found.insert + " ")
+        if not self.end:
+            return found
+        cut = len(found.insert) - len(self.end)
+        if cut < 1 or normalization.key(found.insert[cut:]) != normalization.key(self.end):
+            return None
+        return replace(found, insert=found.insert[:cut])

@@ -1,0 +1,65 @@
+"""What a predictor answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["NextCharacter", "Prediction", "Suggestion"]
+
+
+@dataclass(frozen=True)
+class NextCharacter:
+    """A character that may come next, and its probability; a space ends a word, a line feed the line."""
+
+    character: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """
+    A whole word.
+
+    :param word: as it will stand in the text: what was typed of it, then `insert`.
+    :param insert: what accepting it inserts; empty where the word is already complete.
+    :param probability: of the word, given what was typed.
+    :param exact: whether the search has proved its rank.
+    """
+
+    word: str
+    insert: str
+    probability: float
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """
+    What may follow a text.
+
+    :param next: the most probable next characters, best first.
+    :param words: the most probable words, best first.
+    :param exact: whether the search has proved that these are the best words; false also while it is going on.
+    :param milliseconds: taken so far.
+    :param after: what stands right of the cursor.
+    :param typed: the letters of the word so far, each with the probability that it had before it was typed.
+    """
+
+    text: str
+    next: tuple[NextCharacter, ...]
+    words: tuple[Suggestion, ...]
+    exact: bool
+    milliseconds: float
+    after: str = ""
+    typed: tuple[NextCharacter, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types; `exact` is said once, for all the words."""
+        return {
+            "text": self.text,
+            "next": [{"character": n.character, "probability": round(n.probability, 6)} for n in self.next],
+            "words": [{"word": w.word, "insert": w.insert, "probability": round(w.probability, 6)} for w in self.words],
+            "exact": self.exact,
+            "milliseconds": round(self.milliseconds, 3),
+        }

@@ -1,0 +1,223 @@
+"""
+What is offered at the cursor, without a screen or a key: the newest answer, and what still holds of it.
+
+Answers come later than keys. Of an answer for an earlier text, the words that begin with what was typed since then still
+hold; so the ghost stays without a gap until the next answer. Answers are kept, so that Backspace finds them again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+
+from autocomplete.inference.prediction import Prediction, Suggestion
+
+__all__ = ["Answer", "Offers", "Place", "ghost_text"]
+
+_KEPT = 256  # answers
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where the cursor is.
+
+    :param before: the line left of it.
+    :param after: the line right of it.
+    """
+
+    before: str
+    after: str = ""
+
+    @property
+    def line(self) -> str:
+        """All that is on the line."""
+        return self.before + self.after
+
+    def leads_to(self, place: Place) -> bool:
+        """Return whether typing leads from here to another place."""
+        return place.after == self.after and place.before.startswith(self.before)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    What the worker knows about a place.
+
+    :param complete: whether the words are all there; until then some may still be added.
+    :param more: what follows the best word, where that is as good as sure; None while this is not known yet.
+    """
+
+    prediction: Prediction
+    complete: bool
+    more: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """What it is an answer for."""
+        return Place(self.prediction.text, self.prediction.after)
+
+
+def held(prediction: Prediction, place: Place) -> list[Suggestion]:
+    """Return the words of a prediction that what was typed since then has not ruled out, as they are inserted now."""
+    typed = place.before[len(prediction.text) :]
+    if not Place(prediction.text, prediction.after).leads_to(place):
+        return []
+    return [
+        replace(word, insert=word.insert[len(typed) :]) for word in prediction.words if word.insert.startswith(typed)
+    ]
+
+
+def ghost_text(prediction: Prediction, text: str, threshold: float, more: str = "", after: str = "") -> str:
+    """
+    Return the rest of the best word at a place, and what follows it; nothing if that word is less probable than the threshold.
+
+    :param prediction: for this text or an earlier one.
+    :param more: what follows the best word.
+    """
+    if not prediction.words or prediction.words[0].probability < threshold:
+        return ""
+    best = replace(prediction.words[0], insert=prediction.words[0].insert + more)
+    left = held(replace(prediction, words=(best,)), Place(text, after))
+    return left[0].insert if left else ""
+
+
+class Offers:
+    """
+    The newest answer, older ones, and what the user chose among them.
+
+    :param threshold: words less probable than this are not shown as ghost text unless they are asked for.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.newest: Answer | None = None
+        self._source: Answer | None = (
+            None  # of the ghost: the newest answer that knows its best word and what follows it
+        )
+        self._kept: OrderedDict[Place, Answer] = OrderedDict()
+        self._silent: str | None = None  # the line that nothing is offered for
+        self._shown: tuple[Place, str] | None = None  # the place where another ghost was asked for, and that ghost
+        self._taken: tuple[Place, list[Suggestion], int] | None = None
+
+    def receive(self, answer: Answer) -> None:
+        """Take an answer, which may be a part of a later one."""
+        self.newest = answer
+        if answer.more is not None:
+            self._kept[answer.place] = answer
+            self._kept.move_to_end(answer.place)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        if answer.more is not None or ((answer.complete or answer.prediction.words) and self._differs(answer)):
+            self._source = answer
+
+    def _differs(self, answer: Answer) -> bool:
+        """Return whether the ghost that is shown does not go on with what an answer has as its best word."""
+        place = answer.place
+        shown = self._ghost(self._source, place)
+        return not (shown and shown.startswith(self._ghost(answer, place)) and answer.prediction.words)
+
+    def recall(self, place: Place) -> bool:
+        """Make an answer that was given for this place before the newest one again; return whether there is one."""
+        answer = self._kept.get(place)
+        if answer is not None:
+            self.receive(answer)
+        elif self._source is not None and not self._source.place.leads_to(place):  # Backspace went beyond it
+            earlier = (kept for kept in self._kept.values() if kept.place.leads_to(place))
+            self._source = max(earlier, key=lambda kept: len(kept.place.before), default=self._source)
+        return answer is not None
+
+    def forget(self) -> None:
+        """Drop all answers: they are another checkpoint's, or were asked for otherwise."""
+        self.newest = self._source = self._shown = self._taken = None
+        self._kept.clear()
+
+    def is_fresh(self, place: Place) -> bool:
+        """Return whether the newest answer is for this place."""
+        return self.newest is not None and self.newest.place == place
+
+    def ghost(self, place: Place) -> str:
+        """Return the ghost text at a place."""
+        if self.is_silent(place):
+            return ""
+        return self._asked_for(place) or self._ghost(self._source, place)
+
+    def _asked_for(self, place: Place) -> str:
+        """Return what is left of the ghost that was asked for."""
+        if self._shown is None:
+            return ""
+        start, insert = self._shown
+        typed = place.before[len(start.before) :]
+        holds = place.after == start.after and place.before == start.before + typed and insert.startswith(typed)
+        return insert[len(typed) :] if holds else ""
+
+    def _ghost(self, source: Answer | None, place: Place) -> str:
+        if source is None:
+            return ""
+        return ghost_text(source.prediction, place.before, self.threshold, source.more or "", place.after)
+
+    def candidates(self, place: Place) -> list[Suggestion]:
+        """Return the words that can be taken at a place."""
+        if self.is_silent(place) or self.newest is None:
+            return []
+        source = self.newest if self.newest.prediction.words or self.newest.complete else self._source
+        return [] if source is None else held(source.prediction, place)
+
+    def _visible(self, place: Place) -> list[Suggestion]:
+        return [word for word in self.candidates(place) if word.insert]
+
+    def silence(self, place: Place) -> None:
+        """Offer nothing until the line changes."""
+        self._silent = place.line
+        self._shown = None
+
+    def is_silent(self, place: Place) -> bool:
+        """Return whether nothing is to be offered."""
+        return self._silent is not None and self._silent == place.line
+
+    def edited(self, place: Place) -> None:
+        """Take note that the line or the cursor changed."""
+        if not self.is_silent(place):
+            self._silent = None
+        if not self._asked_for(place):
+            self._shown = None
+        if self._taken is not None and self._taken[0] != place:
+            self._taken = None
+
+    def turn(self, place: Place, by: int) -> None:
+        """Show the next candidate, or the one before, as ghost."""
+        self._silent = None
+        inserts = [word.insert for word in self._visible(place)]
+        if not inserts:
+            return
+        shown = self.ghost(place)
+        # What follows the best word is shown with it; of `s` and `st`, the longer one is the one that is shown.
+        fits = [i for i, insert in enumerate(inserts) if shown.startswith(insert)]
+        current = max(fits, key=lambda i: len(inserts[i]), default=-1 if by > 0 else 0)
+        self._shown = (place, inserts[(current + by) % len(inserts)])
+
+    def taken(self, place: Place) -> tuple[list[Suggestion], int] | None:
+        """Return the candidates that were offered before one was taken, and which is; nothing unless the cursor is behind it."""
+        return None if self._taken is None or self._taken[0] != place else self._taken[1:]
+
+    def take(self, place: Place, by: int, offered: list[Suggestion] | None = None) -> tuple[int, str] | None:
+        """
+        Take the next candidate in the place of the one just taken, or the one before; after the last comes what was typed.
+
+        :param offered: what can be taken, instead of the candidates.
+        :returns: how many characters left of the cursor to replace, and by what; nothing where there is no candidate.
+        """
+        taken = self.taken(place)
+        if taken is None:
+            words = self._visible(place) if offered is None else [word for word in offered if word.insert]
+            current = len(words)
+        else:
+            words, current = taken
+        remove = len(words[current].insert) if current < len(words) else 0
+        if not words:
+            return None
+        chosen = (current + by) % (len(words) + 1)
+        insert = words[chosen].insert if chosen < len(words) else ""
+        before = place.before[: len(place.before) - remove] + insert
+        self._taken = (Place(before, place.after), words, chosen)
+        return remove, insert
