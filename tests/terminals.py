@@ -33,7 +33,7 @@ from autocomplete.terminal.settings import PromptSettings
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
-PATIENCE = 3.0  # seconds; only a failing test waits so long
+PATIENCE = 20.0  # seconds; only a failing test waits so long
 LEXICON = {  # no word is so frequent that it is offered before its first letter
     "brown": 300.0,
     "broke": 45.0,
@@ -184,7 +184,9 @@ class Terminal(Watched):
         self._run = run
         self._pipe = create_pipe_input()
         self._size = Size(rows=rows, columns=columns)
-        self._thread = threading.Thread(target=self._work)
+        self._thread = threading.Thread(
+            target=self._work, daemon=True
+        )  # a prompt that does not end shall end one test only
 
     # What Vt100_Output needs of a text stream.
     encoding = "utf-8"

@@ -92,10 +92,10 @@ def prompt_bindings(typist: Typist, settings: PromptSettings) -> KeyBindings:
         bindings.add(*key_sequence(key), filter=is_typing)(lambda event, n=number: typist.take_number(n))
     on("ghost-next", is_typing, lambda event: typist.turn(1))
     on("ghost-previous", is_typing, lambda event: typist.turn(-1))
-    on("silence", is_line & emacs_mode, lambda event: typist.silence())
-    bindings.add("c-g", filter=is_line & vi_insert_mode)(
-        lambda event: typist.silence()
-    )  # Escape leaves the insert mode
+    for key in settings.keys_of("silence"):  # of them, Escape leaves vi's insert mode
+        sequence = key_sequence(key)
+        is_silencing = is_line & emacs_mode if sequence == ("escape",) else is_typing
+        bindings.add(*sequence, filter=is_silencing)(lambda event: typist.silence())
     on("undo", is_typing, lambda event: event.current_buffer.undo(), lambda event: False)
     on("layout", True, lambda event: typist.switch_layout())
     on("editing", True, lambda event: typist.switch_editing())
@@ -114,9 +114,12 @@ def prompt_bindings(typist: Typist, settings: PromptSettings) -> KeyBindings:
     def _paste(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text(" ".join(event.data.splitlines()))
 
-    # Mouse reports, which are never asked for: prompt_toolkit's own raises where one is malformed. Macros of vi: one that calls
-    # itself never ends, and no key or signal could end it.
+    # Mouse reports, which are never asked for: prompt_toolkit's own raises where one is malformed, and so does an operator
+    # of vi on a register before a motion. Macros of vi: one that calls itself never ends, and no key or signal could end it.
     @bindings.add(Keys.Vt100MouseEvent)
+    @bindings.add('"', Keys.Any, "c", filter=vi_navigation_mode)
+    @bindings.add('"', Keys.Any, "d", filter=vi_navigation_mode)
+    @bindings.add('"', Keys.Any, "y", filter=vi_navigation_mode)
     @bindings.add("@", Keys.Any, filter=vi_navigation_mode)
     def _ignore(event: KeyPressEvent) -> None:
         pass

@@ -34,8 +34,9 @@ class PrivateHistory(FileHistory):
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(_OURS_ONLY)
-            path.chmod(_OURS_ONLY)
             path.open("r+b").close()
+            if path.is_file():  # and not, say, the null device
+                path.chmod(_OURS_ONLY)
         except OSError as error:
             raise SettingsError(
                 f"{path}: no place for the history ({error.strerror}); give --no-history, or mend its permissions"

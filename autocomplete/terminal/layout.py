@@ -65,6 +65,7 @@ __all__ = [
 ]
 
 PROMPT = "> "
+_JOINERS = "\u200c\u200d"  # invisible, but part of words in many scripts
 _ROWS = 5  # of bars and words in the demo layout
 _BAR = 20  # columns of a bar that stands for certainty
 _DEMO_LEFT = 34  # columns of a bar with its letter and figure
@@ -277,7 +278,7 @@ def format_probability(probability: float) -> str:
 
 def printable(text: str) -> str:
     """Return the text with the replacement character for each one that a terminal might obey instead of show."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return "".join(character if character.isprintable() or character in _JOINERS else "\ufffd" for character in text)
 
 
 class _Ghost(Processor):

@@ -127,6 +127,10 @@ class Offers:
             self._source = max(earlier, key=lambda kept: len(kept.place.before), default=self._source)
         return answer is not None
 
+    def begin(self) -> None:
+        """Take note that another line begins: what the user chose was for the one before."""
+        self._silent = self._shown = self._taken = None
+
     def forget(self) -> None:
         """Drop all answers: they are another checkpoint's, or were asked for otherwise."""
         self.newest = self._source = self._shown = self._taken = None

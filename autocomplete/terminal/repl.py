@@ -210,8 +210,11 @@ class _Prompt:
         asyncio.get_running_loop().set_exception_handler(self._unforeseen)
         with self._engine, _signals(self._leave):
             while self._failure is None and not self._status:
+                message = self._message  # which may have come after the former line was ended
                 self._buffer.reset()
+                self._offers.begin()
                 self._moved()
+                self._message = message
                 try:
                     await self._application.run_async(set_exception_handler=False)
                 except EOFError:
@@ -298,7 +301,7 @@ class _Prompt:
             if failure is None:
                 self._settings = replace(self._settings, checkpoint=checkpoint)
             else:
-                self._message = f"{failure}; still at {self._settings.checkpoint}"
+                self._message = f"still at {self._settings.checkpoint}: {failure}"
             self._forget()
             self._application.invalidate()
 

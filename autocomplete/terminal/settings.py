@@ -180,7 +180,9 @@ def read_settings(path: Path | None = None) -> PromptSettings:
     try:
         values = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{place}: {error}; write it as TOML") from None
+        last = f"at line {max(1, len(content.splitlines()))}, the last"
+        mistake = str(error).replace("at end of document", last)
+        raise SettingsError(f"{place}: {mistake}; write it as TOML") from None
     settings: dict[str, Any] = {}
     for name, value in _flat(values):
         where = f"{place}: line {_line(content, name)}"
