@@ -107,6 +107,18 @@ class Configuration:
         )
         return shapes | dict([decoder, ("decoder.bias", (self.vocabulary,))])
 
+    def layer_parameters(self) -> dict[str, int]:
+        """Return the number of trained numbers of each layer, from the embedding to the decoder."""
+        counts: dict[str, int] = {}
+        for name, shape in self.shapes().items():
+            layer = name.partition(".")[0]
+            if layer == "recurrent":
+                layer = f"{self.cell} {int(name.rpartition('_l')[2]) + 1}"
+            elif layer == "projection":
+                layer = "decoder"
+            counts[layer] = counts.get(layer, 0) + int(np.prod(shape))
+        return counts
+
     @property
     def parameters(self) -> int:
         """The number of trained numbers."""

@@ -7,12 +7,14 @@ Exit status: 0 done; 2 a mistake in the arguments or the input, told in one line
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from io import TextIOWrapper
@@ -25,6 +27,8 @@ from autocomplete.errors import AutocompleteError, SettingsError
 if TYPE_CHECKING:
     from autocomplete.inference.prediction import Prediction
     from autocomplete.inference.predictor import Predictor
+    from autocomplete.terminal.tensorboard_log import TensorBoardLog
+    from autocomplete.terminal.training_log import TrainingLog
     from autocomplete.text.corpus import Corpus
 
 __all__ = ["main"]
@@ -113,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("inspect", help="show what a checkpoint says of itself")
     command.add_argument("checkpoint", nargs="?", default=None, help="name or folder (default: english)")
     command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument(
+        "--plot", type=Path, metavar="FILE.svg", help="draw the curve of its training as a picture too"
+    )
     command.set_defaults(run=_inspect)
 
     command = commands.add_parser("checkpoints", help="list the checkpoints that can be named")
@@ -151,6 +158,15 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--background", type=Path, metavar="FILE", help="read this text beside that of the corpus, less towards the end"
     )
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="write start, validations and end to this file as JSON lines"
+    )
+    parser.add_argument(
+        "--tensorboard",
+        type=Path,
+        metavar="DIR",
+        help="write event files for TensorBoard into this folder (needs the package tensorboardX)",
+    )
     for name, kind, text in [
         ("cell", str, "rnn, gru or lstm (default: lstm)"),
         ("layers", int, "recurrent layers (default: 1)"),
@@ -181,6 +197,7 @@ def _type(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         options.count = 5 if options.count is None else options.count
         return _answer_lines(options, sys.stdin, as_json=False)
+    gc.disable()  # what is loaded from here on stays; `run_prompt` enables it again
     from autocomplete.inference.predictor import Predictor
     from autocomplete.terminal.history import PrivateHistory, history_path
     from autocomplete.terminal.repl import run_prompt
@@ -278,6 +295,7 @@ def _train(options: argparse.Namespace) -> int:
     if name != Path(name).name or name.startswith((".", "-")) or not name:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
+    logs = _logs(options)
     corpus = read_corpus(options.corpus)
     texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
 
@@ -287,7 +305,11 @@ def _train(options: argparse.Namespace) -> int:
     from autocomplete.training.trainer import Finished, train
 
     finished: Finished | None = None
-    with _Interruption() as interrupted, TrainingDisplay(Console(stderr=True)) as display:
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(_Interruption())
+        watchers: list[TrainingDisplay | TrainingLog | TensorBoardLog] = [TrainingDisplay(Console(stderr=True)), *logs]
+        for watcher in watchers:
+            stack.enter_context(watcher)
         for event in train(
             corpus,
             folder,
@@ -297,19 +319,37 @@ def _train(options: argparse.Namespace) -> int:
             **texts,
             should_stop=interrupted,
         ):
-            display.show(event)
+            for watcher in watchers:
+                watcher.show(event)
             if isinstance(event, Finished):
                 finished = event
     assert finished is not None
-    console = Console()
-    console.print(summary(finished, console.width), soft_wrap=False)
+    Console().print(summary(finished))
     if finished.reason == "interrupted":
-        beside = [part for option in texts if texts[option] for part in (f"--{option}", str(getattr(options, option)))]
+        given = {option: getattr(options, option) for option in (*texts, "log", "tensorboard")}
+        beside = [part for option, path in given.items() if path is not None for part in (f"--{option}", str(path))]
         go_on = ["autocomplete", "train", *map(str, options.corpus), *beside, "--name", name, "--resume"]
         print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
     return 0
+
+
+def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:
+    """Return what a training is written down with, for other programs."""
+    logs: list[TrainingLog | TensorBoardLog] = []
+    if options.log is not None:
+        from autocomplete.terminal.training_log import TrainingLog
+
+        logs.append(TrainingLog(options.log, resume=options.resume))
+    if options.tensorboard is not None:
+        try:
+            from autocomplete.terminal.tensorboard_log import TensorBoardLog
+        except ImportError:
+            install = "pip install 'autocomplete-rnn[tensorboard]'"
+            raise SettingsError(f"--tensorboard needs the package tensorboardX; run {install}") from None
+        logs.append(TensorBoardLog(options.tensorboard, resume=options.resume))
+    return logs
 
 
 def _text(path: Path | None, option: str, corpus: Corpus) -> tuple[str, ...]:
@@ -348,33 +388,40 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     from autocomplete.evaluation.evaluate import evaluate
     from autocomplete.evaluation.phrases import read_phrases
-    from autocomplete.terminal.evaluation_display import evaluation_report, refuse_unwritable, tracked, write_picture
+    from autocomplete.terminal.evaluation_display import evaluation_report, tracked
+    from autocomplete.terminal.output import refuse_unwritable, write_picture
     from autocomplete.terminal.settings import THRESHOLD
 
     if options.limit is not None and options.limit < 1:
         raise SettingsError(f"--limit is {options.limit}; it must be 1 or more")
     if options.svg is not None:
-        refuse_unwritable(options.svg)
+        refuse_unwritable(options.svg, "--svg", ".svg")
     phrases = read_phrases(options.text, options.limit)
     evaluation = evaluate(_predictor(options), tracked(phrases, Console(stderr=True)), THRESHOLD)
     checkpoint = Path(_checkpoint_name(options)).name
-    title = f"{checkpoint} ({options.members}) on {options.text.name}"
+    report = evaluation_report(evaluation, f"{checkpoint} ({options.members}) on {options.text.name}")
     if options.json:
         asked = {"text": str(options.text), "checkpoint": checkpoint, "members": options.members}
         print(_json(asked | evaluation.to_json()))
     else:
-        _print(evaluation_report(evaluation, title))
+        _print(report)
     if options.svg is not None:
-        write_picture(evaluation, title, options.svg)
+        write_picture(report, "autocomplete evaluate", options.svg, "--svg")
     return 0
 
 
 def _inspect(options: argparse.Namespace) -> int:
     from autocomplete.checkpoint import find_checkpoint, read_checkpoint
-    from autocomplete.terminal.inspection import checkpoint_json, checkpoint_tables
+    from autocomplete.terminal.inspection import CurveChart, checkpoint_json, checkpoint_tables
+    from autocomplete.terminal.output import refuse_unwritable, write_picture
 
     folder = find_checkpoint(_checkpoint_name(options))
     checkpoint = read_checkpoint(folder)
+    if options.plot is not None:
+        refuse_unwritable(options.plot, "--plot", ".svg")
+        if len(curve := checkpoint.figures.get("curve", [])) < 2:
+            raise SettingsError(f"{folder}: has no curve of two validations or more; leave out --plot")
+        write_picture(CurveChart(curve), f"autocomplete inspect {folder.name}", options.plot, "--plot")
     if options.json:
         print(_json(checkpoint_json(folder, checkpoint)))
     else:

@@ -243,7 +243,7 @@ class Terminal(Watched):
 
 def prompt(
     load: Callable[[], Predictor] = load,
-    settings: PromptSettings = PromptSettings("test"),  # noqa: B008  # it is frozen
+    settings: PromptSettings = PromptSettings("test", ahead=False),  # noqa: B008  # it is frozen
     history: History | None = None,
     **size: int,
 ) -> Terminal:

@@ -20,6 +20,7 @@ from autocomplete import checkpoint as checkpoints
 from autocomplete.checkpoint import (
     FORMAT_VERSION,
     RESUME,
+    Cell,
     Checkpoint,
     Configuration,
     check_place,
@@ -81,6 +82,18 @@ def test_what_is_written_is_read_back(tmp_path: Path, precision: type) -> None:
     assert_same(read_checkpoint(tmp_path / "mine"), written)
     assert read_lexicon(tmp_path / "mine") == LEXICON
     assert list(read_lexicon(tmp_path / "mine")) == list(LEXICON)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_parameters_of_the_layers_are_those_of_the_network(cell: Cell, tied: bool) -> None:
+    configuration = Configuration(50, cell, layers=11, hidden=7, embedding=5, tied=tied)
+    layers = configuration.layer_parameters()
+    assert list(layers) == ["embedding", *(f"{cell} {number}" for number in range(1, 12)), "decoder"]
+    assert sum(layers.values()) == configuration.parameters
+    assert layers["embedding"] == 50 * 5
+    assert layers["decoder"] == (5 * 7 if tied else 50 * 7) + 50
+    assert layers[f"{cell} 2"] == layers[f"{cell} 11"] != layers[f"{cell} 1"]
 
 
 def test_nothing_but_the_checkpoint_is_left_behind(folder: Path) -> None:

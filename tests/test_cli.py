@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -116,7 +117,68 @@ def test_inspect_prints_what_the_checkpoint_says_of_itself(trained):
     assert answer["parameters"] == sum(int(np.prod(shape)) for shape in answer["tensors"].values())
     assert answer["corpus"]["words"] == 6
     assert 0 < answer["figures"]["training"]["bits_per_character"] < 5
-    assert "recurrent.weight_hh_l0" in autocomplete("inspect", "words", folder=trained).stdout
+    sizes = answer["layers"]
+    assert list(sizes) == ["embedding", "lstm 1", "decoder"]
+    assert sum(sizes.values()) == answer["parameters"]
+    assert sizes["lstm 1"] == 4 * 16 * (8 + 16 + 2)
+    printed = autocomplete("inspect", "words", folder=trained).stdout
+    for layer, count in [*sizes.items(), ("all", answer["parameters"])]:
+        assert re.search(rf"│ {layer} .* {count:,} │", printed)
+    for part in ("hidden", "words.txt", "held out bits per character", "bits per character: training"):
+        assert part in printed
+
+
+def test_inspect_shows_the_layers_of_both_networks(tmp_path):
+    printed = autocomplete("inspect", "english", folder=tmp_path).stdout
+    counts = [int(row.split("│")[4].replace(",", "")) for row in printed.splitlines() if re.match("│ [cwa]", row)]
+    assert re.findall(r"^│ (\w+) +│ (\w[\w ]*?) +│", printed, re.MULTILINE) == [
+        (network, layer) for network in ("characters", "words") for layer in ("embedding", "lstm 1", "decoder")
+    ]
+    assert sum(counts[:-1]) == counts[-1]
+
+
+def test_inspect_draws_the_curve(trained, tmp_path):
+    picture = tmp_path / "curve.svg"
+    completed = autocomplete("inspect", "words", "--json", "--plot", str(picture), folder=trained)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert json.loads(completed.stdout)["name"] == "words"
+    drawn = ElementTree.parse(picture).getroot()
+    assert drawn.tag.endswith("svg")
+    text = "".join(drawn.itertext()).replace("\xa0", " ")
+    assert "bits per character: training" in text
+    assert "•" in text
+    former = picture.read_bytes()
+    for name, problem in [("curve.png", "does not end in .svg"), ("none/curve.svg", "no folder")]:
+        fails(autocomplete("inspect", "words", "--plot", str(tmp_path / name), folder=trained), name, problem, "--plot")
+    (tmp_path / "words.txt").write_text("name\n")
+    assert autocomplete("train", "words.txt", *SMALL, "--steps", "1", folder=tmp_path).returncode == 0
+    fails(autocomplete("inspect", "words", "--plot", str(picture), folder=tmp_path), "words", "no curve")
+    assert picture.read_bytes() == former
+    assert "by step" not in autocomplete("inspect", "words", folder=tmp_path).stdout
+
+
+def test_a_training_that_diverges_ends_with_one_line_and_keeps_the_best(tmp_path):
+    (tmp_path / "words.txt").write_text("name\nmane\namen\nmean\n")
+    arguments = [
+        *SMALL,
+        "--steps",
+        "400",
+        "--cell",
+        "rnn",
+        "--learning-rate",
+        "10",
+        "--precision",
+        "fp32",
+        "--patience",
+        "99",
+    ]
+    completed = autocomplete("train", "words.txt", *arguments, folder=tmp_path)
+    assert (completed.returncode, completed.stdout) == (2, "")
+    [line] = [line for line in completed.stderr.splitlines() if line.startswith("autocomplete: ")]
+    assert completed.stderr.endswith(line + "\n")
+    assert "the loss climbed from" in line
+    assert line.endswith("the best so far is in checkpoints/words. Try a lower --learning-rate than 10")
+    assert json.loads(autocomplete("suggest", "na", "--json", "--checkpoint", "words", folder=tmp_path).stdout)["words"]
 
 
 def test_checkpoints_lists_them(trained):
@@ -311,7 +373,7 @@ def test_an_unknown_checkpoint_is_told_with_those_that_there_are(trained):
 
 def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
     (tmp_path / "words.txt").write_text("name\nmane\namen\nmean\n")
-    settings = ["--hidden", "16", "--minutes", "10", "--patience", "1000000"]
+    settings = ["--hidden", "16", "--minutes", "10", "--patience", "1000000", "--log", "my log"]
     with subprocess.Popen(
         [sys.executable, "-m", "autocomplete", "train", "words.txt", *settings],
         cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -322,7 +384,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "go on with: autocomplete train words.txt --name words --resume" in errors
+    assert "go on with: autocomplete train words.txt --log 'my log' --name words --resume" in errors
     assert (tmp_path / "checkpoints/words/resume.safetensors").exists()
     fails(autocomplete("train", "words.txt", folder=tmp_path), "--resume")
     assert json.loads(autocomplete("suggest", "na", "--json", "--checkpoint", "words", folder=tmp_path).stdout)["words"]
@@ -331,7 +393,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
     fails(autocomplete("train", "other.txt", "--name", "words", "--resume", folder=tmp_path), "another corpus")
     # The rest of ten minutes is not waited for: it goes on, and is interrupted again.
     with subprocess.Popen(
-        [sys.executable, "-m", "autocomplete", "train", "words.txt", "--resume"],
+        [sys.executable, "-m", "autocomplete", "train", "words.txt", "--log", "my log", "--resume"],
         cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         for line in process.stderr:
@@ -340,3 +402,6 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
+    log = [json.loads(line) for line in (tmp_path / "my log").read_text().splitlines()]
+    kinds = [line.get("reason", "start") for line in log if line["event"] != "validation"]
+    assert kinds == ["start", "interrupted"] * 2

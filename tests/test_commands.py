@@ -56,7 +56,7 @@ def terminal(places: Path) -> Iterator[Terminal]:
 
 
 def open_prompt(history: InMemoryHistory | None = None, **size: int) -> Terminal:
-    settings = PromptSettings("alpha")
+    settings = PromptSettings("alpha", ahead=False)
     return Terminal(
         lambda pipe, output: run_prompt(Predictor.load, settings, history=history, input=pipe, output=output), **size
     )
@@ -331,7 +331,7 @@ def test_a_command_of_no_meaning_asks_the_model_nothing(places: Path) -> None:
             asked.append(text)
             return super().stream(text, *rest, **options)  # type: ignore[arg-type]
 
-    settings = PromptSettings("alpha")
+    settings = PromptSettings("alpha", ahead=False)
     with Terminal(lambda pipe, output: run_prompt(Listening.load, settings, input=pipe, output=output)) as terminal:
         terminal.see("|")
         terminal.type(":cou")

@@ -42,7 +42,8 @@ from autocomplete.evaluation.measures import (
 from autocomplete.evaluation.phrases import phrases, read_phrases, with_capitals
 from autocomplete.evaluation.simulation import Simulation, simulate
 from autocomplete.inference.predictor import Predictor
-from autocomplete.terminal.evaluation_display import evaluation_report, refuse_unwritable, write_picture
+from autocomplete.terminal.evaluation_display import evaluation_report
+from autocomplete.terminal.output import refuse_unwritable, write_picture
 
 LEXICON = {"triangle": 50.0, "name": 40.0, "my": 30.0, "trial": 10.0, "don't": 10.0, "I": 8.0}
 CHECKPOINT = random_checkpoint([word.lower() for word in LEXICON], figures={"network_prior": 0.1})
@@ -415,16 +416,20 @@ def test_json_has_null_for_what_is_no_number() -> None:
 def test_picture_is_svg_and_replaces_a_former_one(tmp_path: Path) -> None:
     picture = tmp_path / "report.svg"
     picture.write_text("former")
-    refuse_unwritable(picture)
-    write_picture(EVALUATION, "small on text.txt", picture)
+    refuse_unwritable(picture, "--svg", ".svg")
+    write_picture(evaluation_report(EVALUATION, "small on text.txt"), "evaluate", picture, "--svg")
     assert ElementTree.fromstring(picture.read_text(encoding="utf-8")).tag.endswith("svg")
     assert "Keystroke" in picture.read_text(encoding="utf-8")
 
 
 def test_place_for_no_picture_is_refused(tmp_path: Path) -> None:
-    for path, problem in [(tmp_path, "not a file"), (tmp_path / "none" / "x.svg", "no folder")]:
-        with pytest.raises(SettingsError, match=problem):
-            refuse_unwritable(path)
+    for path, problem in [
+        (tmp_path, "not a file"),
+        (tmp_path / "none" / "x.svg", "no folder"),
+        (tmp_path / "x.png", "does not end in .svg"),
+    ]:
+        with pytest.raises(SettingsError, match=f"{problem}.* --svg"):
+            refuse_unwritable(path, "--svg", ".svg")
 
 
 # The whole, with a real checkpoint. These need `Predictor.score`.

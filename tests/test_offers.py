@@ -135,8 +135,16 @@ def test_backspace_finds_the_answer_again() -> None:
     assert made.newest == BRO  # what is not there changes nothing
 
 
+def test_an_answer_that_came_ahead_is_found_and_not_shown_before() -> None:
+    made = offers(BRO)
+    made.keep(answer("brow", "n", "se"))
+    assert made.newest == BRO
+    assert made.recall(Place("brow"))
+    assert candidates(made, "brow") == ["n", "se"]
+
+
 def test_only_whole_answers_are_found_again_and_none_after_forgetting() -> None:
-    made = offers(Answer(prediction("bro", "wn"), complete=False), Answer(prediction("bro", "wn"), complete=True))
+    made = offers(Answer(prediction("bro", "wn"), complete=False))
     assert not made.recall(Place("bro"))
     made = offers(BRO)
     made.turn(Place("bro"), 1)

@@ -48,6 +48,7 @@ from autocomplete.inference.search import Budget
 from autocomplete.terminal import RNNAutoSuggest, RNNCompleter
 from autocomplete.terminal.layout import Status, format_probability, render_strip
 from autocomplete.terminal.offers import ghost_text
+from autocomplete.terminal.settings import PromptSettings
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -179,6 +180,23 @@ def test_no_frame_lacks_the_ghost_between_a_predicted_key_and_its_answer() -> No
         terminal.type("x")  # not predicted
         assert not terminal.wait(lambda frame: frame.typed == "the quick browx").ghost
         predictor.gate.set()
+
+
+def test_a_likely_letter_is_answered_before_it_is_typed() -> None:
+    predictor = GatedPredictor()
+    with prompt(lambda: predictor, PromptSettings("test")) as terminal:
+        terminal.type("the quick bro")
+        terminal.settle("the quick bro")
+        terminal.wait(
+            lambda _: "the quick brok" in predictor.asked
+        )  # w is the most probable, and has been answered then
+        predictor.gate.clear()
+        start = len(terminal.frames)
+        terminal.type("w")
+        assert terminal.settle("the quick brow").ghost == "n"
+        assert all(frame.is_fresh for frame in terminal.frames[start:] if frame.typed == "the quick brow")
+        predictor.gate.set()
+        terminal.wait(lambda _: "the quick brown" in predictor.asked)  # and on it goes from there
 
 
 def test_a_slow_model_delays_no_key_and_only_the_newest_text_is_answered() -> None:

@@ -64,6 +64,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         editing = "vi"
         letters = false
         history = false
+        ahead = false
         explicit = true
         [keys]
         accept = ["Right", "Alt-x"]
@@ -80,6 +81,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         "vi",
         letters=False,
         history=False,
+        ahead=False,
         explicit=True,
         keys={"accept": ("Right", "Alt-x"), "quit": ()},
         colors={"ghost": "italic ansiblue", "word": "#888888"},

@@ -144,8 +144,8 @@ def test_figures_of_a_text_hold_together(trained) -> None:
     assert mixture["bits_per_word"]["mixture"] <= min(mixture["bits_per_word"].values()) + 0.1
     assert mixture["bits_per_word"]["mixture"] < 4
     assert mixture["unknown_words"] == 0
-    assert np.array(mixture["weights"]).shape == (4, 2)
-    assert np.sum(mixture["weights"], axis=1) == pytest.approx(np.ones(4))
+    assert np.array(mixture["weights"]).shape == (3, 2)
+    assert np.sum(mixture["weights"], axis=1) == pytest.approx(np.ones(3))
     assert read_checkpoint(folder).figures == json.loads(json.dumps(figures))
 
 
@@ -162,7 +162,7 @@ def test_files_of_a_text_are_readable_and_fit_together(trained) -> None:
     tensors, metadata = context
     assert metadata == {}
     assert len(tensors["ngrams.unigrams"]) == len(lexicon)
-    assert tensors["weights"].shape == (4, 2)
+    assert tensors["weights"].shape == (3, 2)
     np.testing.assert_array_equal(load_file(folder / CONTEXT)["weights"], tensors["weights"])
     assert Predictor.load(str(folder)).members == ("mixture", "network", "lexicon", "ngrams")
 
@@ -231,7 +231,7 @@ def test_network_of_words_is_trained_beside_the_first(together) -> None:
     assert set(mixture["bits_per_word"]) == {"network", "ngrams", "words", "mixture"}
     assert all(0 < bits < 12 for bits in mixture["bits_per_word"].values())
     assert mixture["bits_per_word"]["mixture"] <= min(mixture["bits_per_word"].values()) + 0.1
-    assert np.array(mixture["weights"]).shape == (4, 3)
+    assert np.array(mixture["weights"]).shape == (3, 3)
     context = read_context(folder)
     assert context is not None
     tensors, metadata = context

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from autocomplete.checkpoint import RESUME, Cell, read_checkpoint, read_lexicon
 from autocomplete.errors import CheckpointError, SettingsError
@@ -20,6 +21,7 @@ from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batches import Words
 from autocomplete.training.measure import measure, tune_prior, unseen_rate
 from autocomplete.training.model import CharRNN
+from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
 from autocomplete.training.validation import hold_out
@@ -132,6 +134,14 @@ def test_loss_falls_and_events_come_in_order(make_corpus: Make, tmp_path: Path) 
     assert validated[0].best
     assert validated[-1].step == 60
     assert all(len(event.samples) == 8 for event in validated)
+    assert all(event.gradient_norm > 0 for event in steps)
+    assert [event.learning_rate for event in steps] == [SMALL.rate(0.01, i, i / 60) for i in range(60)]
+    waited, fewest = 0, math.inf
+    for event in validated:
+        waited = 0 if event.best else waited + 1
+        assert event.validations_since_best == waited
+        assert event.best_bits <= fewest
+        fewest = event.best_bits
     assert finished.reason == "done"
     assert not (tmp_path / "mine" / RESUME).exists()
 
@@ -224,14 +234,60 @@ def test_place_that_cannot_be_written_is_told_before_training(make_corpus: Make,
         next(train(make_corpus(LIST), tmp_path / "file" / "mine", SMALL))
 
 
+def test_norm_of_a_gradient_is_that_before_it_is_clipped() -> None:
+    torch.manual_seed(0)
+    model = CharRNN(SMALL.configuration(9))
+    loss = 100 * model(torch.tensor([[0, 2, 3]])).square().mean()
+    gradients = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+    norm = training_step(model, new_optimizer(model, 0.0), loss, rate=0.01, clip=1.0)
+    assert float(norm) == pytest.approx(math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients)))
+    assert float(norm) > 1
+    clipped = math.sqrt(sum(float(each.grad.square().sum()) for each in model.parameters() if each.grad is not None))
+    assert clipped == pytest.approx(1, rel=1e-4)
+
+
 def test_loss_that_is_no_number_is_told(make_corpus: Make, tmp_path: Path) -> None:
     settings = replace(
         SMALL, learning_rate=10, weight_decay=10, warmup=0, steps=150
     )  # each step makes weights 99 times larger
-    with pytest.raises(SettingsError, match="lower --learning-rate") as raised:
+    with pytest.raises(SettingsError, match=r"the loss became .* lower --learning-rate than 10$") as raised:
         run(make_corpus(LIST), tmp_path / "mine", settings)
     assert len(str(raised.value).splitlines()) == 1
     assert read_checkpoint(tmp_path / "mine").figures["steps"] < 150
+
+
+def test_validation_that_is_no_number_is_told_and_the_run_before_it_kept(make_corpus: Make, tmp_path: Path) -> None:
+    settings = replace(
+        SMALL, cell="rnn", learning_rate=10, weight_decay=10, warmup=0, steps=50
+    )  # each step is validated
+    with pytest.raises(SettingsError, match=r"validation at step .* nan .* the best so far is in .*/mine") as raised:
+        run(make_corpus(LIST), tmp_path / "mine", settings)
+    assert len(str(raised.value).splitlines()) == 1
+    for path in (tmp_path / "mine").glob("*.safetensors"):
+        assert not any(np.isnan(tensor).any() for tensor in load_file(path).values())
+
+
+def test_loss_that_climbs_above_the_start_ends_the_run_and_the_best_is_kept(make_corpus: Make, tmp_path: Path) -> None:
+    events = []
+    with pytest.raises(
+        SettingsError, match=r"the loss climbed from 4.0 to .* lower --learning-rate than 10$"
+    ) as raised:
+        for event in train(
+            make_corpus(LIST), tmp_path / "mine", replace(SMALL, learning_rate=10, cell="rnn", steps=200)
+        ):
+            events.append(event)  # noqa: PERF402  # those before the error, too
+    assert len(str(raised.value).splitlines()) == 1
+    steps = [event for event in events if isinstance(event, Progress)]
+    assert all(event.bits_per_character > steps[0].bits_per_character + 1 for event in steps[-49:])
+    best = [event.step for event in events if isinstance(event, Validated) and event.best]
+    assert read_checkpoint(tmp_path / "mine").figures["steps"] == best[-1] < len(steps)
+    assert (tmp_path / "mine" / RESUME).exists()
+
+
+def test_precision_is_to_be_tried_where_it_is_not_the_highest(make_corpus: Make, tmp_path: Path) -> None:
+    settings = replace(SMALL, precision="bf16", learning_rate=10, weight_decay=10, warmup=0, steps=150)
+    with pytest.raises(SettingsError, match="--learning-rate than 10 or --precision fp32"):
+        run(make_corpus(LIST), tmp_path / "mine", settings)
 
 
 def test_frequent_half_of_a_corpus_is_always_learned() -> None:

@@ -34,7 +34,8 @@ class Lexicon:
         self, words: Sequence[str], counts: Sequence[float] | NDArray[np.float64], vocabulary: Vocabulary
     ) -> None:
         order = vocabulary.sort(words)
-        ids, starts = vocabulary.encode_words([words[i] for i in order])
+        self.words: tuple[str, ...] = tuple(map(words.__getitem__, order))
+        ids, starts = vocabulary.encode_words(self.words)
         trie = Trie.build(ids, starts, np.asarray(counts, dtype=np.float64)[order])
         self._nowhere = len(trie.symbols)
         self._size = len(vocabulary)
@@ -49,7 +50,6 @@ class Lexicon:
         edges = np.arange(len(trie.sources), dtype=np.int32)
         self._edge_firsts = trie.character_words[np.searchsorted(trie.character_edges, edges)]
         self._edge_stops = trie.character_words[np.searchsorted(trie.character_edges, edges, side="right") - 1] + 1
-        self.words: tuple[str, ...] = tuple(words[i] for i in order)
         self.counts = np.asarray(counts, dtype=np.float32)[order]
         self._weigh(self.counts, 1.0)
 

@@ -81,13 +81,13 @@ class Predictor:
         self.budget = budget or Budget()
         self._normalization = checkpoint.normalization
         self._vocabulary = checkpoint.vocabulary
-        self._surfaces: dict[str, str] = {}
-        counts: dict[str, float] = {}
-        for surface, count in lexicon.items():
-            key = self._normalization.key(surface)
-            counts[key] = counts.get(key, 0.0) + count
-            if key != surface:
-                self._surfaces.setdefault(key, surface)
+        surfaces = list(lexicon)
+        keys = self._normalization.keys(surfaces)
+        counts = dict.fromkeys(keys, 0.0)
+        for key, count in zip(keys, lexicon.values(), strict=True):
+            counts[key] += count
+        # Where several surfaces have one key, the first of them is shown.
+        self._surfaces = {key: s for s, key in zip(reversed(surfaces), reversed(keys), strict=True) if s != key}
         self._alphabet = frozenset(character for character in self._vocabulary.characters if not character.isspace())
         self._hidden = hidden_words(self._vocabulary.encode(self._normalization.key(word)) for word in hidden)
         self._network = type(self).network(checkpoint.configuration, checkpoint.tensors)

@@ -1,5 +1,5 @@
 """
-What is seen: prompt_toolkit and rich. Only `training_display` sees the events of a training.
+What is seen: prompt_toolkit and rich. Only `training_display` and the logs see the events of a training.
 
     from autocomplete.terminal import RNNAutoSuggest, RNNCompleter   # for any prompt_toolkit program
 

@@ -34,29 +34,39 @@ class Request:
 
     :param count: of words.
     :param threshold: the least probability of ghost text of several words.
+    :param ahead: whether to answer, while nothing else is asked for, what the most probable next letters would ask for.
+    :param known: the answer, where it is known already; then only what follows the best word, and lies ahead, is wanted.
     """
 
     place: Place
     count: int
     threshold: float
+    ahead: bool = True
+    known: Answer | None = None
 
 
 class Engine:
     """
     Owns a predictor on a thread of its own. Used as a context manager, inside a running event loop:
 
-        with Engine(load, on_answer, on_failure) as engine:
+        with Engine(load, on_answer, on_ahead, on_failure) as engine:
             engine.request(Request(Place("the quick bro"), 5, 0.6))
 
     :param load: makes the predictor; called on the worker's thread, because it takes longer than drawing a prompt.
     :param on_answer: called on the event loop: with a complete answer at once, with its parts once a frame until then.
+    :param on_ahead: called on the event loop with answers for texts that are likely to come next.
     :param on_failure: called on the event loop with whatever `load` or a prediction raised; the worker has ended then.
     """
 
     def __init__(
-        self, load: Load, on_answer: Callable[[Answer], None], on_failure: Callable[[BaseException], None]
+        self,
+        load: Load,
+        on_answer: Callable[[Answer], None],
+        on_ahead: Callable[[Answer], None],
+        on_failure: Callable[[BaseException], None],
     ) -> None:
         self._on_answer = on_answer
+        self._on_ahead = on_ahead
         self._on_failure = on_failure
         self._changed = threading.Condition()  # guards what follows; held for an assignment, never during a prediction
         self._wanted: Request | None = None
@@ -89,7 +99,10 @@ class Engine:
         with self._changed:
             self._wanted, self._answer = request, None
             self._changed.notify()
-        self._look_later()
+        if request.known is None:
+            self._look_later()
+        elif self._poll is not None:
+            self._poll.cancel()
 
     def use(self, load: Load, done: Callable[[AutocompleteError | None], None]) -> None:
         """
@@ -129,16 +142,29 @@ class Engine:
 
     def _predict(self, predictor: Predictor, request: Request) -> None:
         budget = replace(predictor.budget, cancelled=self._superseded)
-        place = request.place
-        prediction = None
-        for prediction in predictor.stream(place.before, request.count, after=place.after, budget=budget):
-            if self._superseded():
-                break
-            self._hand_over(Answer(prediction, complete=False))
-        if prediction is not None and not self._superseded():
+        place, count = request.place, request.count
+        prediction = None if request.known is None else request.known.prediction
+        if prediction is None:
+            for prediction in predictor.stream(place.before, count, after=place.after, budget=budget):
+                if self._superseded():
+                    return
+                self._hand_over(Answer(prediction, complete=False))
+            assert prediction is not None
             self._hand_over(Answer(prediction, complete=True))
+        with self._changed:  # it is drawn first: two threads at once would only hold each other up
+            if self._changed.wait_for(self._superseded, _FRAME):
+                return
+        if request.known is None or request.known.more is None:
             more = predictor.continuation(prediction, request.threshold, budget=budget)
             self._hand_over(Answer(prediction, complete=True, more=more))
+        for likely in prediction.next if request.ahead and not place.after else ():
+            if likely.character != "\n":
+                *_, ahead = predictor.stream(place.before + likely.character, count, budget=budget)
+                more = predictor.continuation(ahead, request.threshold, budget=budget)
+                with self._changed:
+                    if self._superseded():
+                        return
+                    self._call(partial(self._on_ahead, Answer(ahead, complete=True, more=more)))
 
     def _next_task(self) -> Request | tuple[Load, Callable[[AutocompleteError | None], None]] | None:
         """Wait for something to do, a predictor to load before all; return nothing when the engine was stopped."""

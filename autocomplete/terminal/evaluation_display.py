@@ -7,11 +7,8 @@ more probable ones are.
 
 from __future__ import annotations
 
-import io
 import math
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import plotext
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -19,12 +16,11 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.errors import SettingsError
 from autocomplete.evaluation.evaluate import Evaluation
 
-__all__ = ["evaluation_report", "refuse_unwritable", "tracked", "write_picture"]
+__all__ = ["evaluation_report", "tracked"]
 
-_WIDTH = 80  # of a chart and a picture, where there is room
+_WIDTH = 80  # of a chart, where there is room
 _BAR = 40  # characters of a bar for 100 %
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
 
@@ -61,27 +57,6 @@ def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:
         Text(),
         _Charts(evaluation),
     )
-
-
-def refuse_unwritable(picture: Path) -> None:
-    """Raise SettingsError for a place where no picture can be written, before any work is done for it."""
-    if picture.exists() and not picture.is_file():
-        raise SettingsError(f"{picture}: this is not a file; give another name to --svg")
-    if not picture.parent.is_dir():
-        raise SettingsError(f"{picture}: there is no folder {picture.parent}; make it, or give another name to --svg")
-    if not os.access(picture if picture.exists() else picture.parent, os.W_OK):
-        raise SettingsError(f"{picture}: cannot be written; change its permissions, or give another name to --svg")
-
-
-def write_picture(evaluation: Evaluation, title: str, picture: Path) -> None:
-    """Write the report as an SVG file; raise SettingsError where that fails."""
-    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(evaluation_report(evaluation, title))
-    drawn = console.export_svg(title="autocomplete evaluate")
-    try:
-        picture.write_text(drawn, encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{picture}: cannot be written ({error.strerror}); give another name to --svg") from None
 
 
 def _figures(evaluation: Evaluation) -> Table:
@@ -142,7 +117,7 @@ class _Charts:
         shown = [each for each in self._evaluation.first if not math.isnan(each.precision)]
         if not bins:
             return
-        plotext.clear_figure()
+        plotext.main().clear_figure()  # all of it, not only the chart that was drawn into last
         plotext.theme("clear")
         plotext.plotsize(min(options.max_width, _WIDTH), 16)
         plotext.subplots(1, 2)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+import plotext
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from autocomplete.checkpoint import Checkpoint, Configuration, read_context
 
-__all__ = ["checkpoint_json", "checkpoint_list", "checkpoint_tables"]
+__all__ = ["CurveChart", "checkpoint_json", "checkpoint_list", "checkpoint_tables"]
+
+_WIDTH = 80  # of the chart, where there is room
 
 
 def checkpoint_json(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -23,32 +26,54 @@ def checkpoint_json(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
         "folder": str(folder),
         "bytes": sum(file.stat().st_size for file in folder.iterdir()),
         "parameters": checkpoint.configuration.parameters,
+        "layers": checkpoint.configuration.layer_parameters(),
         "tensors": {name: list(tensor.shape) for name, tensor in checkpoint.tensors.items()},
         **checkpoint.metadata(),
-        "context": _context(folder),
+        "context": _context(read_context(folder)),
     }
 
 
 def checkpoint_tables(folder: Path, checkpoint: Checkpoint) -> RenderableType:
-    """Return the network layer by layer, the corpus, the settings of the training and what was measured."""
-    tensors = Table(title="Network", title_justify="left", title_style="bold")
-    for heading in ("tensor", "shape", "parameters"):
-        tensors.add_column(heading, justify="left" if heading == "tensor" else "right")
-    for name, shape in checkpoint.configuration.shapes().items():
-        tensors.add_row(name, " x ".join(map(str, shape)), f"{checkpoint.tensors[name].size:,}")
-    tensors.add_section()
-    tensors.add_row("all", "", f"{checkpoint.configuration.parameters:,}")
+    """Return the networks layer by layer, the corpus, the settings of the training, what was measured, and the curve."""
     figures = {name: value for name, value in checkpoint.figures.items() if name != "curve"}
+    curve = checkpoint.figures.get("curve", [])
+    found = read_context(folder)
+    networks = {"characters": checkpoint.configuration}
+    if found is not None and (words := _word_configuration(found[1])) is not None:
+        networks["words"] = words
     alphabet = Text(f"{len(checkpoint.vocabulary.characters)} characters: {''.join(checkpoint.vocabulary.characters)}")
     return Group(
         Text(str(folder), style="bold"),
-        tensors,
+        _layers(networks),
         alphabet,
         _pairs("Corpus", checkpoint.corpus),
-        *([_pairs("Words in context", context)] if (context := _context(folder)) else []),
+        *([_pairs("Words in context", context)] if (context := _context(found)) else []),
         _pairs("Training", checkpoint.training),
         _pairs("Figures", _flat(figures)),
+        *([CurveChart(curve)] if len(curve) > 1 else []),
     )
+
+
+class CurveChart:
+    """
+    The curve of a training, as wide as the terminal but no wider than it needs to be.
+
+    :param curve: (step, training bits, held-out bits per character) of each validation; two or more.
+    """
+
+    def __init__(self, curve: Sequence[Sequence[float]]) -> None:
+        self._curve = curve
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        steps, training, held_out = zip(*self._curve, strict=True)
+        plotext.main().clear_figure()  # all of it, not only the chart that was drawn into last
+        plotext.theme("clear")
+        plotext.plotsize(min(options.max_width, _WIDTH), 14)
+        plotext.title("bits per character: training ▚, held out •")
+        plotext.plot(steps, training, marker="hd")  # which fonts for pictures have, unlike braille
+        plotext.scatter(steps, held_out, marker="dot")
+        plotext.xticks([steps[round(i * (len(steps) - 1) / 4)] for i in range(5)])
+        yield Text.from_ansi(plotext.build())
 
 
 def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
@@ -69,15 +94,35 @@ def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
     return table
 
 
-def _context(folder: Path) -> dict[str, Any]:
+def _layers(networks: Mapping[str, Configuration]) -> Table:
+    """Return the sizes of the layers, and how many trained numbers each has."""
+    table = Table(title="Network", title_justify="left", title_style="bold")
+    for heading in ("of", "layer", "sizes", "parameters"):
+        table.add_column(heading, justify="right" if heading == "parameters" else "left")
+    for name, network in networks.items():
+        sizes = [network.vocabulary, network.embedding, *[network.hidden] * network.layers, network.vocabulary]
+        for (layer, count), size, following in zip(
+            network.layer_parameters().items(), sizes[:-1], sizes[1:], strict=True
+        ):
+            table.add_row(name, layer, f"{size:,} → {following:,}", f"{count:,}")
+        table.add_section()
+    table.add_row("all", "", "", f"{sum(network.parameters for network in networks.values()):,}")
+    return table
+
+
+def _word_configuration(metadata: Mapping[str, Any]) -> Configuration | None:
+    """Return the sizes of a checkpoint's network of words, if it has one."""
+    return Configuration(**metadata["configuration"]) if "configuration" in metadata else None
+
+
+def _context(found: tuple[dict[str, Any], dict[str, Any]] | None) -> dict[str, Any]:
     """Return how much a checkpoint of text knows of words in context; nothing where it knows nothing."""
-    if (found := read_context(folder)) is None:
+    if found is None:
         return {}
     tensors, metadata = found
     lengths = range(2, 2 + sum(name.endswith(".words") for name in tensors))
     counts: dict[str, Any] = {f"{n}-grams": len(tensors[f"ngrams.{n}.words"]) for n in lengths}
-    if "configuration" in metadata:
-        configuration = Configuration(**metadata["configuration"])
+    if (configuration := _word_configuration(metadata)) is not None:
         counts |= {f"network {name}": value for name, value in asdict(configuration).items()}
         counts["network parameters"] = configuration.parameters
     return counts

@@ -14,7 +14,7 @@ from autocomplete.inference.prediction import Prediction, Suggestion
 
 __all__ = ["Answer", "Offers", "Place", "ghost_text"]
 
-_KEPT = 256  # answers
+_KEPT = 512  # answers
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,17 @@ class Offers:
     def receive(self, answer: Answer) -> None:
         """Take an answer, which may be a part of a later one."""
         self.newest = answer
-        if answer.more is not None:
-            self._kept[answer.place] = answer
-            self._kept.move_to_end(answer.place)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        if answer.complete:
+            self.keep(answer)
         if answer.more is not None or ((answer.complete or answer.prediction.words) and self._differs(answer)):
             self._source = answer
+
+    def keep(self, answer: Answer) -> None:
+        """Keep an answer for when the cursor comes to its place."""
+        self._kept[answer.place] = answer
+        self._kept.move_to_end(answer.place)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
 
     def _differs(self, answer: Answer) -> bool:
         """Return whether the ghost that is shown does not go on with what an answer has as its best word."""

@@ -166,10 +166,13 @@ class _Prompt:
         output: Output | None,
     ) -> None:
         def load_for_good(checkpoint: str) -> Predictor:
-            predictor = load(checkpoint)
-            gc.collect()
-            gc.freeze()  # or its many objects are looked through between two keys, again and again
-            return predictor
+            # Its many objects stay; to look through them for garbage takes longer than a key may.
+            gc.disable()
+            try:
+                return load(checkpoint)
+            finally:
+                gc.freeze()
+                gc.enable()
 
         self._load = load_for_good
         self._settings = settings
@@ -182,7 +185,7 @@ class _Prompt:
         self._lines: list[str] = []
         self._keys = _Keys()
         self._checkpoints = [folder.name for folder in list_checkpoints()]
-        self._engine = Engine(partial(self._load, settings.checkpoint), self._receive, self._fail)
+        self._engine = Engine(partial(self._load, settings.checkpoint), self._receive, self._offers.keep, self._fail)
         self._buffer = _Line(
             name=DEFAULT_BUFFER,
             multiline=False,
@@ -335,20 +338,24 @@ class _Prompt:
         if place == self._asked or self._application.is_done or is_command(self._buffer.text):
             return
         self._asked = place
-        is_drawn = self._offers.is_fresh(place)
+        is_drawn, known = self._offers.is_fresh(place), None
         if self._offers.recall(place):
+            known = self._offers.newest
             if not is_drawn:
                 self._application.invalidate()
-        else:
-            self._engine.request(Request(place, self._settings.count, self._settings.threshold))
+        settings = self._settings
+        if known is None or known.more is None or settings.ahead:
+            self._engine.request(Request(place, settings.count, settings.threshold, settings.ahead, known))
 
     def _receive(self, answer: Answer) -> None:
         """Take an answer and draw it."""
         place = self._place()
         if answer.place != place and self._offers.is_fresh(place):
             return  # it comes late, and what is on the screen needs none
+        is_drawn = self._offers.newest == replace(answer, more=None) and not answer.more
         self._offers.receive(answer)
-        self._application.invalidate()
+        if not is_drawn:
+            self._application.invalidate()
 
     def _fail(self, error: BaseException) -> None:
         """End the prompt, and `run` with it, with what the engine's thread raised."""

@@ -87,6 +87,7 @@ class PromptSettings:
     :param editing: "emacs" or "vi".
     :param letters: whether the next letters are shown.
     :param history: whether lines are kept in a file.
+    :param ahead: whether the most probable next letters are answered before they are typed, while nothing else is to be done.
     :param explicit: whether slurs and obscenities are offered.
     :param keys: of actions that are not on their own keys, by name.
     :param colors: styles as prompt_toolkit writes them, by the names of `STYLES`.
@@ -99,6 +100,7 @@ class PromptSettings:
     editing: Literal["emacs", "vi"] = "emacs"
     letters: bool = True
     history: bool = True
+    ahead: bool = True
     explicit: bool = False
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     colors: Mapping[str, str] = field(default_factory=dict)
@@ -153,6 +155,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "editing": (lambda value: value in _EDITING, '"emacs" or "vi"'),
     "letters": (lambda value: isinstance(value, bool), "true or false"),
     "history": (lambda value: isinstance(value, bool), "true or false"),
+    "ahead": (lambda value: isinstance(value, bool), "true or false"),
     "explicit": (lambda value: isinstance(value, bool), "true or false"),
     **{f"keys.{name}": (_keys, 'a list of keys, such as ["Right", "Ctrl-F", "Alt-1"]') for name in ACTIONS},
     **{f"colors.{name}": (_style, 'a style, such as "bold ansigreen" or "italic #888888"') for name in STYLES},

@@ -1,8 +1,8 @@
 """
 A training, drawn: while it runs, and its result.
 
-On a terminal there is a bar and the last validations with the words that the network made up at each. Into a pipe goes a
-plain line for each validation. The result is a table and the loss curve, on standard output.
+On a terminal there are the last validations with the words that the network made up at each, a bar, and how the run goes, always
+as many lines. Into a pipe goes a plain line for each validation. The result is a table and the loss curve, on standard output.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import plotext
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from autocomplete.terminal.inspection import CurveChart
 from autocomplete.training.trainer import Event, Finished, Started, Validated
 from autocomplete.training.trainer import Progress as Step
 
@@ -34,7 +34,7 @@ _LETTERS = [
 
 class TrainingDisplay:
     """
-    Shows events as they come; a context manager, so that the terminal is left clean.
+    Shows events as they come; a context manager, so that the terminal is left clean. What it shows now can be printed, too.
 
     :param console: on standard error.
     """
@@ -44,13 +44,14 @@ class TrainingDisplay:
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[status]}"),
+            TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
             console=console,
         )
-        self._task = self._bar.add_task("training", total=1.0, status="")
-        self._holds_out = True
+        self._task = self._bar.add_task("training", total=1.0, left="")
+        self._holds_out, self._patience = True, 0
+        self._step: Step | None = None
         self._validations: deque[Validated] = deque(maxlen=_VALIDATIONS_SHOWN)
-        self._live = Live(self._draw(), console=console, refresh_per_second=8, transient=True)
+        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -67,28 +68,32 @@ class TrainingDisplay:
         """Show one event."""
         if isinstance(event, Started):
             for line in _describe(event):
-                self._console.print(line, style="dim", highlight=False, soft_wrap=not self._console.is_terminal)
-            self._holds_out = event.held_out > 0
+                self._console.print(Text(line, style="dim"), soft_wrap=not self._console.is_terminal)
+            self._holds_out, self._patience = event.held_out > 0, event.settings.patience
         elif isinstance(event, Step):
-            left = "" if event.seconds_left is None else f"  {_duration(event.seconds_left)} left"
-            status = f"{event.bits_per_character:.3f} bits/char  {event.characters_per_second:,.0f} chars/s{left}"
-            self._bar.update(self._task, completed=event.progress, status=status)
+            self._step = event
+            left = "" if event.seconds_left is None else f"{_duration(event.seconds_left)} left"
+            self._bar.update(self._task, completed=event.progress, left=left)
         elif isinstance(event, Validated):
+            if not self._console.is_terminal:
+                self._console.print(Text(self._line(event)), soft_wrap=True)
             self._validations.append(event)
-            if self._console.is_terminal:
-                self._live.update(self._draw())
-            else:
-                self._console.print(self._line(event), highlight=False, soft_wrap=True)
 
     def _line(self, validated: Validated) -> str:
-        better = "best so far" if validated.best else "no better"
         words = "held out" if self._holds_out else "measured"
+        known = self._validations and self._validations[-1].samples == validated.samples
         return (
-            f"step {validated.step}: training {validated.training_bits:.3f}, {words} {validated.held_out_bits:.3f} "
-            f"bits/char, {better}; {', '.join(validated.samples)}"
+            f"step {validated.step}: training {validated.training_bits:.3f}, {words} {validated.held_out_bits:.3f} bits/char, "
+            f"{'best so far' if validated.best else self._best(validated)}; {_state(validated)}"
+            f"{'' if known else '; ' + ', '.join(validated.samples)}"
         )
 
-    def _draw(self) -> RenderableType:
+    def _best(self, validated: Validated) -> str:
+        waited = f"{validated.validations_since_best} of {self._patience} validations without a gain"
+        return f"best {validated.best_bits:.3f}, {waited}"
+
+    def __rich__(self) -> RenderableType:
+        """Return what a terminal shows now."""
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for heading in ("step", "training", "held out" if self._holds_out else "measured"):
             table.add_column(heading, justify="right", no_wrap=True)
@@ -99,20 +104,25 @@ class TrainingDisplay:
                 str(validated.step),
                 f"{validated.training_bits:.3f}",
                 f"{validated.held_out_bits:.3f}",
-                ", ".join(validated.samples),
+                Text(", ".join(validated.samples)),  # which may have what rich takes for markup
                 style="" if validated.best else "dim",
             )
-        return Group(table, self._bar) if self._validations else self._bar
+        for _ in range(_VALIDATIONS_SHOWN - len(self._validations)):
+            table.add_row()
+        step = "" if self._step is None else f"{self._step.bits_per_character:.3f} bits/char, {_state(self._step)}"
+        best = self._best(self._validations[-1]) if self._validations else ""
+        lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in (step, best)]
+        return Group(table, self._bar, *lines)
 
 
-def summary(finished: Finished, width: int) -> RenderableType:
+def summary(finished: Finished) -> RenderableType:
     """Return what was reached: a table, the loss curve where there is one to draw, and where the checkpoint is."""
     table = _text_table(finished.figures) if "held_out_lines" in finished.figures else _words_table(finished.figures)
     done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
         finished.reason
     ]
     end = Text(f"{done} after {finished.steps:,} steps, {_duration(finished.seconds)}; saved in {finished.folder}")
-    curve = [_curve(finished.curve, width)] if len(finished.curve) > 1 else []
+    curve = [CurveChart(finished.curve)] if len(finished.curve) > 1 else []
     return Group(table, *curve, end)
 
 
@@ -155,27 +165,24 @@ def _letters_table(figures: dict[str, Any], unit: str, held_out: bool, rows: Seq
     return table
 
 
-def _curve(curve: list[tuple[int, float, float]], width: int) -> RenderableType:
-    steps, training, held_out = zip(*curve, strict=True)
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.plotsize(min(width, 80), 14)
-    plotext.title("bits per character by step: training ⠒, held out •")
-    plotext.plot(steps, training, marker="braille")
-    plotext.scatter(steps, held_out, marker="dot")
-    plotext.xticks([steps[round(i * (len(steps) - 1) / 4)] for i in range(5)])
-    return Text.from_ansi(plotext.build())
-
-
 def _describe(started: Started) -> list[str]:
     sizes = started.configuration
-    held_out = f"{started.held_out:,} words are held out" if started.held_out else "no words are held out"
+    unit = "lines" if started.corpus.lines else "words"
+    held_out = f"{started.held_out:,} {unit} are held out" if started.held_out else f"no {unit} are held out"
     resumed = f", going on from step {started.steps_done:,}" if started.steps_done else ""
     return [
         started.corpus.describe(),
         f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}, {sizes.parameters:,} parameters, on {started.device} in "
         f"{started.precision}; {held_out}{resumed}",
     ]
+
+
+def _state(event: Step | Validated) -> str:
+    """Return how fast a run goes, and in what steps."""
+    return (
+        f"{event.characters_per_second:,.0f} chars/s, gradient norm {event.gradient_norm:.2g}, "
+        f"learning rate {event.learning_rate:.2g}"
+    )
 
 
 def _figure(value: float, unit: str = "") -> str:

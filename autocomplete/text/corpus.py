@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,18 @@ class Corpus:
     def surface(self, word: str) -> str:
         """Return how a word of the corpus is written."""
         return self.surfaces.get(word, word)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a checkpoint says of its corpus."""
+        return {
+            "name": self.name,
+            "kinds": list(self.kinds),
+            "size": self.size,
+            "sha256": self.sha256,
+            "words": len(self.words),
+            "characters": self.characters,
+            "entropy": self.entropy,
+        }
 
     def describe(self) -> str:
         """Return one sentence about what was read."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -54,6 +55,12 @@ class Normalization:
             return text.casefold() if self.case == "fold" else text
         text = unicodedata.normalize(self.form, text).translate(_STRAIGHT_APOSTROPHES)
         return unicodedata.normalize(self.form, text.casefold()) if self.case == "fold" else text
+
+    def keys(self, texts: Sequence[str]) -> list[str]:
+        """Return the key of each text; of many plain ones in little time."""
+        if self.case == "keep":
+            return [self.key(text) for text in texts]
+        return [text.casefold() if text.isascii() else self.key(text) for text in texts]
 
     def spell(self, key: str) -> str:
         """Return how a key is written when no surface is known for it."""

@@ -94,7 +94,7 @@ class Vocabulary:
         """Return the places of the words in the order of their ids, as a `Trie` wants them."""
         # Mostly that is the order of the characters, by which Python sorts much faster.
         plain = list(self.characters) == sorted(self.characters) and self._ids.keys() >= set().union(*words)
-        return sorted(range(len(words)), key=lambda i: words[i] if plain else self.encode(words[i]))
+        return sorted(range(len(words)), key=words.__getitem__ if plain else lambda i: self.encode(words[i]))
 
     def word_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which symbols begin a word of running text, and which go on with one: (size,) each."""

@@ -39,9 +39,8 @@ _MANY = 1_000_000  # words of a text from which on those that stand in it only o
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
 _TUNED = 3_000  # lines that the weights are tuned on, at most
 _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
-_BACKGROUND_COUNTED = 3  # times the corpus's words: as many words of the background are in the n-grams, at most
 _SAMPLED = 2_048  # words in the softmax of a step of the network of words
-_NGRAMS = (220_000, 220_000, 110_000)  # kept of each length from 2 on
+_NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ class Context:
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
             self._process = Process(tokens, more, held_out, len(words.keys), settings, precision)
-        self._ngrams = words.ngrams(np.append(tokens, more[: _BACKGROUND_COUNTED * len(tokens)]), corpus)
+        self._ngrams = words.ngrams(np.append(tokens, more), corpus)
         self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
 
     def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

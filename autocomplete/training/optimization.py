@@ -15,11 +15,12 @@ def new_optimizer(model: CharRNN, weight_decay: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
 
 
-def training_step(model: CharRNN, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, clip: float) -> None:
-    """Take one step down the gradient of a loss, of a norm of `clip` at most, at a learning rate."""
+def training_step(model: CharRNN, optimizer: torch.optim.Optimizer, loss: Tensor, rate: float, clip: float) -> Tensor:
+    """Take one step down the gradient of a loss, of a norm of `clip` at most, at a learning rate; return the norm it had."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
     optimizer.step()
+    return norm

@@ -37,7 +37,10 @@ class RunState:
     steps: int = 0
     seconds: float = 0.0
     characters: float = 0.0
-    training_bits: float = math.nan
+    training_bits: float = 0.0
+    gradient_norm: float = 0.0
+    first_bits: float = math.inf
+    steps_climbed: int = 0
     best_bits: float = math.inf
     validations_since_best: int = 0
     next_validation: float = 1 / TrainingSettings.validations

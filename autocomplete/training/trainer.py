@@ -39,6 +39,8 @@ from autocomplete.training.settings import TrainingSettings
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
 
 _BETTER = 1e-4  # bits per character; a smaller gain is noise
+_CLIMBED = 1.0  # bits per character above the first step; small networks that came back from there ended two to four times worse
+_CLIMBED_STEPS = 50  # in a row, as many as the loss is averaged over: a few bad steps end no run
 _CONTEXT = 20_000_000  # bytes that the words in context may take, beside weights, optimizer, and a copy
 _SAMPLES = 8  # words shown at each validation
 
@@ -49,6 +51,7 @@ class Started:
 
     corpus: Corpus
     configuration: Configuration
+    settings: TrainingSettings
     held_out: int
     precision: str
     device: str
@@ -62,6 +65,7 @@ class Progress:
 
     :param progress: of the whole run, from 0 to 1.
     :param bits_per_character: of the words drawn, averaged over the last steps.
+    :param gradient_norm: before it is clipped, averaged likewise.
     :param characters_per_second: of all words drawn; the same word drawn twice counts twice.
     :param seconds_left: None before that can be told.
     """
@@ -69,6 +73,8 @@ class Progress:
     step: int
     progress: float
     bits_per_character: float
+    gradient_norm: float
+    learning_rate: float
     characters_per_second: float
     seconds_left: float | None
 
@@ -81,12 +87,21 @@ class Validated:
     :param training_bits: bits per character of the words drawn in the last steps.
     :param held_out_bits: of the words that the network never sees.
     :param best: whether the next word typed, as `Validation` has it, has never taken fewer bits.
+    :param best_bits: the fewest that it has taken, per character.
+    :param validations_since_best: the run ends where they reach its patience.
+    :param gradient_norm: as in `Progress`, and so are learning rate and speed.
     """
 
     step: int
+    seconds: float
     training_bits: float
     held_out_bits: float
     best: bool
+    best_bits: float
+    validations_since_best: int
+    gradient_norm: float
+    learning_rate: float
+    characters_per_second: float
     samples: tuple[str, ...]
 
 
@@ -131,7 +146,8 @@ def train(
         word n-grams are counted too, but their words and characters are not added to the corpus's.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
     :raises CheckpointError: where the folder cannot be written or resumed.
-    :raises SettingsError: where the loss is no longer a number.
+    :raises SettingsError: where the training diverges: a loss, gradient or validation that is no number, or a loss that climbs
+        above that of the first step and stays there. The best so far is kept.
     """
     with ExitStack() as cleanup:
         yield from _run(corpus, folder, settings, overwrite, resume, validation, background, should_stop, cleanup)
@@ -176,7 +192,7 @@ def _run(
     state = load_state(folder, model, optimizer, generator, lesson) if resume else RunState()
     started = time.monotonic() - state.seconds
     on_disk = resume
-    yield Started(corpus, configuration, lesson.held_out, precision, device.type, state.steps)
+    yield Started(corpus, configuration, settings, lesson.held_out, precision, device.type, state.steps)
     if settings.word_hidden and device.type == "cpu":  # the other half of the processor is for the network of words
         cleanup.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
@@ -187,30 +203,45 @@ def _run(
         )
         cleanup.callback(context.close)
 
+    def diverged(problem: str) -> SettingsError:
+        kept = f"the best so far is in {folder}" if on_disk else "nothing was saved"
+        highest = settings.learning_rate or lesson.highest_rate
+        other = "" if precision == "fp32" else " or --precision fp32"
+        return SettingsError(f"{problem}; {kept}. Try a lower --learning-rate than {highest:g}{other}")
+
     reason: Literal["done", "early", "interrupted"] = "done"
     progress = settings.progress(state.steps, state.seconds)
     while progress < 1.0:
         nats, characters = lesson.loss(model, precision, progress)
         rate = settings.rate(lesson.highest_rate, state.steps, progress)
-        training_step(model, optimizer, nats, rate, settings.clip)
+        norm = float(training_step(model, optimizer, nats, rate, settings.clip))
         loss = float(nats.detach()) / math.log(2)
-        if not math.isfinite(loss):
-            kept = f"the best so far is in {folder}" if on_disk else "nothing was saved"
-            raise SettingsError(
-                f"the loss became {loss} at step {state.steps}; {kept}. Try a lower --learning-rate or --precision fp32"
-            )
         state.steps += 1
+        for name, value in (("loss", loss), ("norm of the gradient", norm)):
+            if not math.isfinite(value):
+                raise diverged(f"the {name} became {value} at step {state.steps}")
         state.seconds = time.monotonic() - started
         state.characters += characters
-        # An average over about 50 steps, and over all of them while there are fewer.
+        # Averages over about 50 steps, and over all of them while there are fewer.
         share = max(0.02, 1 / state.steps)
-        state.training_bits = loss if state.steps == 1 else (1 - share) * state.training_bits + share * loss
+        state.training_bits += share * (loss - state.training_bits)
+        state.gradient_norm += share * (norm - state.gradient_norm)
+        if state.steps == 1:
+            state.first_bits = loss
+        climbed = state.training_bits > state.first_bits + _CLIMBED
+        state.steps_climbed = state.steps_climbed + 1 if climbed else 0
+        if state.steps_climbed == _CLIMBED_STEPS:
+            bits_now = f"{state.training_bits:.1f} bits per character"
+            raise diverged(f"the loss climbed from {state.first_bits:.1f} to {bits_now} by step {state.steps}")
+        speed = state.characters / state.seconds
         progress = settings.progress(state.steps, state.seconds)
         yield Progress(
             step=state.steps,
             progress=progress,
             bits_per_character=state.training_bits,
-            characters_per_second=state.characters / state.seconds,
+            gradient_norm=state.gradient_norm,
+            learning_rate=rate,
+            characters_per_second=speed,
             seconds_left=state.seconds * (1 - progress) / progress if state.steps > 10 else None,
         )
         if should_stop():
@@ -220,6 +251,8 @@ def _run(
 
         began = time.monotonic()
         bits, held_out_bits = lesson.bits(model)
+        if not math.isfinite(bits):
+            raise diverged(f"the validation at step {state.steps} gave {bits} bits per character")
         best = bits < state.best_bits - _BETTER
         state.next_validation = progress + settings.validation_share(time.monotonic() - began)
         state.validations_since_best = 0 if best else state.validations_since_best + 1
@@ -237,7 +270,19 @@ def _run(
         save_state(folder, model, optimizer, generator, state, settings, hashes, lesson)
         sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
         samples = tuple(corpus.normalization.spell(lesson.vocabulary.decode(word)) for word in sampled)
-        yield Validated(state.steps, state.training_bits, held_out_bits, best, samples)
+        yield Validated(
+            step=state.steps,
+            seconds=state.seconds,
+            training_bits=state.training_bits,
+            held_out_bits=held_out_bits,
+            best=best,
+            best_bits=state.best_bits,
+            validations_since_best=state.validations_since_best,
+            gradient_norm=state.gradient_norm,
+            learning_rate=rate,
+            characters_per_second=speed,
+            samples=samples,
+        )
         if reason == "interrupted":
             break
         if state.validations_since_best >= settings.patience:
@@ -288,15 +333,7 @@ def _checkpoint(
         unit=lesson.unit,
         normalization=corpus.normalization,
         tensors={name: value.detach().cpu().half().numpy() for name, value in model.state_dict().items()},
-        corpus={
-            "name": corpus.name,
-            "kinds": list(corpus.kinds),
-            "size": corpus.size,
-            "sha256": corpus.sha256,
-            "words": len(corpus.words),
-            "characters": corpus.characters,
-            "entropy": corpus.entropy,
-        },
+        corpus=corpus.to_json(),
         training=settings.to_json(),
         figures=figures,
     )

@@ -1,0 +1,44 @@
+"""Files that a user names for output: refused in one line before any work is done for them, and pictures written to them."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+
+from autocomplete.errors import SettingsError
+
+__all__ = ["refuse_unwritable", "write_picture"]
+
+_WIDTH = 80  # of a picture, in characters
+
+
+def refuse_unwritable(path: Path, option: str, suffix: str = "") -> None:
+    """
+    Raise SettingsError for a place where no file can be written.
+
+    :param option: that the user gave the path with.
+    :param suffix: that the name must have, for the programs that will open the file.
+    """
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"{path}: this is not a file; give another name to {option}")
+    if not path.parent.is_dir():
+        raise SettingsError(f"{path}: there is no folder {path.parent}; make it, or give another name to {option}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise SettingsError(f"{path}: cannot be written; change its permissions, or give another name to {option}")
+    if suffix and path.suffix.lower() != suffix:
+        raise SettingsError(
+            f"{path}: this name does not end in {suffix}, as a picture's must; give another name to {option}"
+        )
+
+
+def write_picture(drawn: RenderableType, title: str, picture: Path, option: str) -> None:
+    """Write what rich can draw as an SVG file; raise SettingsError where that fails."""
+    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(drawn)
+    try:
+        picture.write_text(console.export_svg(title=title), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{picture}: cannot be written ({error.strerror}); give another name to {option}") from None
