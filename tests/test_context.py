@@ -235,7 +235,7 @@ def test_of_a_very_long_line_only_the_end_is_read(length: int) -> None:
 
 
 def next_words(*, network: bool = True) -> NextWords:
-    return NextWords(KEYS, *random_context(network=network), NORMALIZATION)
+    return NextWords(KEYS, *random_context(network=network), VOCABULARY, NORMALIZATION)
 
 
 def asked(words: NextWords, text: str) -> list[np.ndarray]:
@@ -359,7 +359,7 @@ def test_line_that_begins_with_a_number_begins_all_the_same() -> None:
 
 def test_context_of_another_lexicon_is_refused() -> None:
     with pytest.raises(CheckpointError, match="does not fit the rest of it; train it again"):
-        NextWords(KEYS[1:], *CONTEXT, NORMALIZATION)
+        NextWords(KEYS[1:], *CONTEXT, VOCABULARY, NORMALIZATION)
     with pytest.raises(CheckpointError, match="does not fit"):
         Predictor(CHECKPOINT, {"the": 1.0}, CONTEXT)
 
@@ -370,7 +370,7 @@ def test_context_of_another_lexicon_is_refused() -> None:
 def test_context_that_lacks_a_part_is_refused(name: str) -> None:
     tensors, metadata = CONTEXT
     with pytest.raises(CheckpointError):
-        NextWords(KEYS, {other: array for other, array in tensors.items() if other != name}, metadata, NORMALIZATION)
+        NextWords(KEYS, {other: array for other, array in tensors.items() if other != name}, metadata, VOCABULARY, NORMALIZATION)
 
 
 # The lexicon under other probabilities.
@@ -416,7 +416,7 @@ class LongWay:
     def __init__(self, before: str) -> None:
         self.network = network_of()
         self.before = VOCABULARY.encode(key_of(before))
-        known, self.weight = NextWords(KEYS, *CONTEXT, NORMALIZATION).distribution(before)
+        known, self.weight = NextWords(KEYS, *CONTEXT, VOCABULARY, NORMALIZATION).distribution(before)
         self.known = dict(zip(KEYS, (known / known.sum(dtype=np.float64)).tolist(), strict=True))
         self.begins = sum(p for symbol, p in enumerate(self.answer([])) if VOCABULARY.character(symbol).isalpha())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 __all__ = ["NextWords", "TextLine", "WithinWord"]
 
 _LONGEST, _CUT = 400, 200  # characters of a line that are read, at least, and a line is cut at multiples of
+_REMEMBERED = 4096  # words whose numbers need not be looked up again
 _LEAST = np.float32(1e-30)  # probability of the end of a word, whatever the rounding
 
 _MISFIT = "its context.safetensors does not fit the rest of it"
@@ -116,7 +118,7 @@ class NextWords:
     """
     How probable each word of the lexicon is to come next: word n-grams and, where there is one, a network of words.
 
-    :param words: the lexicon's, in its order.
+    :param words: the lexicon's, in the order of their ids.
     :param tensors: as the checkpoint has them.
     :raises CheckpointError: where they do not fit the lexicon.
     """
@@ -126,10 +128,12 @@ class NextWords:
         words: Sequence[str],
         tensors: Mapping[str, NDArray[Any]],
         metadata: Mapping[str, Any],
+        vocabulary: Vocabulary,
         normalization: Normalization,
     ) -> None:
         self._normalization = normalization
-        self._numbers = {word: number for number, word in enumerate(words)}
+        self._count = len(words)
+        self._number = lru_cache(_REMEMBERED)(partial(vocabulary.find, words))  # a dictionary of all would take 5 MB
         self._network: RecurrentNetwork | None = None
         try:
             self._ngrams = NGrams.from_tensors(_named(tensors, "ngrams."))
@@ -170,7 +174,8 @@ class NextWords:
         ):  # a word that follows, to learn whether it begins a sentence
             if begins:
                 numbers.append(start)
-            numbers.append(self._numbers.get(self._normalization.key(word), other))
+            number = self._number(self._normalization.key(word))
+            numbers.append(other if number is None else number)
         return numbers[:-1]
 
     def distribution(self, text: str, member: str | None = None) -> tuple[Array, float]:
@@ -182,7 +187,7 @@ class NextWords:
         """
         context = self.numbers(text)
         if member == "words":
-            result = np.zeros(len(self._numbers), dtype=np.float32)
+            result = np.zeros(self._count, dtype=np.float32)
             self._add_network(context, 1.0, result)
             return result, 0.0
         ngrams = context[-self._ngrams.order + 1 :]

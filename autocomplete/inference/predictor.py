@@ -44,7 +44,7 @@ __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
 Members = Literal["mixture", "network", "lexicon", "ngrams", "words"]
 
 _WORD_MEMBERS: tuple[Members, ...] = ("lexicon", "ngrams", "words")
-_TREES = 5  # words whose search trees are kept: Backspace often goes back, and a ghost may run on over some
+_TREES = 4  # words whose search trees are kept: Backspace often goes back, and a ghost may run on over some
 _CANDIDATES = 12  # words that are tried in a gap
 _LONGEST_WORD = 100  # letters; what is longer is no word but a key or a picture in letters that was pasted
 _TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
@@ -101,7 +101,7 @@ class Predictor:
             self._ends = (np.flatnonzero(~inside), np.flatnonzero(~begin))  # by whether no letter has been typed
             self._line = TextLine(self._network, self._vocabulary, self._normalization)
             if context is not None and self._lexicon is not None:
-                self._next_words = NextWords(self._lexicon.words, *context, self._normalization)
+                self._next_words = NextWords(self._lexicon.words, *context, self._vocabulary, self._normalization)
         self._members = self._check(members)
         self._trees: dict[str, SearchTree] = {}  # by the line before the word, the one used last being last
         self._tree("")

@@ -29,7 +29,7 @@ __all__ = ["Budget", "FoundWord", "HiddenWords", "Search", "SearchTree", "hidden
 
 ROOT = 0
 _FIRST = 16  # alternatives of a prefix that are looked at to begin with; hardly ever are there more to look at
-_ROOM = 512  # rows set aside; more than the searches of one word mostly fill
+_ROOM = 192  # rows set aside; more than the searches of one word mostly fill
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ crashes nor passes for another.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
@@ -95,6 +96,11 @@ class Vocabulary:
         # Mostly that is the order of the characters, by which Python sorts much faster.
         plain = list(self.characters) == sorted(self.characters) and self._ids.keys() >= set().union(*words)
         return sorted(range(len(words)), key=words.__getitem__ if plain else lambda i: self.encode(words[i]))
+
+    def find(self, words: Sequence[str], word: str) -> int | None:
+        """Return the place of a word among words in the order of their ids; nothing where it is not one of them."""
+        place = bisect_left(words, self.encode(word), key=self.encode)
+        return place if place < len(words) and words[place] == word else None
 
     def word_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which symbols begin a word of running text, and which go on with one: (size,) each."""
