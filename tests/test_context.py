@@ -370,7 +370,13 @@ def test_context_of_another_lexicon_is_refused() -> None:
 def test_context_that_lacks_a_part_is_refused(name: str) -> None:
     tensors, metadata = CONTEXT
     with pytest.raises(CheckpointError):
-        NextWords(KEYS, {other: array for other, array in tensors.items() if other != name}, metadata, VOCABULARY, NORMALIZATION)
+        NextWords(
+            KEYS,
+            {other: array for other, array in tensors.items() if other != name},
+            metadata,
+            VOCABULARY,
+            NORMALIZATION,
+        )
 
 
 # The lexicon under other probabilities.
