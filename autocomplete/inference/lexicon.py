@@ -44,12 +44,12 @@ class Lexicon:
         self._edges = edges.astype(np.int32 if edges[-1] + 2 * self._size < 2**31 else np.int64)
         self._children = np.where(trie.children < 0, self._nowhere, trie.children)
         self._targets = trie.targets
-        nodes = np.arange(self._nowhere + 2, dtype=np.int32)
-        self._first_edges = np.searchsorted(trie.sources, nodes).astype(np.int32)  # of each node
+        counted = np.bincount(trie.sources, minlength=self._nowhere + 1)
+        self._first_edges = np.append(0, np.cumsum(counted)).astype(np.int32)  # of each node
         # Sorted words that share a prefix stand together: those that take an edge are those from one place up to another.
-        edges = np.arange(len(trie.sources), dtype=np.int32)
-        self._edge_firsts = trie.character_words[np.searchsorted(trie.character_edges, edges)]
-        self._edge_stops = trie.character_words[np.searchsorted(trie.character_edges, edges, side="right") - 1] + 1
+        places = np.flatnonzero(np.diff(trie.character_edges, prepend=-1, append=-1))  # where those of each edge begin
+        self._edge_firsts = trie.character_words[places[:-1]]
+        self._edge_stops = trie.character_words[places[1:] - 1] + 1
         self.counts = np.asarray(counts, dtype=np.float32)[order]
         self._weigh(self.counts, 1.0)
 

@@ -83,9 +83,11 @@ class Predictor:
         self._vocabulary = checkpoint.vocabulary
         surfaces = list(lexicon)
         keys = self._normalization.keys(surfaces)
-        counts = dict.fromkeys(keys, 0.0)
-        for key, count in zip(keys, lexicon.values(), strict=True):
-            counts[key] += count
+        counts = dict(zip(keys, lexicon.values(), strict=True))
+        if len(counts) < len(keys):
+            counts = dict.fromkeys(keys, 0.0)
+            for key, count in zip(keys, lexicon.values(), strict=True):
+                counts[key] += count
         # Where several surfaces have one key, the first of them is shown.
         self._surfaces = {key: s for s, key in zip(reversed(surfaces), reversed(keys), strict=True) if s != key}
         self._alphabet = frozenset(character for character in self._vocabulary.characters if not character.isspace())

@@ -8,7 +8,6 @@ from that of the word before it. Training walks the tree level by level; the lex
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Self
 
 import numpy as np
@@ -56,17 +55,15 @@ class Trie:
         :param starts: (words + 1,) where in `ids` each word begins; the words distinct, not empty, sorted by their ids.
         :param weights: (words,)
         """
-        lengths = np.diff(starts)
-        words = np.arange(len(lengths), dtype=np.int32)  # those that have not ended, and
-        nodes = np.zeros_like(words)  # the prefix at which each of them stands
+        ids = np.insert(ids, starts[1:], BOUNDARY)
+        words = np.arange(len(starts) - 1, dtype=np.int32)  # those that have not ended,
+        positions = (starts[:-1] + words).astype(np.int32)  # where in `ids` each of them stands, and
+        nodes = np.zeros_like(words)  # at which prefix
         levels, edge_count, node_count = [1], 0, 1
         sources, targets, children, masses, character_words, character_edges = [], [], [], [], [], []
-        for length in count():
-            ended = lengths[words] == length
-            positions = starts[words] + length
-            positions[ended] = 0
+        while True:
             symbols = ids[positions]
-            symbols[ended] = BOUNDARY
+            goes_on = symbols != BOUNDARY
             new = np.ones(len(words), dtype=bool)
             new[1:] = (nodes[1:] != nodes[:-1]) | (symbols[1:] != symbols[:-1])
             edges = np.cumsum(new, dtype=np.int32) - 1  # of each word, counted from the first of this level
@@ -79,10 +76,11 @@ class Trie:
             masses.append(np.add.reduceat(weights[words], first))
             character_words.append(words)
             character_edges.append(edges + edge_count)
-            if ended.all():
+            if not goes_on.any():
                 break
-            nodes = leads_to[edges[~ended]]
-            words = words[~ended]
+            nodes = leads_to[edges[goes_on]]
+            words = words[goes_on]
+            positions = positions[goes_on] + 1
             levels.append(int(leads_on.sum()))
             edge_count += len(first)
             node_count += levels[-1]
