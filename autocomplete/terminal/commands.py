@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from autocomplete.errors import SettingsError
 from autocomplete.terminal.settings import ACTIONS, PromptSettings
 
-__all__ = ["COMMANDS", "Completion", "complete_command", "help_text", "is_command", "parse_command"]
+__all__ = [
+    "COMMANDS",
+    "Completion",
+    "complete_command",
+    "help_text",
+    "is_command",
+    "parse_command",
+    "parse_count",
+    "parse_threshold",
+]
 
 # name: (what it takes, what it does)
 COMMANDS = {
@@ -52,6 +61,24 @@ def parse_command(line: str) -> tuple[str, str]:
     if argument and not wanted:
         raise SettingsError(f":{name} takes nothing; leave out {argument}")
     return name, argument
+
+
+def parse_count(text: str) -> int:
+    """Return how many words to offer; raise SettingsError for what is no number from 1 to 100."""
+    if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= 100:
+        raise SettingsError(f"the count is {text}; it must be from 1 to 100")
+    return int(text)
+
+
+def parse_threshold(text: str) -> float:
+    """Return the least probability of ghost text; raise SettingsError for what is no number from 0 to 1."""
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = -1.0
+    if not 0 <= threshold <= 1:
+        raise SettingsError(f"the threshold is {text}; it must be from 0 to 1")
+    return threshold
 
 
 _EXAMPLES = {"checkpoint": "english", "count": "3", "threshold": "0.5", "save": "lines.txt"}

@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,15 @@ from autocomplete.errors import AutocompleteError, SettingsError
 from autocomplete.inference.prediction import Suggestion
 from autocomplete.inference.predictor import Predictor
 from autocomplete.terminal.bindings import prompt_bindings
-from autocomplete.terminal.commands import Completion, complete_command, help_text, is_command, parse_command
+from autocomplete.terminal.commands import (
+    Completion,
+    complete_command,
+    help_text,
+    is_command,
+    parse_command,
+    parse_count,
+    parse_threshold,
+)
 from autocomplete.terminal.engine import Engine, Request
 from autocomplete.terminal.layout import (
     HEIGHTS,
@@ -54,6 +62,7 @@ from autocomplete.terminal.layout import (
     render_strip,
 )
 from autocomplete.terminal.offers import Answer, Offers, Place
+from autocomplete.terminal.savings import KeysSaved
 from autocomplete.terminal.settings import STYLES, PromptSettings
 
 __all__ = ["run_prompt"]
@@ -126,34 +135,6 @@ class _Line(Buffer):
         return position if position <= len(self.text) else self.cursor_position
 
 
-@dataclass
-class _Keys:
-    """
-    How many characters the lines of a session have, and how many of them took no key of their own.
-
-    :param accepted: of the line that is being typed: what it was before each acceptance, and how many keys that spared.
-    """
-
-    characters: int = 0
-    spared: int = 0
-    accepted: list[tuple[str, int]] = field(default_factory=list)
-
-    def changed(self, line: str) -> None:
-        """Drop what was accepted since the line was as it is again: that was undone."""
-        undone = [i for i, (before, _) in enumerate(self.accepted) if before == line or not line]
-        del self.accepted[undone[0] if undone else len(self.accepted) :]
-
-    def end(self, line: str) -> None:
-        """Count a line."""
-        self.characters += len(line)
-        self.spared += sum(spared for _, spared in self.accepted)
-
-    def saved(self, line: str) -> float:
-        """Return the share of the keys that were spared, the line that is being typed included."""
-        spared = self.spared + sum(spared for _, spared in self.accepted)
-        return max(0.0, min(1.0, spared / max(1, self.characters + len(line))))
-
-
 class _Prompt:
     """A line, its engine, and what is offered."""
 
@@ -183,7 +164,7 @@ class _Prompt:
         self._message = ""
         self._printed = ""  # below the line that was just entered
         self._lines: list[str] = []
-        self._keys = _Keys()
+        self._keys = KeysSaved()
         self._checkpoints = [folder.name for folder in list_checkpoints()]
         self._engine = Engine(partial(self._load, settings.checkpoint), self._receive, self._offers.keep, self._fail)
         self._buffer = _Line(
@@ -473,24 +454,6 @@ class _Prompt:
         return {InputMode.INSERT: "vi", InputMode.REPLACE: "vi replace"}.get(
             self._application.vi_state.input_mode, "vi normal"
         )
-
-
-def parse_count(text: str) -> int:
-    """Return how many words to offer; raise SettingsError for what is no number from 1 to 100."""
-    if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= 100:
-        raise SettingsError(f"the count is {text}; it must be from 1 to 100")
-    return int(text)
-
-
-def parse_threshold(text: str) -> float:
-    """Return the least probability of ghost text; raise SettingsError for what is no number from 0 to 1."""
-    try:
-        threshold = float(text)
-    except ValueError:
-        threshold = -1.0
-    if not 0 <= threshold <= 1:
-        raise SettingsError(f"the threshold is {text}; it must be from 0 to 1")
-    return threshold
 
 
 @contextmanager
