@@ -282,8 +282,10 @@ def test_an_edit_or_a_move_ends_the_taking() -> None:
         assert take(made, Place("brown"), 1) == Place("brownie")
 
 
-def test_a_word_that_is_complete_already_is_not_taken() -> None:
+def test_a_word_that_is_complete_already_is_the_first_to_be_taken() -> None:
+    """It is candidate 1 on the screen: what was meant is not replaced by the second."""
     made = offers(answer("brown", "", "ie", "s"))
+    assert take(made, Place("brown"), 1) == Place("brown")
     assert take(made, Place("brown"), 1) == Place("brownie")
     assert take(made, Place("brownie"), 1) == Place("browns")
 

@@ -82,9 +82,10 @@ def prompt_bindings(typist: Typist, settings: PromptSettings) -> KeyBindings:
     on("accept", is_at_end, lambda event: typist.accept(typist.ghost()))
     on("accept-word", is_at_end, lambda event: typist.accept(_first_word(typist.ghost())))
     on("accept-letter", is_offered, lambda event: typist.accept(_first_letter(typist.ghost())))
-    bindings.add("right", filter=is_at_end & Condition(typist.is_demo))(
-        lambda event: typist.accept(_first_letter(typist.ghost()))
-    )
+    if "accept" not in settings.keys:  # a user who chose keys for it gets what they chose
+        bindings.add("right", filter=is_at_end & Condition(typist.is_demo))(
+            lambda event: typist.accept(_first_letter(typist.ghost()))
+        )
     # Taking one candidate after another is one step to undo.
     on("candidate-next", is_typing, lambda event: typist.take(1), lambda event: not typist.is_taking())
     on("candidate-previous", is_typing, lambda event: typist.take(-1), lambda event: not typist.is_taking())

@@ -217,7 +217,7 @@ class Offers:
         """
         taken = self.taken(place)
         if taken is None:
-            words = self._visible(place) if offered is None else [word for word in offered if word.insert]
+            words = self.candidates(place) if offered is None else offered
             current = len(words)
         else:
             words, current = taken

@@ -316,7 +316,7 @@ class _Prompt:
     def _ask(self) -> None:
         """Ask for what may be inserted at the cursor of the frame that was just drawn."""
         place = self._place()
-        if place == self._asked or self._application.is_done or is_command(self._buffer.text):
+        if place == self._asked or self._application.is_done or is_command(place.line):
             return
         self._asked = place
         is_drawn, known = self._offers.is_fresh(place), None
@@ -354,13 +354,17 @@ class _Prompt:
 
     def ghost(self) -> str:
         """Return the ghost text at the cursor."""
-        application = self._application
-        if application.editing_mode is EditingMode.VI and application.vi_state.input_mode is not InputMode.INSERT:
+        if not self._is_inserting():
             return ""
         if is_command(self._buffer.text):
             completions = self._completions()
             return completions[0].insert if len(completions) == 1 else ""
         return self._offers.ghost(self._place())
+
+    def _is_inserting(self) -> bool:
+        """Return whether letters are typed, and not commands of vi."""
+        application = self._application
+        return application.editing_mode is EditingMode.EMACS or application.vi_state.input_mode is InputMode.INSERT
 
     def _completions(self) -> list[Completion]:
         """Return how the command on the line may go on."""

@@ -75,6 +75,9 @@ STYLES = {
 }
 
 
+_TYPING = ("space", "enter", "c-m", "c-j", "c-c", "backspace", "c-h")  # keys that keep their meaning, as all letters do
+
+
 @dataclass(frozen=True)
 class PromptSettings:
     """
@@ -134,7 +137,8 @@ def _count(value: Any) -> bool:
 
 def _keys(value: Any) -> bool:
     try:
-        return isinstance(value, list) and all(key_sequence(key) for key in value)
+        sequences = [key_sequence(key) for key in value] if isinstance(value, list) else [("a",)]
+        return not any(len(keys) == 1 and (len(keys[0]) == 1 or keys[0] in _TYPING) for keys in sequences)
     except (ValueError, AttributeError):
         return False
 
@@ -157,7 +161,10 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "history": (lambda value: isinstance(value, bool), "true or false"),
     "ahead": (lambda value: isinstance(value, bool), "true or false"),
     "explicit": (lambda value: isinstance(value, bool), "true or false"),
-    **{f"keys.{name}": (_keys, 'a list of keys, such as ["Right", "Ctrl-F", "Alt-1"]') for name in ACTIONS},
+    **{
+        f"keys.{name}": (_keys, 'a list of keys that type nothing, such as ["Right", "Ctrl-F", "Alt-1"]')
+        for name in ACTIONS
+    },
     **{f"colors.{name}": (_style, 'a style, such as "bold ansigreen" or "italic #888888"') for name in STYLES},
 }
 
@@ -192,7 +199,9 @@ def read_settings(path: Path | None = None) -> PromptSettings:
         if name not in _CHECKS:
             section = name.partition(".")[0] + "." if "." in name else ""
             known = ", ".join(key for key in _CHECKS if key.startswith(section) and ("." in key) == bool(section))
-            raise SettingsError(f"{where}: unknown setting {name}; there are: {known or 'keys and colors'}")
+            raise SettingsError(
+                f"{where}: unknown setting {name}; there are: {known}{'' if section else ', [keys], [colors]'}"
+            )
         check, wanted = _CHECKS[name]
         if not check(value):
             raise SettingsError(f"{where}: {name} must be {wanted}")
