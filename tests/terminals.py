@@ -274,6 +274,17 @@ class Screen(pyte.Screen):
         self.cursor.x = min(self.cursor.x, self.columns - 1)
 
 
+def show(process: pexpect.spawn, stream: pyte.Stream) -> bool:
+    """Show what a program has written lately on a screen; return whether more can come."""
+    try:
+        stream.feed(process.read_nonblocking(65536, timeout=0.1))
+    except pexpect.TIMEOUT:
+        pass
+    except pexpect.EOF:
+        return False
+    return True
+
+
 class ProcessTerminal(Watched):
     """
     A Python program in a process and a pseudo-terminal of its own; answers when asked where the cursor is, as terminals do.
@@ -326,11 +337,7 @@ class ProcessTerminal(Watched):
         end = time.monotonic() + PATIENCE
         frame = Frame.of(self.screen)
         while time.monotonic() < end:
-            try:
-                self.stream.feed(self.process.read_nonblocking(65536, timeout=0.1))
-            except pexpect.TIMEOUT:
-                pass
-            except pexpect.EOF:
+            if not show(self.process, self.stream):
                 end = 0.0
             if condition(frame := Frame.of(self.screen)):
                 return frame

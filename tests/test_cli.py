@@ -6,7 +6,6 @@ import json
 import os
 import re
 import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,18 +13,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from command_line import ENVIRONMENT, autocomplete, interrupted_training
 from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--hidden", "16", "--embedding", "8", "--steps", "60"]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
-
-
-def autocomplete(*arguments: str, folder: Path, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "autocomplete", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False, **options
-    )
 
 
 def fails(completed: subprocess.CompletedProcess[str], *parts: str) -> None:
@@ -374,16 +366,8 @@ def test_an_unknown_checkpoint_is_told_with_those_that_there_are(trained):
 def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
     (tmp_path / "words.txt").write_text("name\nmane\namen\nmean\n")
     settings = ["--hidden", "16", "--minutes", "10", "--patience", "1000000", "--log", "my log"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "autocomplete", "train", "words.txt", *settings],
-        cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        for line in process.stderr:
-            if "parameters" in line:  # the training begins
-                break
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    status, errors = interrupted_training("words.txt", *settings, folder=tmp_path)
+    assert status == 130
     assert "go on with: autocomplete train words.txt --log 'my log' --name words --resume" in errors
     assert (tmp_path / "checkpoints/words/resume.safetensors").exists()
     fails(autocomplete("train", "words.txt", folder=tmp_path), "--resume")
@@ -392,16 +376,8 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
     (tmp_path / "other.txt").write_text("other\n")
     fails(autocomplete("train", "other.txt", "--name", "words", "--resume", folder=tmp_path), "another corpus")
     # The rest of ten minutes is not waited for: it goes on, and is interrupted again.
-    with subprocess.Popen(
-        [sys.executable, "-m", "autocomplete", "train", "words.txt", "--log", "my log", "--resume"],
-        cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        for line in process.stderr:
-            if "going on from step" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode == 130
+    again = ["words.txt", "--log", "my log", "--resume"]
+    assert interrupted_training(*again, folder=tmp_path, after="going on from step")[0] == 130
     log = [json.loads(line) for line in (tmp_path / "my log").read_text().splitlines()]
     kinds = [line.get("reason", "start") for line in log if line["event"] != "validation"]
     assert kinds == ["start", "interrupted"] * 2

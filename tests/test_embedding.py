@@ -21,6 +21,7 @@ from conftest import random_checkpoint
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
+from terminals import show
 
 from autocomplete import Predictor
 from autocomplete.checkpoint import write_checkpoint
@@ -138,11 +139,7 @@ class ProgramTerminal:
         while not condition():
             if time.monotonic() > end:
                 pytest.fail("never seen; the last screen:\n" + "\n".join(self.rows))
-            try:
-                self.stream.feed(self.process.read_nonblocking(65536, timeout=0.1))
-            except pexpect.TIMEOUT:
-                pass
-            except pexpect.EOF:
+            if not show(self.process, self.stream):
                 end = 0.0
 
     def wait_for(self, typed: str, ghost: str = "", *, line: int = 0) -> None:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import autocomplete, interrupted_training
 from safetensors.numpy import load_file
 
 from autocomplete.checkpoint import (
@@ -550,15 +547,6 @@ def test_context_is_replaced_in_one_step(tmp_path: Path) -> None:
 
 # The commands.
 
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
-
-
-def autocomplete(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "autocomplete", *arguments]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False
-    )
-
 
 def test_text_is_trained_on_and_asked_from_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(sentences(150, seed=1))
@@ -612,15 +600,6 @@ def test_interrupted_run_says_with_which_texts_to_go_on(tmp_path: Path) -> None:
     for name in ("text", "v", "more"):
         (tmp_path / f"{name}.txt").write_text(sentences(40, seed=1))
     texts = ["text.txt", "--validation", "v.txt", "--background", "more.txt"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "autocomplete", "train", *texts, "--hidden", "16", "--minutes", "10"],
-        cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "parameters" in line:  # the training begins
-                break
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    status, errors = interrupted_training(*texts, "--hidden", "16", "--minutes", "10", folder=tmp_path)
+    assert status == 130
     assert f"go on with: autocomplete train {' '.join(texts)} --name text --resume" in errors

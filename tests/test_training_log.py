@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from command_line import autocomplete
 from rich.console import Console
 from tensorboardX.proto.event_pb2 import Event as Record
 from tensorboardX.record_writer import masked_crc32c
@@ -28,7 +26,6 @@ from autocomplete.training.trainer import Event, Finished, Progress, Started, Va
 
 SMALL = TrainingSettings(hidden=16, embedding=8, draws=64, steps=30, warmup=5, precision="fp32", patience=99)
 LIST = "name\t50\ntriangle\t30\nmy\t20\ntrial\t9\nMonday\t7\ntried\t3\nnames\t2\nmany\t1\nangle\t1\nlane[/]\t1\n"
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -47,13 +44,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def autocomplete(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "autocomplete", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False,
-    )  # fmt: skip
 
 
 # JSON lines.

@@ -129,7 +129,7 @@ class Predictor:
         """Return the most probable next characters after a text, best first."""
         before, typed = self._split(text)
         tree = self._tree(before)
-        return self._next(tree, self._node(tree, typed), before + typed, count)
+        return self._next(tree, self._node(tree, typed), before, typed, count)
 
     def suggest(self, text: str, count: int = 5) -> list[Suggestion]:
         """Return the most probable words that the end of a text can become, best first."""
@@ -162,7 +162,7 @@ class Predictor:
         tree = self._tree(before)
         node = self._node(tree, typed)
         typed_characters = self._typed(tree, typed)
-        next_characters = tuple(self._next(tree, node, text, characters))
+        next_characters = tuple(self._next(tree, node, before, typed, characters))
         words: list[Suggestion] = []
 
         def prediction(exact: bool) -> Prediction:
@@ -353,9 +353,8 @@ class Predictor:
                 state = model.step(state, [symbol])
         return float(np.exp(log_probability))
 
-    def _next(self, tree: SearchTree, node: int, text: str, count: int) -> list[NextCharacter]:
-        typed = self._split(text)[1]
-        expected = self._characters(tree, node, text)
+    def _next(self, tree: SearchTree, node: int, before: str, typed: str, count: int) -> list[NextCharacter]:
+        expected = self._characters(tree, node, before + typed)
         expected[UNKNOWN] = 0.0
         best = np.argsort(-expected, kind="stable")[:count]
         return [

@@ -73,9 +73,8 @@ class Engine:
         self._to_load: tuple[Load, Callable[[AutocompleteError | None], None]] | None = (load, lambda _: None)
         self._answer: Answer | None = None
         self._stopped = False
-        self._poll: asyncio.TimerHandle | None = (
-            None  # looks for parts of an answer; to wake the loop for each would cost keys
-        )
+        # Looks for parts of an answer; to wake the loop for each of them would cost keys.
+        self._poll: asyncio.TimerHandle | None = None
         # A daemon, so that a model that hangs cannot keep the program from ending.
         self._thread = threading.Thread(target=self._work, name="autocomplete-engine", daemon=True)
 

@@ -92,9 +92,8 @@ class Offers:
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self.newest: Answer | None = None
-        self._source: Answer | None = (
-            None  # of the ghost: the newest answer that knows its best word and what follows it
-        )
+        # Of the ghost: the newest answer that knows its best word and what follows it.
+        self._source: Answer | None = None
         self._kept: OrderedDict[Place, Answer] = OrderedDict()
         self._silent: str | None = None  # the line that nothing is offered for
         self._shown: tuple[Place, str] | None = None  # the place where another ghost was asked for, and that ghost
@@ -156,8 +155,7 @@ class Offers:
             return ""
         start, insert = self._shown
         typed = place.before[len(start.before) :]
-        holds = place.after == start.after and place.before == start.before + typed and insert.startswith(typed)
-        return insert[len(typed) :] if holds else ""
+        return insert[len(typed) :] if start.leads_to(place) and insert.startswith(typed) else ""
 
     def _ghost(self, source: Answer | None, place: Place) -> str:
         if source is None:
@@ -170,9 +168,6 @@ class Offers:
             return []
         source = self.newest if self.newest.prediction.words or self.newest.complete else self._source
         return [] if source is None else held(source.prediction, place)
-
-    def _visible(self, place: Place) -> list[Suggestion]:
-        return [word for word in self.candidates(place) if word.insert]
 
     def silence(self, place: Place) -> None:
         """Offer nothing until the line changes."""
@@ -195,7 +190,7 @@ class Offers:
     def turn(self, place: Place, by: int) -> None:
         """Show the next candidate, or the one before, as ghost."""
         self._silent = None
-        inserts = [word.insert for word in self._visible(place)]
+        inserts = [word.insert for word in self.candidates(place) if word.insert]
         if not inserts:
             return
         shown = self.ghost(place)

@@ -93,6 +93,7 @@ def run_prompt(
     :param history: of earlier lines; by default none, and these are forgotten.
     :raises AutocompleteError: what `load` raised, after the terminal is restored.
     """
+    load = partial(_load_for_good, load)
     turn = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)
     try:
@@ -104,6 +105,16 @@ def run_prompt(
         return _INTERRUPTED
     finally:
         sys.setswitchinterval(turn)
+
+
+def _load_for_good(load: Load, checkpoint: str) -> Predictor:
+    """Load a predictor whose many objects stay: to look through them for garbage takes longer than a key may."""
+    gc.disable()
+    try:
+        return load(checkpoint)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _run_dumb(predictor: Predictor, settings: PromptSettings) -> None:
@@ -146,16 +157,7 @@ class _Prompt:
         input: Input | None,  # noqa: A002
         output: Output | None,
     ) -> None:
-        def load_for_good(checkpoint: str) -> Predictor:
-            # Its many objects stay; to look through them for garbage takes longer than a key may.
-            gc.disable()
-            try:
-                return load(checkpoint)
-            finally:
-                gc.freeze()
-                gc.enable()
-
-        self._load = load_for_good
+        self._load = load
         self._settings = settings
         self._offers = Offers(settings.threshold)
         self._asked: Place | None = None  # of the last request
