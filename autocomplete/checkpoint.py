@@ -7,16 +7,15 @@ The one contract between training and inference: a folder that both can read.
       context.safetensors    of text only: word n-grams, the network of words if there is one, and the weights of all
       resume.safetensors     only while a training may go on: the trainer's own state, written and read by `training`
 
-Safetensors hold numbers and nothing else, so loading a stranger's checkpoint runs no code. A new checkpoint is
-written to a folder beside its place and renamed; one that exists is changed one whole file at a time. A reader
-never sees half of one.
+A training that has not validated its network yet may have saved the last of these alone. Safetensors hold numbers and
+nothing else, so loading a stranger's checkpoint runs no code. A new checkpoint is written to a folder beside its place
+and renamed; one that exists is changed one whole file at a time (`files`). A reader never sees half of one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from autocomplete.errors import AutocompleteError, CheckpointError, SettingsError
+from autocomplete.files import cannot_write, clear_leftovers, is_temporary, replace_file, replace_folder
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
@@ -42,15 +42,16 @@ __all__ = [
     "Checkpoint",
     "Configuration",
     "check_place",
+    "context_bytes",
     "find_checkpoint",
     "list_checkpoints",
     "read_checkpoint",
     "read_context",
     "read_lexicon",
-    "replace_file",
     "update_checkpoint",
     "write_checkpoint",
     "write_context",
+    "write_resume",
 ]
 
 FORMAT_VERSION = 1
@@ -197,11 +198,12 @@ class Checkpoint:
 
 def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
     """
-    Check that a checkpoint can be written before hours are spent on it.
+    Check that a checkpoint can be written before hours are spent on it, and clear away what killed runs left of theirs.
 
     :param size: bytes needed.
     :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written or is full.
     """
+    clear_leftovers(folder)
     _check_name(folder, overwrite=overwrite)
     if folder.parent.exists() and not folder.parent.is_dir():
         raise CheckpointError(f"{folder}: cannot be written ({folder.parent} is a file, not a folder); move it away")
@@ -211,7 +213,7 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
             pass
         free = shutil.disk_usage(folder.parent).free
     except OSError as error:
-        raise _cannot_write(folder, error) from None
+        raise cannot_write(folder, error) from None
     if free < size:
         raise CheckpointError(
             f"{folder}: needs {size:,} bytes, {free:,} are free; free some space or choose another place"
@@ -221,46 +223,52 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
 def _check_name(folder: Path, *, overwrite: bool) -> None:
     """Refuse to replace what is no checkpoint, and a checkpoint unless that is asked for."""
     try:
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        names = {path.name for path in folder.iterdir() if not is_temporary(path.name)} if folder.is_dir() else set()
         exists = folder.exists()
     except OSError as error:  # a name that is too long
-        raise _cannot_write(folder, error) from None
-    if exists and (MODEL not in names or names - {MODEL, LEXICON, CONTEXT, RESUME}):
+        raise cannot_write(folder, error) from None
+    if exists and (not names & {MODEL, RESUME} or names - {MODEL, LEXICON, CONTEXT, RESUME}):
         raise CheckpointError(f"{folder}: exists and is not, or not only, a checkpoint; choose another --name")
     if exists and not overwrite:
+        kind = "a checkpoint" if MODEL in names else "an unfinished training"
         go_on = "add --resume to go on with it, or " if RESUME in names else ""
         raise CheckpointError(
-            f"{folder}: a checkpoint of this name exists; {go_on}choose another --name, or add --force to replace it"
+            f"{folder}: {kind} of this name exists; {go_on}choose another --name, or add --force to replace it"
         )
 
 
 def write_checkpoint(
-    folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str, float], *, overwrite: bool = False
+    folder: Path,
+    checkpoint: Checkpoint,
+    lexicon: Mapping[str, float],
+    *,
+    overwrite: bool = False,
+    others: Mapping[str, bytes] | None = None,
 ) -> None:
     """
     Write a new checkpoint, whole or not at all.
 
     :param lexicon: surfaces with their counts, the most frequent first.
+    :param others: further files of the checkpoint: `CONTEXT`, `RESUME`.
     :raises CheckpointError: where it exists and `overwrite` is false, or cannot be written; what was there stays.
     """
     _check_name(folder, overwrite=overwrite)
-    fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
-    former = folder.with_name(f".{folder.name}.former-{os.getpid()}")
-    try:
-        fresh.mkdir(parents=True)
-        (fresh / MODEL).write_bytes(_model_bytes(checkpoint))
-        lines = (f"{surface}\t{_shortest(count)}\n" for surface, count in lexicon.items())
-        (fresh / LEXICON).write_text("".join(lines), encoding="utf-8")
-        if folder.exists():
-            folder.rename(former)
-        fresh.rename(folder)
-    except OSError as error:
-        if former.exists() and not folder.exists():
-            former.rename(folder)
-        raise _cannot_write(folder, error) from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
+    lines = (f"{surface}\t{_shortest(count)}\n" for surface, count in lexicon.items())
+    replace_folder(folder, {MODEL: _model_bytes(checkpoint), LEXICON: "".join(lines).encode(), **(others or {})})
+
+
+def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> None:
+    """
+    Write, or replace in one step, what a training goes on with, also where it has no checkpoint yet.
+
+    :raises CheckpointError: where something of that name exists and `overwrite` is false, or it cannot be written; what was there
+        stays.
+    """
+    _check_name(folder, overwrite=overwrite)
+    if folder.exists():
+        replace_file(folder / RESUME, content)
+    else:
+        replace_folder(folder, {RESUME: content})
 
 
 def _shortest(count: float) -> str:
@@ -270,7 +278,12 @@ def _shortest(count: float) -> str:
 
 def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write, or replace in one step, what a checkpoint knows of words in context; raise CheckpointError where that fails."""
-    replace_file(folder / CONTEXT, save(dict(tensors), metadata={_METADATA_KEY: json.dumps(metadata)}))
+    replace_file(folder / CONTEXT, context_bytes(tensors, metadata))
+
+
+def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> bytes:
+    """Return what a checkpoint knows of words in context as the content of its file."""
+    return save(dict(tensors), metadata={_METADATA_KEY: json.dumps(metadata)})
 
 
 def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
@@ -294,28 +307,9 @@ def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     replace_file(folder / MODEL, _model_bytes(checkpoint))
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file of a checkpoint in one step; raise CheckpointError where that fails, changing nothing."""
-    fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
-
-
 def _model_bytes(checkpoint: Checkpoint) -> bytes:
     metadata = json.dumps(checkpoint.metadata(), ensure_ascii=False)
     return save(dict(checkpoint.tensors), metadata={_METADATA_KEY: metadata})
-
-
-def _cannot_write(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(
-        f"{path}: cannot be written ({error.strerror or error}); free some space or choose another place"
-    )
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -10,6 +10,7 @@ import argparse
 import gc
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -152,6 +153,12 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="replace a checkpoint of that name, from the first validation on"
     )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted training of that name")
+    parser.add_argument(
+        "--save-every",
+        type=_seconds,
+        metavar="TIME",
+        help="save what --resume goes on with so often: 90, 90s, 5m or 1h (default: 60s)",
+    )
     parser.add_argument(
         "--validation", type=Path, metavar="FILE", help="measure on this text (default: the end of the corpus)"
     )
@@ -299,6 +306,8 @@ def _train(options: argparse.Namespace) -> int:
     corpus = read_corpus(options.corpus)
     texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
 
+    often = {} if options.save_every is None else {"save_every": options.save_every}
+
     from rich.console import Console
 
     from autocomplete.terminal.training_display import TrainingDisplay, summary
@@ -306,8 +315,9 @@ def _train(options: argparse.Namespace) -> int:
 
     finished: Finished | None = None
     with ExitStack() as stack:
-        interrupted = stack.enter_context(_Interruption())
-        watchers: list[TrainingDisplay | TrainingLog | TensorBoardLog] = [TrainingDisplay(Console(stderr=True)), *logs]
+        display = TrainingDisplay(Console(stderr=True))
+        interrupted = stack.enter_context(_Interruption(display.tell_stopping))
+        watchers: list[TrainingDisplay | TrainingLog | TensorBoardLog] = [display, *logs]
         for watcher in watchers:
             stack.enter_context(watcher)
         for event in train(
@@ -316,7 +326,9 @@ def _train(options: argparse.Namespace) -> int:
             settings,
             overwrite=options.force,
             resume=options.resume,
-            **texts,
+            validation=texts["validation"],
+            background=texts["background"],
+            **often,
             should_stop=interrupted,
         ):
             for watcher in watchers:
@@ -327,12 +339,21 @@ def _train(options: argparse.Namespace) -> int:
     Console().print(summary(finished))
     if finished.reason == "interrupted":
         given = {option: getattr(options, option) for option in (*texts, "log", "tensorboard")}
-        beside = [part for option, path in given.items() if path is not None for part in (f"--{option}", str(path))]
+        given["save-every"] = None if options.save_every is None else f"{options.save_every:g}"
+        beside = [part for option, value in given.items() if value is not None for part in (f"--{option}", str(value))]
         go_on = ["autocomplete", "train", *map(str, options.corpus), *beside, "--name", name, "--resume"]
         print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
     return 0
+
+
+def _seconds(text: str) -> float:
+    """Return a time that is given in seconds, or in the unit that it ends with."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give 90, 90s, 5m or 1h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:
@@ -366,10 +387,14 @@ def _text(path: Path | None, option: str, corpus: Corpus) -> tuple[str, ...]:
 
 
 class _Interruption:
-    """Turns the first Ctrl-C into a wish to stop, so that the best can be saved; a second one stops at once."""
+    """
+    Turns the first Ctrl-C into a wish to stop, so that the best can be saved; a second one stops at once.
 
-    def __init__(self) -> None:
-        self._wanted = False
+    :param tell: called with the first.
+    """
+
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._wanted, self._tell = False, tell
 
     def __enter__(self) -> Callable[[], bool]:
         self._former = signal.signal(signal.SIGINT, self._interrupt)
@@ -381,6 +406,7 @@ class _Interruption:
     def _interrupt(self, *signal_and_frame: object) -> None:
         self._wanted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._tell()
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -28,11 +28,11 @@ from autocomplete.checkpoint import (
     list_checkpoints,
     read_checkpoint,
     read_lexicon,
-    replace_file,
     update_checkpoint,
     write_checkpoint,
 )
 from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.files import replace_file
 from autocomplete.inference.predictor import Predictor
 from autocomplete.text.vocabulary import Vocabulary
 

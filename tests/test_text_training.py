@@ -32,10 +32,10 @@ from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.context import train_word_network, word_log_probabilities
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
+from autocomplete.training.word_network import WordNetworkTraining, word_log_probabilities
 
 SMALL = TrainingSettings(
     hidden=32, embedding=12, batch=8, bptt=16, steps=90, warmup=5, precision="fp32", patience=99, learning_rate=0.02
@@ -338,7 +338,10 @@ def test_network_of_words_learns_from_the_background_too() -> None:
         shuffled(np.array(lines * 100, dtype=np.int32)).ravel() for lines in (corpus, background, corpus + background)
     )
     tokens = np.append(tokens, np.array([10, 9] * 30, dtype=np.int32))
-    configuration, tensors = train_word_network(tokens, more, held_out[:300], 10, settings, "fp32")
+    training = WordNetworkTraining(tokens, more, held_out[:300], 10, settings, "fp32")
+    while not training.over:
+        training.step()
+    configuration, tensors = training.network()
     assert tensors["rows"].tolist() == [0, 1, 2, 3, 4, 9, 6, 5, 7, 8]  # by count, of which the background's is a tenth
     ngrams = NGrams(np.full(10, 0.1, dtype=np.float32), [])
     for line in corpus + background:

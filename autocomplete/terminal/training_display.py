@@ -49,6 +49,7 @@ class TrainingDisplay:
         )
         self._task = self._bar.add_task("training", total=1.0, left="")
         self._holds_out, self._patience = True, 0
+        self._stopping = False
         self._step: Step | None = None
         self._validations: deque[Validated] = deque(maxlen=_VALIDATIONS_SHOWN)
         self._live = Live(self, console=console, refresh_per_second=8, transient=True)
@@ -78,6 +79,10 @@ class TrainingDisplay:
             if not self._console.is_terminal:
                 self._console.print(Text(self._line(event)), soft_wrap=True)
             self._validations.append(event)
+
+    def tell_stopping(self) -> None:
+        """Show that the run was asked to stop; may be called in the midst of anything, as by a signal."""
+        self._stopping = True  # for the next time that the terminal is drawn, eight times a second
 
     def _line(self, validated: Validated) -> str:
         words = "held out" if self._holds_out else "measured"
@@ -111,6 +116,8 @@ class TrainingDisplay:
             table.add_row()
         step = "" if self._step is None else f"{self._step.bits_per_character:.3f} bits/char, {_state(self._step)}"
         best = self._best(self._validations[-1]) if self._validations else ""
+        if self._stopping:
+            best = "stopping after this step and saving…  (Ctrl-C again ends it at once)"
         lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in (step, best)]
         return Group(table, self._bar, *lines)
 

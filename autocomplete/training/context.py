@@ -8,10 +8,7 @@ network learns to predict the next word; it runs in a process of its own beside 
 from __future__ import annotations
 
 import math
-import multiprocessing
-import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -20,26 +17,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autocomplete.checkpoint import Configuration
-from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus, running_words
 from autocomplete.text.ngrams import NGrams, Pairs, estimate
 from autocomplete.text.normalize import Normalization, is_word_character, without_marks
-from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
-from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.streams import SampledLoss, Streams, bits, choose_source
+from autocomplete.training.word_network import Network, WordNetworkProcess, word_log_probabilities
 
-__all__ = ["Context", "NumberedWords", "choose_words", "train_word_network"]
+__all__ = ["Context", "NumberedWords", "choose_words"]
 
 _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
 _TUNED = 3_000  # lines that the weights are tuned on, at most
-_BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
-_SAMPLED = 2_048  # words in the softmax of a step of the network of words
 _NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
 
 
@@ -99,78 +91,17 @@ def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
     return NumberedWords(tuple(keys[i] for i in order), np.array([chosen[i][1] for i in order]))
 
 
-def train_word_network(
-    tokens: NDArray[np.int32],
-    background: NDArray[np.int32],
-    held_out: NDArray[np.int32],
-    words: int,
-    settings: TrainingSettings,
-    precision: str,
-    stopped: Callable[[], bool] = lambda: False,
-) -> tuple[Configuration, dict[str, NDArray[Any]]]:
-    """
-    Train a recurrent network to predict the next word.
-
-    :param tokens: (n,) as `NumberedWords.encode` gives them.
-    :param background: (m,) of text to read beside it; may be empty.
-    :param words: how many words are numbered.
-    :returns: its sizes and its tensors; among them `rows`, the numbers of the words that it knows, in its own order.
-    """
-    torch.manual_seed(settings.seed)
-    generator = np.random.default_rng(settings.seed)
-    counts, more = (np.bincount(text, minlength=words + 2)[:words] for text in (tokens, background))
-    counts = counts + _BACKGROUND_COUNT * more
-    rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
-    rows = rows[counts[rows] > 0]
-    own = _own_symbols(rows, words)
-    configuration = Configuration(len(rows) + 2, "lstm", 1, settings.word_hidden, settings.word_embedding, tied=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = CharRNN(configuration, settings.word_dropout).to(device)
-    optimizer = new_optimizer(model, settings.weight_decay)
-    texts = [own[text] for text in (tokens, background) if len(text)]
-    sources = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
-    # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one text
-    # hardly has it, would weigh so much in its step that the network comes apart.
-    shares = np.sum([np.bincount(text, minlength=len(rows) + 2) / len(text) for text in texts], axis=0)
-    sampled_loss = SampledLoss(shares * len(tokens), _SAMPLED, generator)
-    began, steps, progress, measured_at = time.monotonic(), 0, 0.0, 0.0
-    best: tuple[float, dict[str, NDArray[Any]]] = (math.inf, {})
-    while progress < 1.0 and not stopped():
-        loss = sampled_loss(model, choose_source(sources, progress, generator), precision)
-        rate = settings.rate(settings.context_rate, steps, progress)
-        training_step(model, optimizer, loss, rate, settings.clip)
-        steps += 1
-        progress = settings.progress(steps, time.monotonic() - began)
-        if progress - measured_at >= 0.05 or progress >= 1.0:
-            measured_at = progress
-            measured = bits(model, own[held_out], lambda targets: targets > UNKNOWN, time=32)["bits_per_character"]
-            if measured < best[0]:
-                best = measured, _halved(model)
-    return configuration, (best[1] or _halved(model)) | {"rows": rows.astype(np.int32)}
-
-
-def _own_symbols(rows: NDArray[Any], words: int) -> NDArray[np.int32]:
-    """Return (words + 2,) the symbol that a network of words has for each number: its own words, a beginning, or unknown."""
-    own = np.full(words + 2, UNKNOWN, dtype=np.int32)
-    own[rows] = np.arange(len(rows)) + 2
-    own[words] = BOUNDARY
-    return own
-
-
-def _halved(model: CharRNN) -> dict[str, NDArray[Any]]:
-    """Return the weights in fp16."""
-    return {name: value.cpu().numpy().astype(np.float16) for name, value in model.state_dict().items()}
-
-
 class Context:
     """
     The members of the mixture that know words only, and their weights beside the network.
 
-    The network of words is trained in a process of its own, which begins at once and is waited for at the end.
+    The network of words, if there is one, is trained in a process of its own, `word_process`, which begins at once.
 
     :param lines: of training text, as the network reads them.
     :param background: lines that the network of words reads beside it, and the n-grams count with it.
     :param validation: lines of other text, on which the weights are tuned.
+    :param saved: the snapshot from which the network of words goes on, as its process sent it.
+    :param save_every: seconds from one snapshot of it to the next.
     """
 
     def __init__(
@@ -183,17 +114,20 @@ class Context:
         validation: Sequence[str],
         settings: TrainingSettings,
         precision: str,
+        saved: bytes | None = None,
+        save_every: float = math.inf,
     ) -> None:
         self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
         spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:_TUNED])
         self._validation = list(filter(None, spoken))
         tokens = words.encode(lines, corpus.normalization)
-        self._network: tuple[Configuration, dict[str, NDArray[Any]]] | None = None
-        self._process: Process | None = None
+        self._network: Network | None = None
+        self.word_process: WordNetworkProcess | None = None
         more = words.encode(background, corpus.normalization)
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
-            self._process = Process(tokens, more, held_out, len(words.keys), settings, precision)
+            arguments = tokens, more, held_out, len(words.keys), settings, precision
+            self.word_process = WordNetworkProcess(*arguments, saved=saved, save_every=save_every)
         self._ngrams = words.ngrams(np.append(tokens, more), corpus)
         self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
 
@@ -207,10 +141,11 @@ class Context:
             tensors |= {f"network.{name}": array for name, array in self._network[1].items()}
         return tensors, metadata
 
-    def finish(self, model: CharRNN, *, interrupted: bool) -> dict[str, Any]:
-        """Wait for the network of words, then tune the weights beside a finished network; return figures."""
-        if self._process is not None:
-            self._network = self._process.result(stop=interrupted)
+    def finish(self, model: CharRNN) -> dict[str, Any]:
+        """Tune the weights beside a finished network, and that of words, which has ended; return figures."""
+        if self.word_process is not None:
+            self.word_process.check()
+            self._network = self.word_process.network
         by_line = spelled(model, self._vocabulary, [self._normalization.key(line) for line in self._validation])
         columns, buckets = [], []
         contexts = [self._words.encode([line], self._normalization).tolist() for line in self._validation]
@@ -246,46 +181,8 @@ class Context:
 
     def close(self) -> None:
         """End the process that trains, if it has not ended."""
-        if self._process is not None:
-            self._process.close()
-
-
-class Process:
-    """A process that trains a network of words."""
-
-    def __init__(self, *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._stop = context.Event()
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_run, args=(theirs, self._stop, arguments), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def result(self, *, stop: bool) -> tuple[Configuration, dict[str, NDArray[Any]]]:
-        """Wait for the network; raise SettingsError where its process died."""
-        if stop:
-            self._stop.set()
-        try:
-            result: tuple[Configuration, dict[str, NDArray[Any]]] = self._ours.recv()
-        except EOFError:
-            raise SettingsError(
-                "the process that trained the network of words ended early; try a lower --word-hidden"
-            ) from None
-        self._process.join()
-        return result
-
-    def close(self) -> None:
-        """End it, whatever it has reached."""
-        if self._process.is_alive():
-            self._process.terminate()
-        self._process.join()
-
-
-def _run(pipe: Any, stop: Any, arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is asked, and passes it on
-    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    tokens, background, held_out, words, settings, precision = arguments
-    pipe.send(train_word_network(tokens, background, held_out, words, settings, precision, stop.is_set))
+        if self.word_process is not None:
+            self.word_process.close()
 
 
 @torch.no_grad()
@@ -313,32 +210,3 @@ def spelled(model: CharRNN, vocabulary: Vocabulary, keys: Sequence[str]) -> list
         result.append(line)
     model.train()
     return result
-
-
-@torch.no_grad()
-def word_log_probabilities(
-    configuration: Configuration, tensors: dict[str, NDArray[Any]], lines: Sequence[Sequence[int]], ngrams: NGrams
-) -> NDArray[np.float64]:
-    """
-    Return the natural log probability of each word of some lines under a network of words.
-
-    What it gives to all words that it does not know goes to those by their unigrams.
-
-    :param lines: numbers of words, after the number of a beginning.
-    """
-    words = len(ngrams.unigrams)
-    rows = tensors["rows"]
-    own = _own_symbols(rows, words)
-    rest = ngrams.unigrams.astype(np.float64).copy()
-    rest[rows] = 0
-    shares = np.append(np.log(np.maximum(rest / max(rest.sum(), 1e-12), 1e-30)), [-math.inf, -math.inf])
-    model = CharRNN(configuration).eval()
-    model.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k != "rows"})
-    result = []
-    for line in lines:
-        ids = torch.from_numpy(own[np.array(line)]).long()
-        logs = model(ids[None, :-1])[0].log_softmax(dim=-1)
-        logs -= torch.log1p(-logs[:, BOUNDARY].exp())[:, None]  # given that a word follows
-        right = logs.gather(1, ids[1:, None])[:, 0].double().numpy()
-        result.append(np.where(own[np.array(line[1:])] == UNKNOWN, right + shares[np.array(line[1:])], right))
-    return np.concatenate(result)

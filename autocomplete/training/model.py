@@ -133,6 +133,7 @@ class CharRNN(nn.Module):
         open_words = set(range(count))
         symbols = torch.full((count, 1), BOUNDARY, device=self.device)
         state = None
+        self.eval()  # dropout would draw from the random state that the training goes on with
         for _ in range(longest):
             outputs, state = self.recurrent(self.embedding(symbols), state)
             logits = self._decode(outputs[:, -1]).float()
@@ -147,6 +148,7 @@ class CharRNN(nn.Module):
                     words[row].append(symbol)
             if not open_words:
                 break
+        self.train()
         return words
 
 

@@ -1,103 +1,205 @@
 """
-The state of a run that may go on: written beside the checkpoint at each validation, deleted when the run is over.
+A run and the folder that it is kept in.
 
-Weights, the optimizer's moments and torch's random state are tensors; the rest is JSON in the metadata. Never a pickle.
+At any moment the folder is a whole checkpoint, or what a run goes on with, or both; a run that was killed goes on from what it
+saved last, takes the same steps again, and ends with the same network as if it had never stopped. For that, what is saved
+depends on nothing that may have been written after it: the best network so far is part of it. It is written before the
+checkpoint that everyone reads, and with a run's first checkpoint in one step.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from autocomplete.checkpoint import RESUME, replace_file
+from autocomplete.checkpoint import (
+    CONTEXT,
+    MODEL,
+    RESUME,
+    Checkpoint,
+    context_bytes,
+    update_checkpoint,
+    write_checkpoint,
+    write_context,
+    write_resume,
+)
 from autocomplete.errors import CheckpointError
+from autocomplete.files import clear_leftovers
 from autocomplete.text.corpus import Corpus
+from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.snapshot import Snapshot
 
-__all__ = ["RunState", "input_hashes", "load_state", "resumable_settings", "save_state"]
+__all__ = ["Run", "RunState", "input_hashes", "read_run", "saved_words"]
 
 
 @dataclass
 class RunState:
-    """All that changes in a run beside weights and optimizer; what a resumed run needs of it."""
+    """
+    All that changes in a run beside the network, its optimizer and the data.
+
+    :param seconds: of all processes that the run had so far.
+    :param next_validation: the progress at which the network is measured next; infinite when the run is over.
+    :param curve: (step, training bits, held-out bits per character) of each validation.
+    :param best: the weights of the best network so far, in fp16, by name.
+    """
 
     steps: int = 0
     seconds: float = 0.0
     characters: float = 0.0
     training_bits: float = 0.0
     gradient_norm: float = 0.0
+    learning_rate: float = 0.0
     first_bits: float = math.inf
     steps_climbed: int = 0
     best_bits: float = math.inf
     validations_since_best: int = 0
     next_validation: float = 1 / TrainingSettings.validations
     curve: list[tuple[int, float, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def copy(self) -> Self:
+        """Return a state that changes by itself."""
+        return replace(self, curve=list(self.curve))
 
 
-def save_state(
-    folder: Path,
-    model: CharRNN,
-    optimizer: torch.optim.Optimizer,
-    generator: np.random.Generator,
-    state: RunState,
-    settings: TrainingSettings,
-    hashes: dict[str, str],
-    lesson: Lesson,
-) -> None:
-    """Write all that a run needs to go on as if it had never stopped; raise CheckpointError where that fails."""
-    tensors = {f"model.{name}": value.contiguous() for name, value in model.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-    tensors |= {f"lesson.{name}": value for name, value in lesson.tensors().items()}
-    tensors["random"] = torch.get_rng_state()
-    metadata = {
-        "settings": settings.to_json(),
-        "state": asdict(state),
-        "generator": generator.bit_generator.state,
-        "hashes": hashes,
-    }
-    text = {"autocomplete": json.dumps(metadata)}
-    replace_file(folder / RESUME, save(tensors, metadata=text))
-
-
-def load_state(
-    folder: Path,
-    model: CharRNN,
-    optimizer: torch.optim.Optimizer,
-    generator: np.random.Generator,
-    lesson: Lesson,
-) -> RunState:
+@dataclass
+class Run:
     """
-    Put model, optimizer and random generators back where they were, and return the rest.
+    A run, and where it is kept.
 
-    :raises CheckpointError: where the file is damaged or belongs to another network.
+    :param hashes: of what a resumed run has to be given again, as `input_hashes` gives them.
+    :param save_every: seconds from one save to the next, at most; one step may take longer.
+    :param overwrite: whether what is in the folder may be replaced.
     """
-    metadata, tensors = _read_resume(folder)
-    try:
-        model.load_state_dict(_with_prefix(tensors, "model."))
-        optimizer_state = optimizer.state_dict()
-        for index in range(len(list(model.parameters()))):
-            optimizer_state["state"][index] = _with_prefix(tensors, f"optimizer.{index}.")
-        optimizer.load_state_dict(optimizer_state)
-        lesson.load(_with_prefix(tensors, "lesson."), model.device)
-        torch.set_rng_state(tensors["random"])
-        generator.bit_generator.state = metadata["generator"]
-        return RunState(**metadata["state"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _damaged(folder, error) from None
+
+    folder: Path
+    corpus: Corpus
+    settings: TrainingSettings
+    hashes: dict[str, str]
+    lesson: Lesson
+    model: CharRNN
+    optimizer: torch.optim.Optimizer
+    generator: np.random.Generator
+    save_every: float
+    overwrite: bool
+    state: RunState = field(default_factory=RunState)
+    context: Context | None = None
+
+    def __post_init__(self) -> None:
+        self.on_disk = False  # a checkpoint of this run
+        self._saved = False
+        self._began = self._saved_at = time.monotonic()
+
+    def go_on(self, saved: Snapshot) -> None:
+        """
+        Put everything back where it was when it was saved; raise CheckpointError where that belongs to another network.
+
+        :param saved: as `read_run` gives it.
+        """
+        try:
+            self.state = RunState(**saved.facts["state"], best=saved.part("best"))
+            self.lesson.load(saved.part("lesson"), self.model.device)
+            saved.restore(self.model, self.optimizer, self.generator)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise _damaged(self.folder, error) from None
+        self.overwrite = self._saved = True
+        self.on_disk = bool(self.state.best)
+        self._began = time.monotonic() - self.state.seconds
+
+    def seconds(self) -> float:
+        """Return how long the run has taken so far."""
+        return time.monotonic() - self._began
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is over, from 0 to 1."""
+        return self.settings.progress(self.state.steps, self.state.seconds)
+
+    def save_if_due(self) -> None:
+        """Save the run if the last time is long enough ago; raise CheckpointError where that fails."""
+        if self.context is not None and self.context.word_process is not None:
+            self.context.word_process.receive()  # it waits while it is not heard
+        if time.monotonic() - self._saved_at >= self.save_every:
+            self.save()
+
+    def save(self) -> None:
+        """Save all that the run needs to go on as if it had never stopped; raise CheckpointError where that fails."""
+        with self._writing():
+            write_resume(self.folder, self._snapshot().to_bytes(), overwrite=self.overwrite)
+
+    def write_best(self, state: RunState) -> None:
+        """
+        Write the best network, so that it can be used; raise CheckpointError where that fails.
+
+        :param state: that has it: that of the run, or a later one, which is not saved.
+        """
+        checkpoint = self._checkpoint(state, {"steps": state.steps})
+        if self.on_disk:
+            self.save()
+            with self._writing():
+                update_checkpoint(self.folder, checkpoint)
+            return
+        files = {RESUME: self._snapshot().to_bytes()}
+        if self.context is not None:
+            files[CONTEXT] = context_bytes(*self.context.tensors())
+        with self._writing():
+            write_checkpoint(self.folder, checkpoint, self.lesson.lexicon(), overwrite=self.overwrite, others=files)
+        self.on_disk = True
+
+    def finish(self, state: RunState, figures: dict[str, Any], *, resumable: bool) -> None:
+        """Write the best network with its figures; raise CheckpointError where that fails."""
+        with self._writing():
+            if self.context is not None:
+                write_context(self.folder, *self.context.tensors())
+            update_checkpoint(self.folder, self._checkpoint(state, figures))
+        if not resumable:
+            (self.folder / RESUME).unlink(missing_ok=True)
+
+    def _checkpoint(self, state: RunState, figures: dict[str, Any]) -> Checkpoint:
+        return Checkpoint(
+            configuration=self.model.configuration,
+            vocabulary=self.lesson.vocabulary,
+            unit=self.lesson.unit,
+            normalization=self.corpus.normalization,
+            tensors={name: value.numpy() for name, value in state.best.items()},
+            corpus=self.corpus.to_json(),
+            training=self.settings.to_json(),
+            figures=figures,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        self.state.seconds = self.seconds()
+        numbers = {each.name: getattr(self.state, each.name) for each in fields(self.state) if each.name != "best"}
+        facts = {"settings": self.settings.to_json(), "hashes": self.hashes, "state": numbers}
+        parts = {"lesson": self.lesson.tensors(), "best": self.state.best}
+        process = None if self.context is None else self.context.word_process
+        if process is not None and process.snapshot is not None:
+            parts["words"] = {"file": torch.frombuffer(bytearray(process.snapshot), dtype=torch.uint8)}
+        return Snapshot.take(self.model, self.optimizer, self.generator, facts, **parts)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Tell of what fails that the run can go on nevertheless; remember what does not fail."""
+        try:
+            yield
+        except CheckpointError as error:
+            go_on = "; what was saved before is whole, and --resume goes on with it" if self._saved else ""
+            raise CheckpointError(f"{error}{go_on}") from None
+        self.overwrite = self._saved = True
+        self._saved_at = time.monotonic()
 
 
 def input_hashes(corpus: Corpus, validation: Sequence[str], background: Sequence[str]) -> dict[str, str]:
@@ -105,44 +207,42 @@ def input_hashes(corpus: Corpus, validation: Sequence[str], background: Sequence
     return {"corpus": corpus.sha256, "validation": _hash(validation), "background": _hash(background)}
 
 
-def resumable_settings(folder: Path, corpus_name: str, hashes: dict[str, str]) -> TrainingSettings:
+def read_run(folder: Path, corpus_name: str, hashes: dict[str, str]) -> tuple[TrainingSettings, Snapshot]:
     """
-    Return the settings of the interrupted run in a folder.
+    Return the settings of the interrupted run in a folder, and what it goes on with.
 
     :param hashes: of what is given now.
     :raises CheckpointError: where there is none, it is damaged, or it was given something else.
     """
+    clear_leftovers(folder)
     if not (folder / RESUME).is_file():
+        if (folder / MODEL).is_file():
+            raise CheckpointError(
+                f"{folder}: its training has ended; to train it anew, give --force in place of --resume"
+            )
         raise CheckpointError(f"{folder}: no interrupted training here; start one without --resume")
-    metadata, _ = _read_resume(folder)
     try:
+        saved = Snapshot.from_bytes((folder / RESUME).read_bytes())
         for name, other in {
             "corpus": f"began on another corpus than {corpus_name}; give that one",
             "validation": "was measured on another text; give the same --validation, or none",
             "background": "read another background; give the same --background, or none",
         }.items():
-            if metadata["hashes"][name] != hashes[name]:
+            if saved.facts["hashes"][name] != hashes[name]:
                 raise CheckpointError(f"{folder}: its training {other}")
-        return TrainingSettings(**metadata["settings"])
-    except (KeyError, TypeError) as error:
+        return TrainingSettings(**saved.facts["settings"]), saved
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from None
+
+
+def saved_words(saved: Snapshot | None) -> bytes | None:
+    """Return the snapshot of the network of words that is within that of a run, if there is one."""
+    file = None if saved is None else saved.part("words").get("file")
+    return None if file is None else file.numpy().tobytes()
 
 
 def _hash(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _read_resume(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(folder / RESUME, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
-            return json.loads(file.metadata()["autocomplete"]), tensors
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, error) from None
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _damaged(folder: Path, error: Exception) -> CheckpointError:

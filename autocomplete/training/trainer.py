@@ -17,31 +17,24 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from autocomplete.checkpoint import (
-    RESUME,
-    Checkpoint,
-    Configuration,
-    check_place,
-    read_checkpoint,
-    update_checkpoint,
-    write_checkpoint,
-    write_context,
-)
+from autocomplete.checkpoint import Configuration, check_place
 from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
-from autocomplete.training.resume import RunState, input_hashes, load_state, resumable_settings, save_state
+from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_words
 from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.snapshot import Snapshot
 
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
 
 _BETTER = 1e-4  # bits per character; a smaller gain is noise
 _CLIMBED = 1.0  # bits per character above the first step; small networks that came back from there ended two to four times worse
 _CLIMBED_STEPS = 50  # in a row, as many as the loss is averaged over: a few bad steps end no run
-_CONTEXT = 20_000_000  # bytes that the words in context may take, beside weights, optimizer, and a copy
+_CONTEXT = 20_000_000  # bytes that the words in context may take, beside the networks
+_LISTEN = 0.2  # seconds between two looks at whether the network of words has come, and whether the run is to stop
 _SAMPLES = 8  # words shown at each validation
 
 
@@ -132,6 +125,7 @@ def train(
     *,
     overwrite: bool = False,
     resume: bool = False,
+    save_every: float = 60.0,
     validation: tuple[str, ...] = (),
     background: tuple[str, ...] = (),
     should_stop: Callable[[], bool] = lambda: False,
@@ -139,8 +133,13 @@ def train(
     """
     Train a network on the words of a corpus and write it to a folder.
 
+    A run that is bounded by steps ends with the same weights, on the same machine with the same number of threads, however
+    often it was interrupted or killed and resumed: the clock has no say in it. One that is bounded by minutes goes on where
+    it was saved, and the time that it had taken by then counts: what was saved is not lost, but no two such runs are the same.
+
     :param overwrite: replace a checkpoint that is there.
-    :param resume: go on with the interrupted run in that folder, under its own settings.
+    :param resume: go on with the interrupted or killed run in that folder, under its own settings.
+    :param save_every: seconds after which what the run goes on with is saved again; so it is with each network that is the best.
     :param validation: lines of text to measure on, in place of the last part of the corpus.
     :param background: lines of text that the networks read beside those of the corpus, less towards the end of the run; their
         word n-grams are counted too, but their words and characters are not added to the corpus's.
@@ -150,7 +149,9 @@ def train(
         above that of the first step and stays there. The best so far is kept.
     """
     with ExitStack() as cleanup:
-        yield from _run(corpus, folder, settings, overwrite, resume, validation, background, should_stop, cleanup)
+        yield from _run(
+            corpus, folder, settings, overwrite, resume, save_every, validation, background, should_stop, cleanup
+        )
 
 
 def _run(
@@ -159,6 +160,7 @@ def _run(
     settings: TrainingSettings,
     overwrite: bool,
     resume: bool,
+    save_every: float,
     validation: tuple[str, ...],
     background: tuple[str, ...],
     should_stop: Callable[[], bool],
@@ -166,8 +168,9 @@ def _run(
 ) -> Iterator[Event]:
     """Train; what is put into `cleanup` is done at the end, whatever that is."""
     hashes = input_hashes(corpus, validation, background)
+    saved: Snapshot | None = None
     if resume:
-        settings = resumable_settings(folder, corpus.name, hashes)
+        settings, saved = read_run(folder, corpus.name, hashes)
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
         TextLesson(corpus, settings, generator, validation, background)
@@ -175,10 +178,8 @@ def _run(
         else WordsLesson(corpus, settings, generator)
     )
     configuration = settings.configuration(len(lesson.vocabulary))
-    if not resume:
-        check_place(
-            folder, overwrite=overwrite, size=16 * configuration.parameters + _CONTEXT * (lesson.unit == "text")
-        )
+    if saved is None:
+        check_place(folder, overwrite=overwrite, size=_size(configuration, settings, lesson.unit))
 
     torch.manual_seed(settings.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -189,38 +190,41 @@ def _run(
         problem = str(error).splitlines()[0]
         raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
     optimizer = new_optimizer(model, settings.weight_decay)
-    state = load_state(folder, model, optimizer, generator, lesson) if resume else RunState()
-    started = time.monotonic() - state.seconds
-    on_disk = resume
+    run = Run(folder, corpus, settings, hashes, lesson, model, optimizer, generator, save_every, overwrite)
+    if saved is not None:
+        run.go_on(saved)
+    state = run.state
     yield Started(corpus, configuration, settings, lesson.held_out, precision, device.type, state.steps)
     if settings.word_hidden and device.type == "cpu":  # the other half of the processor is for the network of words
         cleanup.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    context = None
     if isinstance(lesson, TextLesson):
-        context = Context(
-            corpus, lesson.words, lesson.vocabulary, lesson.read, background, lesson.validation, settings, precision
+        texts = lesson.read, background, lesson.validation
+        run.context = Context(
+            corpus, lesson.words, lesson.vocabulary, *texts, settings, precision, saved_words(saved), save_every
         )
-        cleanup.callback(context.close)
+        cleanup.callback(run.context.close)
+    saved = None  # it is as large as all that goes on from it
+    word_process = None if run.context is None else run.context.word_process
 
     def diverged(problem: str) -> SettingsError:
-        kept = f"the best so far is in {folder}" if on_disk else "nothing was saved"
+        kept = f"the best so far is in {folder}" if run.on_disk else "nothing was saved"
         highest = settings.learning_rate or lesson.highest_rate
         other = "" if precision == "fp32" else " or --precision fp32"
         return SettingsError(f"{problem}; {kept}. Try a lower --learning-rate than {highest:g}{other}")
 
-    reason: Literal["done", "early", "interrupted"] = "done"
-    progress = settings.progress(state.steps, state.seconds)
-    while progress < 1.0:
-        nats, characters = lesson.loss(model, precision, progress)
-        rate = settings.rate(lesson.highest_rate, state.steps, progress)
-        norm = float(training_step(model, optimizer, nats, rate, settings.clip))
+    def step() -> Progress:
+        """Learn from the next data."""
+        before = run.progress
+        nats, characters = lesson.loss(model, precision, before)
+        state.learning_rate = settings.rate(lesson.highest_rate, state.steps, before)
+        norm = float(training_step(model, optimizer, nats, state.learning_rate, settings.clip))
         loss = float(nats.detach()) / math.log(2)
         state.steps += 1
         for name, value in (("loss", loss), ("norm of the gradient", norm)):
             if not math.isfinite(value):
                 raise diverged(f"the {name} became {value} at step {state.steps}")
-        state.seconds = time.monotonic() - started
+        state.seconds = run.seconds()
         state.characters += characters
         # Averages over about 50 steps, and over all of them while there are fewer.
         share = max(0.02, 1 / state.steps)
@@ -233,44 +237,34 @@ def _run(
         if state.steps_climbed == _CLIMBED_STEPS:
             bits_now = f"{state.training_bits:.1f} bits per character"
             raise diverged(f"the loss climbed from {state.first_bits:.1f} to {bits_now} by step {state.steps}")
-        speed = state.characters / state.seconds
-        progress = settings.progress(state.steps, state.seconds)
-        yield Progress(
+        progress = run.progress
+        return Progress(
             step=state.steps,
             progress=progress,
             bits_per_character=state.training_bits,
             gradient_norm=state.gradient_norm,
-            learning_rate=rate,
-            characters_per_second=speed,
+            learning_rate=state.learning_rate,
+            characters_per_second=state.characters / state.seconds,
             seconds_left=state.seconds * (1 - progress) / progress if state.steps > 10 else None,
         )
-        if should_stop():
-            reason = "interrupted"
-        elif progress < 1.0 and progress < state.next_validation:
-            continue
 
+    def validate(state: RunState) -> Validated:
+        """Measure the network, write down what came of it, and keep the network if it is the best."""
         began = time.monotonic()
         bits, held_out_bits = lesson.bits(model)
         if not math.isfinite(bits):
             raise diverged(f"the validation at step {state.steps} gave {bits} bits per character")
-        best = bits < state.best_bits - _BETTER
-        state.next_validation = progress + settings.validation_share(time.monotonic() - began)
-        state.validations_since_best = 0 if best else state.validations_since_best + 1
+        later = run.progress + settings.validation_share(time.monotonic() - began)
+        state.next_validation = min(1.0, later) if run.progress < 1.0 else math.inf
         state.curve.append((state.steps, state.training_bits, held_out_bits))
+        best = bits < state.best_bits - _BETTER
+        state.validations_since_best = 0 if best else state.validations_since_best + 1
         if best:
             state.best_bits = bits
-            checkpoint = _checkpoint(corpus, lesson, configuration, settings, model, {"steps": state.steps})
-            if on_disk:
-                update_checkpoint(folder, checkpoint)
-            else:
-                write_checkpoint(folder, checkpoint, lesson.lexicon(), overwrite=overwrite)
-                if context is not None:
-                    write_context(folder, *context.tensors())
-                on_disk = True
-        save_state(folder, model, optimizer, generator, state, settings, hashes, lesson)
+            state.best = {name: value.detach().half().cpu() for name, value in model.state_dict().items()}
+            run.write_best(state)
         sampled = model.sample(_SAMPLES, torch.Generator().manual_seed(settings.seed))
-        samples = tuple(corpus.normalization.spell(lesson.vocabulary.decode(word)) for word in sampled)
-        yield Validated(
+        return Validated(
             step=state.steps,
             seconds=state.seconds,
             training_bits=state.training_bits,
@@ -279,35 +273,54 @@ def _run(
             best_bits=state.best_bits,
             validations_since_best=state.validations_since_best,
             gradient_norm=state.gradient_norm,
-            learning_rate=rate,
-            characters_per_second=speed,
-            samples=samples,
+            learning_rate=state.learning_rate,
+            characters_per_second=state.characters / state.seconds,
+            samples=tuple(corpus.normalization.spell(lesson.vocabulary.decode(word)) for word in sampled),
         )
-        if reason == "interrupted":
+
+    interrupted = False
+    while True:
+        if run.progress >= state.next_validation:
+            yield validate(state)
+            if word_process is not None:
+                word_process.check()
+        if interrupted or math.isinf(state.next_validation) or state.validations_since_best >= settings.patience:
             break
-        if state.validations_since_best >= settings.patience:
-            reason = "early"
-            break
+        yield step()
+        interrupted = should_stop()
+        run.save_if_due()
+    while word_process is not None and word_process.at_work and not interrupted:
+        word_process.receive(seconds=_LISTEN)
+        interrupted = should_stop()
+        run.save_if_due()
+
+    reason: Literal["done", "early", "interrupted"] = "done" if math.isinf(state.next_validation) else "early"
+    last = state
+    if interrupted:
+        reason = "interrupted"
+        if word_process is not None:
+            word_process.stop()
+        run.save()
+        last = state.copy()  # what follows is for the checkpoint only: a run that goes on has never seen it
+        if not last.curve or last.curve[-1][0] < last.steps:
+            yield validate(last)
 
     # The figures of what is on disk: the best weights, rounded to fp16.
-    _load_best(folder, model)
-    extra: dict[str, Any] = {}
-    if context is not None:
-        extra = {"mixture": context.finish(model, interrupted=reason == "interrupted")}
-        write_context(folder, *context.tensors())
-    figures = (
-        lesson.figures(model)
-        | extra
-        | {
-            "steps": state.steps,
-            "seconds": round(state.seconds, 1),
-            "curve": state.curve,
-        }
-    )
-    update_checkpoint(folder, _checkpoint(corpus, lesson, configuration, settings, model, figures))
-    if reason != "interrupted":
-        (folder / RESUME).unlink(missing_ok=True)
-    yield Finished(folder, reason, state.steps, state.seconds, figures, state.curve)
+    model.load_state_dict({name: value.float() for name, value in last.best.items()})
+    mixture = {} if run.context is None else {"mixture": run.context.finish(model)}
+    summary = {"steps": last.steps, "seconds": round(last.seconds, 1), "curve": last.curve}
+    figures = lesson.figures(model) | mixture | summary
+    run.finish(last, figures, resumable=interrupted)
+    yield Finished(folder, reason, last.steps, last.seconds, figures, last.curve)
+
+
+def _size(configuration: Configuration, settings: TrainingSettings, unit: str) -> int:
+    """Return the bytes that a run needs on disk: twice what it goes on with and its checkpoint, the new beside the old."""
+    parameters = configuration.parameters
+    if unit == "text" and settings.word_hidden:
+        sizes = settings.word_hidden, settings.word_embedding
+        parameters += Configuration(settings.word_vocabulary, "lstm", 1, *sizes, tied=True).parameters
+    return 2 * (14 + 2) * parameters + _CONTEXT * (unit == "text")
 
 
 def _precision(wanted: str, device: torch.device) -> str:
@@ -317,28 +330,3 @@ def _precision(wanted: str, device: torch.device) -> str:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     processor = torch.cpu.get_capabilities()
     return "bf16" if processor.get("amx_bf16") or processor.get("avx512_bf16") else "fp32"
-
-
-def _checkpoint(
-    corpus: Corpus,
-    lesson: Lesson,
-    configuration: Configuration,
-    settings: TrainingSettings,
-    model: CharRNN,
-    figures: dict[str, Any],
-) -> Checkpoint:
-    return Checkpoint(
-        configuration=configuration,
-        vocabulary=lesson.vocabulary,
-        unit=lesson.unit,
-        normalization=corpus.normalization,
-        tensors={name: value.detach().cpu().half().numpy() for name, value in model.state_dict().items()},
-        corpus=corpus.to_json(),
-        training=settings.to_json(),
-        figures=figures,
-    )
-
-
-def _load_best(folder: Path, model: CharRNN) -> None:
-    tensors = {name: torch.from_numpy(value).float() for name, value in read_checkpoint(folder).tensors.items()}
-    model.load_state_dict(tensors)

@@ -1,0 +1,129 @@
+"""
+Files and folders that are written whole or not at all.
+
+What is new is written beside its place, to the disk and not only to memory, under a name that ends in the number of the
+process, and renamed. A process that is killed may leave such a name behind; `clear_leftovers` takes it away later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from autocomplete.errors import CheckpointError
+
+__all__ = ["cannot_write", "clear_leftovers", "is_temporary", "replace_file", "replace_folder"]
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<kind>new|former)-(?P<process>\d+)", re.DOTALL)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step; raise CheckpointError where that fails, changing nothing."""
+    fresh = _beside(path, "new")
+    try:
+        _write(fresh, content)
+        fresh.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """
+    Replace a folder, if there is one, by a folder of these files; raise CheckpointError where that fails, changing nothing.
+
+    No system renames a folder over another. Between the two steps that it takes, both stand beside the place, and
+    `clear_leftovers` does the second one.
+    """
+    fresh, former = _beside(folder, "new"), _beside(folder, "former")
+    try:
+        fresh.mkdir(parents=True)
+        for name, content in files.items():
+            _write(fresh / name, content)
+        if folder.exists():
+            folder.rename(former)
+        fresh.rename(folder)
+    except OSError as error:
+        if former.exists() and not folder.exists():
+            former.rename(folder)
+        raise cannot_write(folder, error) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Take away what killed processes left of writing a folder or a file in it; finish what was about to be renamed."""
+    for fresh in _temporary(folder.parent, folder.name, "new"):
+        former = _beside(folder, "former", _process(fresh))
+        if former.exists() and not folder.exists():
+            with contextlib.suppress(OSError):
+                fresh.rename(folder)
+    for path in [*_temporary(folder.parent, folder.name), *_temporary(folder)]:
+        if not _is_alive(_process(path)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file or folder of that name is one that is being written, or was."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def cannot_write(path: Path, error: OSError) -> CheckpointError:
+    """Return the error that tells that a file or folder cannot be written, why, and what to do."""
+    return CheckpointError(
+        f"{path}: cannot be written ({error.strerror or error}); free some space or choose another place"
+    )
+
+
+def _beside(path: Path, kind: str, process: int | None = None) -> Path:
+    """Return the temporary name of a path that this process uses, or another."""
+    return path.with_name(f".{path.name}.{kind}-{os.getpid() if process is None else process}")
+
+
+def _process(temporary: Path) -> int:
+    return int(temporary.name.rpartition("-")[2])
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that outlives a loss of power."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _temporary(place: Path, name: str | None = None, kind: str | None = None) -> list[Path]:
+    """Return what processes write in a place, or wrote there: of one name, or of one kind."""
+    found = []
+    with contextlib.suppress(OSError):  # the place may not be there
+        for path in place.iterdir():
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and name in (None, match["name"]) and kind in (None, match["kind"]):
+                found.append(path)
+    return found
+
+
+def _is_alive(process: int) -> bool:
+    """Return whether a process may be at work that is not this one, which has written nothing yet."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":
+        return True  # elsewhere, asking ends it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        pass
+    return True

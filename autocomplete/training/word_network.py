@@ -1,0 +1,237 @@
+"""
+A recurrent network that predicts the next word of a text, trained in a process of its own beside the network of characters.
+
+The process tells the first one from time to time where it is, and that one writes it down with its own state. It listens at
+each step: it ends with what it has when it is asked to, and at once when the first process is no more, however that ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autocomplete.checkpoint import Configuration
+from autocomplete.errors import SettingsError
+from autocomplete.text.ngrams import NGrams
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.training.model import CharRNN
+from autocomplete.training.optimization import new_optimizer, training_step
+from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.snapshot import Snapshot
+from autocomplete.training.streams import SampledLoss, Streams, bits, choose_source
+
+__all__ = ["Network", "WordNetworkProcess", "WordNetworkTraining", "word_log_probabilities"]
+
+_BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
+_SAMPLED = 2_048  # words in the softmax of a step
+_MEASURED_EACH = 0.05  # of the run
+
+Network = tuple[Configuration, dict[str, NDArray[Any]]]
+
+
+class WordNetworkTraining:
+    """
+    The training of a network of words, step by step.
+
+    :param tokens: (n,) as `NumberedWords.encode` gives them.
+    :param background: (m,) of text to read beside it; may be empty.
+    :param held_out: (h,) of text to choose the best network by.
+    :param words: how many words are numbered.
+    :param saved: where to go on.
+    :raises KeyError, TypeError, ValueError, RuntimeError: where that is the snapshot of another network.
+    """
+
+    def __init__(
+        self,
+        tokens: NDArray[np.int32],
+        background: NDArray[np.int32],
+        held_out: NDArray[np.int32],
+        words: int,
+        settings: TrainingSettings,
+        precision: str,
+        *,
+        saved: Snapshot | None = None,
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self._settings, self._precision = settings, precision
+        self._generator = generator = np.random.default_rng(settings.seed)
+        counts, more = (np.bincount(text, minlength=words + 2)[:words] for text in (tokens, background))
+        counts = counts + _BACKGROUND_COUNT * more
+        rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
+        self._rows = rows = rows[counts[rows] > 0]
+        own = _own_symbols(rows, words)
+        self._held_out = own[held_out]
+        sizes = settings.word_hidden, settings.word_embedding
+        self._configuration = Configuration(len(rows) + 2, "lstm", 1, *sizes, tied=True)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = CharRNN(self._configuration, settings.word_dropout).to(device)
+        self._optimizer = new_optimizer(self._model, settings.weight_decay)
+        texts = [own[text] for text in (tokens, background) if len(text)]
+        self._sources = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
+        # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one
+        # text hardly has it, would weigh so much in its step that the network comes apart.
+        shares = np.sum([np.bincount(text, minlength=len(rows) + 2) / len(text) for text in texts], axis=0)
+        self._loss = SampledLoss(shares * len(tokens), _SAMPLED, generator)
+        self._steps, self._measured_at, self._best_bits = 0, 0.0, math.inf
+        self._best: dict[str, Tensor] = {}
+        seconds = 0.0
+        if saved is not None:
+            self._steps, seconds, self._measured_at, self._best_bits = saved.facts["progress"]
+            self._best = saved.part("best")
+            for i, source in enumerate(self._sources):
+                source.load(saved.part(f"text{i}"), device)
+            saved.restore(self._model, self._optimizer, generator)
+        self._began = time.monotonic() - seconds
+        self._progress = settings.progress(self._steps, seconds)
+
+    @property
+    def over(self) -> bool:
+        """Whether all steps are taken."""
+        return self._progress >= 1.0
+
+    def step(self) -> None:
+        """Take one step, and measure the network if it is time to."""
+        source = choose_source(self._sources, self._progress, self._generator)
+        loss = self._loss(self._model, source, self._precision)
+        rate = self._settings.rate(self._settings.context_rate, self._steps, self._progress)
+        training_step(self._model, self._optimizer, loss, rate, self._settings.clip)
+        self._steps += 1
+        self._progress = self._settings.progress(self._steps, time.monotonic() - self._began)
+        if self._progress - self._measured_at >= _MEASURED_EACH or self.over:
+            self._measured_at = self._progress
+            measured = bits(self._model, self._held_out, lambda targets: targets > UNKNOWN, time=32)
+            if measured["bits_per_character"] < self._best_bits:
+                self._best_bits, self._best = measured["bits_per_character"], self._halved()
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is needed to go on from here."""
+        progress = self._steps, time.monotonic() - self._began, self._measured_at, self._best_bits
+        parts = {f"text{i}": source.tensors() for i, source in enumerate(self._sources)}
+        return Snapshot.take(
+            self._model, self._optimizer, self._generator, {"progress": progress}, best=self._best, **parts
+        )
+
+    def network(self) -> Network:
+        """Return the best so far: its sizes and its tensors; among them `rows`, the numbers of its words, in its own order."""
+        tensors = {name: value.numpy() for name, value in (self._best or self._halved()).items()}
+        return self._configuration, tensors | {"rows": self._rows.astype(np.int32)}
+
+    def _halved(self) -> dict[str, Tensor]:
+        """Return the weights in fp16."""
+        return {name: value.detach().half().cpu() for name, value in self._model.state_dict().items()}
+
+
+class WordNetworkProcess:
+    """
+    A process that trains a network of words. `snapshot` is the last one that came, `network` what it ended with.
+
+    :param arguments: of `WordNetworkTraining`, but where to go on.
+    :param saved: the snapshot to go on from, as an earlier process sent it.
+    :param save_every: seconds from one snapshot to the next.
+    """
+
+    def __init__(self, *arguments: Any, saved: bytes | None, save_every: float) -> None:
+        self.snapshot = saved
+        self.network: Network | None = None
+        self._ended = False
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_train, args=(theirs, arguments, saved, save_every), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the network is still being trained, as far as was received."""
+        return self.network is None and not self._ended
+
+    def receive(self, seconds: float = 0.0) -> None:
+        """Take what it has sent; wait so long for that."""
+        try:
+            while self.at_work and self._ours.poll(seconds):
+                self.snapshot, self.network = self._ours.recv()
+                seconds = 0.0
+        except (EOFError, OSError):  # it is no more
+            self._ended = True
+
+    def stop(self) -> None:
+        """Ask it to end with the step that it takes, and wait for that."""
+        with contextlib.suppress(OSError):
+            self._ours.send("stop")
+        while self.at_work:
+            self.receive(seconds=1.0)
+
+    def check(self) -> None:
+        """Raise SettingsError where it died."""
+        if self._ended:
+            raise SettingsError("the process that trained the network of words ended early; try a lower --word-hidden")
+
+    def close(self) -> None:
+        """End it, whatever it has reached."""
+        if self._process.is_alive():
+            self._process.terminate()
+        self._process.join()
+
+
+def _train(pipe: Any, arguments: tuple[Any, ...], saved: bytes | None, save_every: float) -> None:
+    """Train a network of words, and send snapshots and, with the last of them, the network."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is asked, and passes it on
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    with contextlib.suppress(EOFError, ConnectionError):  # the first process is no more
+        training = WordNetworkTraining(*arguments, saved=None if saved is None else Snapshot.from_bytes(saved))
+        sent_at = time.monotonic()
+        while not training.over and not pipe.poll():
+            training.step()
+            if time.monotonic() - sent_at >= save_every:
+                pipe.send((training.snapshot().to_bytes(), None))
+                sent_at = time.monotonic()
+        if pipe.poll():
+            pipe.recv()
+        pipe.send((training.snapshot().to_bytes(), training.network()))
+
+
+def _own_symbols(rows: NDArray[Any], words: int) -> NDArray[np.int32]:
+    """Return (words + 2,) the symbol that a network of words has for each number: its own words, a beginning, or unknown."""
+    own = np.full(words + 2, UNKNOWN, dtype=np.int32)
+    own[rows] = np.arange(len(rows)) + 2
+    own[words] = BOUNDARY
+    return own
+
+
+@torch.no_grad()
+def word_log_probabilities(
+    configuration: Configuration, tensors: dict[str, NDArray[Any]], lines: Sequence[Sequence[int]], ngrams: NGrams
+) -> NDArray[np.float64]:
+    """
+    Return the natural log probability of each word of some lines under a network of words.
+
+    What it gives to all words that it does not know goes to those by their unigrams.
+
+    :param lines: numbers of words, after the number of a beginning.
+    """
+    words = len(ngrams.unigrams)
+    rows = tensors["rows"]
+    own = _own_symbols(rows, words)
+    rest = ngrams.unigrams.astype(np.float64).copy()
+    rest[rows] = 0
+    shares = np.append(np.log(np.maximum(rest / max(rest.sum(), 1e-12), 1e-30)), [-math.inf, -math.inf])
+    model = CharRNN(configuration).eval()
+    model.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in tensors.items() if k != "rows"})
+    result = []
+    for line in lines:
+        ids = torch.from_numpy(own[np.array(line)]).long()
+        logs = model(ids[None, :-1])[0].log_softmax(dim=-1)
+        logs -= torch.log1p(-logs[:, BOUNDARY].exp())[:, None]  # given that a word follows
+        right = logs.gather(1, ids[1:, None])[:, 0].double().numpy()
+        result.append(np.where(own[np.array(line[1:])] == UNKNOWN, right + shares[np.array(line[1:])], right))
+    return np.concatenate(result)
