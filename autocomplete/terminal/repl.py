@@ -50,10 +50,10 @@ from autocomplete.terminal.commands import (
     parse_count,
     parse_threshold,
 )
+from autocomplete.terminal.dumb import run_dumb_prompt
 from autocomplete.terminal.engine import Engine, Request
 from autocomplete.terminal.layout import (
     HEIGHTS,
-    PROMPT,
     Status,
     printable,
     prompt_layout,
@@ -69,7 +69,6 @@ __all__ = ["run_prompt"]
 
 _INTERRUPTED, _HUNG_UP = 130, 129
 _SIGNALS = ("SIGTERM", "SIGHUP")  # as Windows has no SIGHUP
-_DUMB_WIDTH = 80  # such a terminal cannot be asked
 # Seconds that the worker computes before the event loop gets its turn (Python's own 0.005 would be felt), and that a
 # lone Escape waits for what could make it an Alt key: shorter in vi mode, where it means something by itself.
 _TURN = 0.0005
@@ -98,7 +97,7 @@ def run_prompt(
     sys.setswitchinterval(_TURN)
     try:
         if output is None and is_dumb_terminal():
-            _run_dumb(load(settings.checkpoint), settings)
+            run_dumb_prompt(load(settings.checkpoint), settings)
             return 0
         return asyncio.run(_Prompt(load, settings, history or InMemoryHistory(), input, output).run())
     except KeyboardInterrupt:
@@ -115,24 +114,6 @@ def _load_for_good(load: Load, checkpoint: str) -> Predictor:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _run_dumb(predictor: Predictor, settings: PromptSettings) -> None:
-    """Answer below each line: on a terminal that cannot move its cursor, nothing can be shown while one types."""
-    while True:
-        try:
-            text = input(PROMPT)
-        except KeyboardInterrupt:
-            print()
-        except EOFError:
-            print()
-            return
-        else:
-            if text.strip() == ":quit":
-                return
-            prediction = predictor.predict(text, settings.count)
-            strip = render_strip(prediction, Status(Path(settings.checkpoint).name), width=_DUMB_WIDTH)
-            print("".join(fragment[1] for fragment in strip))
 
 
 class _Line(Buffer):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,6 +186,8 @@ def read_settings(path: Path | None = None) -> PromptSettings:
         raise SettingsError(f"{place}: cannot be read ({error.strerror}); check its permissions") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"{place}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    import tomllib  # only where there are settings: the first screen waits for each import
+
     try:
         values = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:

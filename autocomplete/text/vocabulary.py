@@ -94,7 +94,7 @@ class Vocabulary:
     def sort(self, words: Sequence[str]) -> list[int]:
         """Return the places of the words in the order of their ids, as a `Trie` wants them."""
         # Mostly that is the order of the characters, by which Python sorts much faster.
-        plain = list(self.characters) == sorted(self.characters) and self._ids.keys() >= set().union(*words)
+        plain = list(self.characters) == sorted(self.characters) and self._ids.keys() >= set("".join(words))
         return sorted(range(len(words)), key=words.__getitem__ if plain else lambda i: self.encode(words[i]))
 
     def find(self, words: Sequence[str], word: str) -> int | None:

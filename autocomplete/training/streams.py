@@ -82,7 +82,7 @@ class Streams:
 
     def keep(self, state: State) -> None:
         """Carry a state on to the next symbols."""
-        self._state = state.detach() if isinstance(state, Tensor) else (state[0].detach(), state[1].detach())
+        self._state = _own(state) if isinstance(state, Tensor) else (_own(state[0]), _own(state[1]))
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what a resumed run needs to read on."""
@@ -101,8 +101,13 @@ class Streams:
         :param device: where the network is.
         """
         self._shift, self._position = tensors["place"].tolist()
-        parts = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
+        parts = [_own(tensors[name].to(device)) for name in ("state.0", "state.1") if name in tensors]
         self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
+
+
+def _own(state: Tensor) -> Tensor:
+    """Return a copy, for the last bits of a product can depend on where in memory its factors lie, and a resumed run is exact."""
+    return state.detach().clone(memory_format=torch.contiguous_format)
 
 
 def stream_loss(model: CharRNN, streams: Streams, hidden: float, precision: str) -> tuple[Tensor, int]:
