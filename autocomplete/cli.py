@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = options.run(options)
         sys.stdout.flush()
     except AutocompleteError as error:
-        print(f"autocomplete: {' '.join(str(error).split())}", file=sys.stderr)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine, where torchrun started several processes
+            print(f"autocomplete: {' '.join(str(error).split())}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         status = INTERRUPTED
@@ -302,7 +303,8 @@ def _train(options: argparse.Namespace) -> int:
     if name != Path(name).name or name.startswith((".", "-")) or not name:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
-    logs = _logs(options)
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, if it did
+    logs = _logs(options) if first else []
     corpus = read_corpus(options.corpus)
     texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
 
@@ -317,7 +319,7 @@ def _train(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         display = TrainingDisplay(Console(stderr=True))
         interrupted = stack.enter_context(_Interruption(display.tell_stopping))
-        watchers: list[TrainingDisplay | TrainingLog | TensorBoardLog] = [display, *logs]
+        watchers: list[TrainingDisplay | TrainingLog | TensorBoardLog] = [display, *logs] if first else []
         for watcher in watchers:
             stack.enter_context(watcher)
         for event in train(
@@ -335,13 +337,17 @@ def _train(options: argparse.Namespace) -> int:
                 watcher.show(event)
             if isinstance(event, Finished):
                 finished = event
-    assert finished is not None
+    if finished is None:  # not the first process, which tells the rest
+        return INTERRUPTED if interrupted() else 0
     Console().print(summary(finished))
     if finished.reason == "interrupted":
         given = {option: getattr(options, option) for option in (*texts, "log", "tensorboard")}
         given["save-every"] = None if options.save_every is None else f"{options.save_every:g}"
         beside = [part for option, value in given.items() if value is not None for part in (f"--{option}", str(value))]
-        go_on = ["autocomplete", "train", *map(str, options.corpus), *beside, "--name", name, "--resume"]
+        program = ["autocomplete"]
+        if (processes := os.environ.get("LOCAL_WORLD_SIZE")) is not None:
+            program = ["torchrun", "--nproc-per-node", processes, "-m", "autocomplete", "--"]
+        go_on = [*program, "train", *map(str, options.corpus), *beside, "--name", name, "--resume"]
         print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
@@ -388,25 +394,33 @@ def _text(path: Path | None, option: str, corpus: Corpus) -> tuple[str, ...]:
 
 class _Interruption:
     """
-    Turns the first Ctrl-C into a wish to stop, so that the best can be saved; a second one stops at once.
+    Turns the first Ctrl-C or SIGTERM into a wish to stop, so that the best can be saved; a second one stops at once.
+
+    Under torchrun a terminal's Ctrl-C comes twice, from the terminal and from torchrun, which itself ends those that do not stop.
 
     :param tell: called with the first.
     """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self, tell: Callable[[], None]) -> None:
         self._wanted, self._tell = False, tell
 
     def __enter__(self) -> Callable[[], bool]:
-        self._former = signal.signal(signal.SIGINT, self._interrupt)
+        self._former = [signal.signal(each, self._interrupt) for each in self._SIGNALS]
         return lambda: self._wanted
 
     def __exit__(self, *exception: object) -> None:
-        signal.signal(signal.SIGINT, self._former)
+        for each, former in zip(self._SIGNALS, self._former, strict=True):
+            signal.signal(each, former)
 
     def _interrupt(self, *signal_and_frame: object) -> None:
-        self._wanted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._tell()
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            for each in self._SIGNALS:
+                signal.signal(each, signal.default_int_handler)
+        if not self._wanted:
+            self._wanted = True
+            self._tell()
 
 
 def _evaluate(options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from autocomplete.text.trie import Trie
 from autocomplete.text.vocabulary import UNKNOWN, Vocabulary
+from autocomplete.training.processes import ALONE, Processes
 
 __all__ = ["PrefixBatch", "WordSampler", "Words"]
 
@@ -111,23 +112,34 @@ class WordSampler:
 
     :param counts: (words,) positive.
     :param alpha: words are drawn in proportion to count ** alpha: 1 as in the corpus, 0 all alike.
-    :param draws: words drawn for a step.
+    :param draws: words drawn for a step, by each process.
+    :param processes: that share a draw among them.
     """
 
-    def __init__(self, counts: NDArray[np.float64], alpha: float, draws: int, generator: np.random.Generator) -> None:
+    def __init__(
+        self,
+        counts: NDArray[np.float64],
+        alpha: float,
+        draws: int,
+        generator: np.random.Generator,
+        processes: Processes = ALONE,
+    ) -> None:
         weights = counts**alpha
         self._cumulative = np.cumsum(weights / weights.sum())
         self._draws = draws
         self._generator = generator
+        self._processes = processes
 
     def draw(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """
-        Return the distinct words of one draw, ascending, and how often each came up.
+        Return the distinct words of this process's part of one draw, ascending, and how often each came up.
 
         The draw is stratified (one point from each of as many equal parts): each word comes up about as often as
         expected, which leaves less noise in the gradient than independent draws do.
         """
-        points = (np.arange(self._draws) + self._generator.random(self._draws)) / self._draws
+        every = self._draws * self._processes.count
+        points = (np.arange(every) + self._generator.random(every)) / every
+        points = points[self._draws * self._processes.rank :][: self._draws]
         drawn = np.searchsorted(self._cumulative, points, side="right").clip(max=len(self._cumulative) - 1)
         rows, multiplicity = np.unique(drawn, return_counts=True)
         return rows, multiplicity.astype(np.float64)

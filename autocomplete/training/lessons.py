@@ -21,6 +21,7 @@ from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
 from autocomplete.training.context import choose_words
 from autocomplete.training.model import CharRNN
+from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import Streams, bits, choose_source, stream_loss
 from autocomplete.training.validation import Validation, hold_out
@@ -69,7 +70,9 @@ class WordsLesson:
 
     unit: Literal["words", "text"] = "words"
 
-    def __init__(self, corpus: Corpus, settings: TrainingSettings, generator: np.random.Generator) -> None:
+    def __init__(
+        self, corpus: Corpus, settings: TrainingSettings, generator: np.random.Generator, processes: Processes = ALONE
+    ) -> None:
         self.vocabulary = Vocabulary.from_words(corpus.words)
         self.highest_rate = settings.word_rate
         self._corpus = corpus
@@ -78,14 +81,16 @@ class WordsLesson:
         self._seen, held_out = hold_out(counts, settings.held_out, generator)
         self.held_out = len(self._words) - len(self._seen)
         self._validation = Validation(self._words, counts, self._seen, held_out, generator)
-        self._sampler = WordSampler(counts[self._seen], settings.alpha, settings.draws, generator)
-        self._hidden, self._generator = settings.unknown, generator
+        self._sampler = WordSampler(counts[self._seen], settings.alpha, settings.draws, generator, processes)
+        self._hidden, self._generator, self._processes = settings.unknown, generator, processes
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
         """Return the loss of the next words drawn."""
         rows, weights = self._sampler.draw()
         batch = PrefixBatch.from_trie(self._words.trie(self._seen[rows], weights))
-        batch = batch.hide(self._hidden, self._generator).to(model.device)
+        # What one process hides must not change what all of them draw.
+        own = np.random.default_rng([int(self._generator.integers(2**32)), self._processes.rank])
+        batch = batch.hide(self._hidden, own).to(model.device)
         return words_loss(model, batch, precision), batch.characters
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
@@ -126,6 +131,7 @@ class TextLesson:
         generator: np.random.Generator,
         validation: tuple[str, ...] = (),
         background: tuple[str, ...] = (),
+        processes: Processes = ALONE,
     ) -> None:
         lines = corpus.lines
         if not validation:
@@ -144,7 +150,8 @@ class TextLesson:
         self.words = choose_words(corpus, self.vocabulary)
         texts = [keys, _keys(background, corpus.normalization)] if background else [keys]
         self._streams = [
-            Streams(self.vocabulary.encode_lines(text), settings.batch, settings.bptt, generator) for text in texts
+            Streams(self.vocabulary.encode_lines(text), settings.batch, settings.bptt, generator, processes)
+            for text in texts
         ]
         self._training_sample = self.vocabulary.encode_lines(_cut(keys))
         self._held_out = self.vocabulary.encode_lines(

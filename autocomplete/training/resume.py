@@ -39,6 +39,7 @@ from autocomplete.text.corpus import Corpus
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
+from autocomplete.training.processes import Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 
@@ -81,6 +82,7 @@ class Run:
     A run, and where it is kept.
 
     :param hashes: of what a resumed run has to be given again, as `input_hashes` gives them.
+    :param processes: that train together; the first of them writes.
     :param save_every: seconds from one save to the next, at most; one step may take longer.
     :param overwrite: whether what is in the folder may be replaced.
     """
@@ -93,6 +95,7 @@ class Run:
     model: CharRNN
     optimizer: torch.optim.Optimizer
     generator: np.random.Generator
+    processes: Processes
     save_every: float
     overwrite: bool
     state: RunState = field(default_factory=RunState)
@@ -132,13 +135,15 @@ class Run:
         """Save the run if the last time is long enough ago; raise CheckpointError where that fails."""
         if self.context is not None and self.context.word_process is not None:
             self.context.word_process.receive()  # it waits while it is not heard
-        if time.monotonic() - self._saved_at >= self.save_every:
+        if any(self.processes.from_first(lambda: [time.monotonic() - self._saved_at >= self.save_every], 1)):
             self.save()
 
     def save(self) -> None:
         """Save all that the run needs to go on as if it had never stopped; raise CheckpointError where that fails."""
-        with self._writing():
-            write_resume(self.folder, self._snapshot().to_bytes(), overwrite=self.overwrite)
+        snapshot = self._snapshot()
+        if self.processes.first:
+            with self._writing():
+                write_resume(self.folder, snapshot.to_bytes(), overwrite=self.overwrite)
 
     def write_best(self, state: RunState) -> None:
         """
@@ -149,15 +154,19 @@ class Run:
         checkpoint = self._checkpoint(state, {"steps": state.steps})
         if self.on_disk:
             self.save()
-            with self._writing():
-                update_checkpoint(self.folder, checkpoint)
+            if self.processes.first:
+                with self._writing():
+                    update_checkpoint(self.folder, checkpoint)
             return
-        files = {RESUME: self._snapshot().to_bytes()}
+        snapshot = self._snapshot()
+        self.on_disk = True
+        if not self.processes.first:
+            return
+        files = {RESUME: snapshot.to_bytes()}
         if self.context is not None:
             files[CONTEXT] = context_bytes(*self.context.tensors())
         with self._writing():
             write_checkpoint(self.folder, checkpoint, self.lesson.lexicon(), overwrite=self.overwrite, others=files)
-        self.on_disk = True
 
     def finish(self, state: RunState, figures: dict[str, Any], *, resumable: bool) -> None:
         """Write the best network with its figures; raise CheckpointError where that fails."""
@@ -181,8 +190,8 @@ class Run:
         )
 
     def _snapshot(self) -> Snapshot:
-        self.state.seconds = self.seconds()
         numbers = {each.name: getattr(self.state, each.name) for each in fields(self.state) if each.name != "best"}
+        numbers["seconds"] = self.seconds()
         facts = {"settings": self.settings.to_json(), "hashes": self.hashes, "state": numbers}
         parts = {"lesson": self.lesson.tensors(), "best": self.state.best}
         process = None if self.context is None else self.context.word_process

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.training.model import CharRNN, State
+from autocomplete.training.processes import ALONE, Processes
 
 __all__ = ["SampledLoss", "Streams", "bits", "choose_source", "stream_loss"]
 
@@ -47,13 +48,23 @@ class Streams:
     The text in rows, read again from another place when it is over.
 
     :param ids: (n,) two symbols at least.
-    :param batch: rows; fewer where the text is too short for that many of a few steps.
+    :param batch: rows for each process; fewer where the text is too short for that many of a few steps.
     :param bptt: symbols read at a step.
+    :param processes: that read the rows, each its own.
     """
 
-    def __init__(self, ids: NDArray[np.integer[Any]], batch: int, bptt: int, generator: np.random.Generator) -> None:
+    def __init__(
+        self,
+        ids: NDArray[np.integer[Any]],
+        batch: int,
+        bptt: int,
+        generator: np.random.Generator,
+        processes: Processes = ALONE,
+    ) -> None:
         self._ids = ids
-        self._batch = max(1, min(batch, len(ids) // (4 * bptt)))
+        self._processes = processes
+        self._batch = processes.count * max(1, min(batch, len(ids) // (4 * bptt * processes.count)))
+        self._rows = np.array_split(np.arange(self._batch), processes.count)[processes.rank]
         self._length = len(ids) // self._batch  # of a row
         self._bptt = bptt
         self._generator = generator
@@ -63,7 +74,7 @@ class Streams:
 
     def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
         """
-        Return inputs and targets, each (batch, time), and the state that was left before them.
+        Return inputs and targets, each (rows, time), and the state that was left before them.
 
         :param hidden: share of the inputs to replace by UNKNOWN.
         """
@@ -72,12 +83,15 @@ class Streams:
             self._position, self._state = 0, None
         start = int(self._position)
         columns = np.arange(start, min(start + self._bptt + 1, self._length))
-        places = self._shift + self._length * np.arange(self._batch)[:, None] + columns
+        places = self._shift + self._length * self._rows[:, None] + columns
         window = torch.from_numpy(self._ids[places % len(self._ids)].astype(np.int64))
         self._position = start + self._bptt
         inputs = window[:, :-1]
         if hidden:
-            inputs = inputs.masked_fill(torch.from_numpy(self._generator.random(inputs.shape) < hidden), UNKNOWN)
+            drawn = self._generator.random((self._batch, inputs.shape[1]))[
+                self._rows
+            ]  # for all, so that all draw alike
+            inputs = inputs.masked_fill(torch.from_numpy(drawn < hidden), UNKNOWN)
         return inputs, window[:, 1:], self._state
 
     def keep(self, state: State) -> None:
@@ -85,14 +99,10 @@ class Streams:
         self._state = _own(state) if isinstance(state, Tensor) else (_own(state[0]), _own(state[1]))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what a resumed run needs to read on."""
-        state = (
-            {}
-            if self._state is None
-            else dict(enumerate([self._state] if isinstance(self._state, Tensor) else self._state))
-        )
-        place = torch.tensor([self._shift, int(self._position)])
-        return {"place": place} | {f"state.{i}": tensor.contiguous() for i, tensor in state.items()}
+        """Return what a resumed run needs to read on, the rows of all processes; each of them has to ask."""
+        parts = [] if self._state is None else [self._state] if isinstance(self._state, Tensor) else self._state
+        state = {f"state.{i}": self._processes.gathered(part, dim=1) for i, part in enumerate(parts)}
+        return {"place": torch.tensor([self._shift, int(self._position)])} | state
 
     def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         """
@@ -101,7 +111,8 @@ class Streams:
         :param device: where the network is.
         """
         self._shift, self._position = tensors["place"].tolist()
-        parts = [_own(tensors[name].to(device)) for name in ("state.0", "state.1") if name in tensors]
+        every = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
+        parts = [_own(self._processes.own_part(state, dim=1)) for state in every]
         self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 

@@ -24,6 +24,7 @@ from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
+from autocomplete.training.processes import join_processes
 from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_words
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
@@ -150,7 +151,16 @@ def train(
     """
     with ExitStack() as cleanup:
         yield from _run(
-            corpus, folder, settings, overwrite, resume, save_every, validation, background, should_stop, cleanup
+            corpus,
+            folder,
+            settings,
+            overwrite,
+            resume,
+            save_every,
+            validation,
+            background,
+            should_stop,
+            cleanup,
         )
 
 
@@ -167,22 +177,23 @@ def _run(
     cleanup: ExitStack,
 ) -> Iterator[Event]:
     """Train; what is put into `cleanup` is done at the end, whatever that is."""
+    processes = join_processes()
     hashes = input_hashes(corpus, validation, background)
     saved: Snapshot | None = None
     if resume:
         settings, saved = read_run(folder, corpus.name, hashes)
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
-        TextLesson(corpus, settings, generator, validation, background)
+        TextLesson(corpus, settings, generator, validation, background, processes)
         if corpus.lines
-        else WordsLesson(corpus, settings, generator)
+        else WordsLesson(corpus, settings, generator, processes)
     )
     configuration = settings.configuration(len(lesson.vocabulary))
-    if saved is None:
+    if saved is None and processes.first:
         check_place(folder, overwrite=overwrite, size=_size(configuration, settings, lesson.unit))
 
     torch.manual_seed(settings.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = processes.device
     precision = _precision(settings.precision, device)
     try:
         model = CharRNN(configuration, settings.dropout).to(device)
@@ -190,15 +201,18 @@ def _run(
         problem = str(error).splitlines()[0]
         raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
     optimizer = new_optimizer(model, settings.weight_decay)
-    run = Run(folder, corpus, settings, hashes, lesson, model, optimizer, generator, save_every, overwrite)
+    run = Run(folder, corpus, settings, hashes, lesson, model, optimizer, generator, processes, save_every, overwrite)
     if saved is not None:
         run.go_on(saved)
     state = run.state
+    if processes.count > 1:  # each drops out its own activations
+        torch.manual_seed(settings.seed + state.steps + processes.rank)
+    shared = processes.shared(model)
     yield Started(corpus, configuration, settings, lesson.held_out, precision, device.type, state.steps)
     if settings.word_hidden and device.type == "cpu":  # the other half of the processor is for the network of words
         cleanup.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    if isinstance(lesson, TextLesson):
+    if isinstance(lesson, TextLesson) and processes.first:
         texts = lesson.read, background, lesson.validation
         run.context = Context(
             corpus, lesson.words, lesson.vocabulary, *texts, settings, precision, saved_words(saved), save_every
@@ -216,16 +230,20 @@ def _run(
     def step() -> Progress:
         """Learn from the next data."""
         before = run.progress
-        nats, characters = lesson.loss(model, precision, before)
+        nats, characters = shared(lambda model: lesson.loss(model, precision, before))
         state.learning_rate = settings.rate(lesson.highest_rate, state.steps, before)
-        norm = float(training_step(model, optimizer, nats, state.learning_rate, settings.clip))
-        loss = float(nats.detach()) / math.log(2)
+        every, weighed, seconds = processes.sums(
+            [characters, characters * float(nats.detach()), run.seconds() * processes.first]
+        )
+        own_share = characters * processes.count / every  # one, but for words, which are not of one length
+        norm = float(training_step(model, optimizer, nats * own_share, state.learning_rate, settings.clip))
+        loss = weighed / every / math.log(2)
         state.steps += 1
         for name, value in (("loss", loss), ("norm of the gradient", norm)):
             if not math.isfinite(value):
                 raise diverged(f"the {name} became {value} at step {state.steps}")
-        state.seconds = run.seconds()
-        state.characters += characters
+        state.seconds = seconds
+        state.characters += every
         # Averages over about 50 steps, and over all of them while there are fewer.
         share = max(0.02, 1 / state.steps)
         state.training_bits += share * (loss - state.training_bits)
@@ -250,11 +268,15 @@ def _run(
 
     def validate(state: RunState) -> Validated:
         """Measure the network, write down what came of it, and keep the network if it is the best."""
-        began = time.monotonic()
-        bits, held_out_bits = lesson.bits(model)
+
+        def measure() -> tuple[float, float, float]:
+            began = time.monotonic()
+            return *lesson.bits(model), settings.validation_share(time.monotonic() - began)
+
+        bits, held_out_bits, share = processes.from_first(measure, 3)
         if not math.isfinite(bits):
             raise diverged(f"the validation at step {state.steps} gave {bits} bits per character")
-        later = run.progress + settings.validation_share(time.monotonic() - began)
+        later = run.progress + share
         state.next_validation = min(1.0, later) if run.progress < 1.0 else math.inf
         state.curve.append((state.steps, state.training_bits, held_out_bits))
         best = bits < state.best_bits - _BETTER
@@ -287,11 +309,18 @@ def _run(
         if interrupted or math.isinf(state.next_validation) or state.validations_since_best >= settings.patience:
             break
         yield step()
-        interrupted = should_stop()
+        interrupted = any(processes.sums([should_stop()]))
         run.save_if_due()
-    while word_process is not None and word_process.at_work and not interrupted:
+
+    def words_at_work() -> list[float]:
+        """Listen to the process of the network of words for a moment."""
+        if word_process is None:
+            return [False]
         word_process.receive(seconds=_LISTEN)
-        interrupted = should_stop()
+        return [word_process.at_work]
+
+    while not interrupted and any(processes.from_first(words_at_work, 1)):
+        interrupted = any(processes.sums([should_stop()]))
         run.save_if_due()
 
     reason: Literal["done", "early", "interrupted"] = "done" if math.isinf(state.next_validation) else "early"
@@ -305,6 +334,8 @@ def _run(
         if not last.curve or last.curve[-1][0] < last.steps:
             yield validate(last)
 
+    if not processes.first:
+        return
     # The figures of what is on disk: the best weights, rounded to fp16.
     model.load_state_dict({name: value.float() for name, value in last.best.items()})
     mixture = {} if run.context is None else {"mixture": run.context.finish(model)}
