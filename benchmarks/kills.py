@@ -1,19 +1,23 @@
 """
 Trainings killed at random moments and resumed, beside the same trainings left alone: do they end with the same weights?
 
-    python benchmarks/kills.py [--kills 20] [--seed 0]
+    python benchmarks/kills.py [--kills 20] [--seed 0]          (on Linux)
 
 A list of words, and a text with a network of words beside that of characters; both with dropout and two layers, and saved
-so often that much of the time goes into writing. Every other kill comes at a moment drawn from the whole run; the others
-wait for such a moment and then for a file that is being written. After each kill, what stands on the disk must be a whole
+so often that much of the time goes into writing. Every other kill comes at a moment drawn from the whole run, counted in
+seconds of the processor, so that a busy machine shifts nothing; the others wait for such a moment and then for a file that is
+being written. After each kill, what stands on the disk must be a whole
 checkpoint, or nothing that could be taken for one; the processes of the run must be gone; and the run is resumed until its
 end, by the command that a user would give. Then every tensor, the lexicon and the figures must be those of the run left
 alone, to the last bit.
 """
 
 import argparse
+import contextlib
 import os
 import random
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,8 +34,8 @@ from autocomplete.inference.predictor import Predictor
 WORDS = Path(__file__).parent.parent / "corpora" / "english.txt"
 COMMON = "--layers 2 --dropout 0.2 --embedding 16 --patience 1000 --save-every 0.05"
 CASES = {
-    "words": "--hidden 96 --draws 256 --steps 200",
-    "text": "--hidden 64 --batch 16 --bptt 32 --steps 200 --word-hidden 48 --word-embedding 32 --word-vocabulary 500",
+    "words": "--hidden 96 --draws 256 --steps 150",
+    "text": "--hidden 64 --batch 16 --bptt 32 --steps 150 --word-hidden 48 --word-embedding 32 --word-vocabulary 500",
 }
 REFUSED = 2
 
@@ -39,27 +43,28 @@ REFUSED = 2
 def main() -> None:
     """Print what came of each kill."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of each training")
+    parser.add_argument("--kills", type=int, default=20, help="half of them of each training (default: 20)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
     generator = random.Random(options.seed)
-    same = 0
+    each, same = options.kills // len(CASES), 0
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_corpora(folder)
         for case, settings in CASES.items():
             settings = f"{settings} {COMMON} --precision {options.precision}"
             command = ["train", f"{case}.txt", *settings.split()]
-            began = time.monotonic()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             assert finish(start([*command, "--name", f"{case}-alone"], folder)) == 0
-            seconds = time.monotonic() - began
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             print(f"{case}: left alone, {seconds:.1f} s", flush=True)
-            for number in range(options.kills):
+            for number in range(each):
                 name = f"{case}-{number}"
                 same += trial(folder, command, case, name, generator.uniform(0, seconds), in_writing=number % 2 == 1)
-    print(f"{same} of {len(CASES) * options.kills} killed trainings ended as those that were left alone")
-    sys.exit(same < len(CASES) * options.kills)
+    print(f"{same} of {each * len(CASES)} killed trainings ended as those that were left alone")
+    sys.exit(same < each * len(CASES))
 
 
 def write_corpora(folder: Path) -> None:
@@ -75,21 +80,22 @@ def write_corpora(folder: Path) -> None:
 def trial(folder: Path, command: list[str], case: str, name: str, after: float, *, in_writing: bool) -> bool:
     """Kill a training, resume it, and return whether it ended as the one that was left alone."""
     place = folder / "checkpoints" / name
-    process = start([*command, "--name", name], folder)
-    reached = kill(process, place, after, in_writing=in_writing)
+    while not kill(start([*command, "--name", name], folder), place, after, in_writing=in_writing):
+        shutil.rmtree(place)  # it had ended: another one
+        after *= 0.9
     left = [path.name for path in [*place.parent.glob(f".{name}.*"), *place.glob(".*")]]
-    state = standing(place)
+    state, resumable = standing(place), (place / RESUME).exists()
     problems = []
     if case == "text" and orphans(folder):
         problems.append("a process of the run lives on")
-    resumed = start(["train", f"{case}.txt", "--name", name, "--resume", "--save-every", "0.05"], folder)
-    if (status := finish(resumed)) != (REFUSED if reached == "ended" or state == "nothing" else 0):
+    status = finish(start(["train", f"{case}.txt", "--name", name, "--resume", "--save-every", "0.05"], folder))
+    if status != (0 if resumable else REFUSED):
         problems.append(f"resumed, it ended with status {status}")
     if state == "nothing":
         finish(start([*command, "--name", name], folder))
     problems += differences(folder / "checkpoints" / f"{case}-alone", place)
     problems += [f"{path.name} is left" for path in place.parent.glob(f".{name}.*")]
-    how = f"{reached} after {after:.1f} s{' and as it wrote' if in_writing else ''}"
+    how = f"killed after {after:.1f} s{' and as it wrote' if in_writing else ''}"
     told = "; ".join(problems) or "the same"
     print(f"  {name}: {how}; on the disk {state}{', ' + ', '.join(left) if left else ''}: {told}", flush=True)
     return not problems
@@ -109,18 +115,28 @@ def finish(process: subprocess.Popen[bytes]) -> int:
     return process.returncode
 
 
-def kill(process: subprocess.Popen[bytes], place: Path, after: float, *, in_writing: bool) -> str:
-    """Kill a training after some seconds, or after them as soon as it writes; return whether it was "killed" or had "ended"."""
-    deadline = time.monotonic() + after
-    while time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.001)
+def kill(process: subprocess.Popen[bytes], place: Path, after: float, *, in_writing: bool) -> bool:
+    """Kill a training after some seconds of work, or after them as soon as it writes; return whether it lived so long."""
+    while process.poll() is None and spent(process.pid) < after:
+        time.sleep(0.01)
     while in_writing and process.poll() is None and not being_written(place):
         pass
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
     assert process.stderr is not None
     process.stderr.close()
-    return "ended" if process.wait() == 0 else "killed"
+    return process.wait() != 0
+
+
+def spent(process: int) -> float:
+    """Return the seconds of the processor that a process and its children have had so far."""
+    ticks = 0
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = status.read_text().rpartition(")")[2].split()  # the state, the parent, ...
+            if process in (int(status.parent.name), int(fields[1])):
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def being_written(place: Path) -> bool:
