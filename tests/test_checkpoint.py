@@ -30,6 +30,7 @@ from autocomplete.checkpoint import (
     read_lexicon,
     update_checkpoint,
     write_checkpoint,
+    write_resume,
 )
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.files import replace_file
@@ -110,6 +111,30 @@ def test_checkpoint_that_exists_is_not_overwritten_unasked(folder: Path) -> None
     with pytest.raises(CheckpointError, match="exists; choose another --name, or add --force"):
         check_place(folder, overwrite=False, size=0)
     assert content(folder) == before
+
+
+def test_file_that_another_process_writes_makes_a_checkpoint_no_other_folder(folder: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        (folder / f".{MODEL}.new-{process.pid}").write_bytes(b"half")
+        check_place(folder, overwrite=True, size=0)
+        assert (folder / f".{MODEL}.new-{process.pid}").exists()
+        process.kill()
+    check_place(folder, overwrite=True, size=0)
+    assert sorted(content(folder)) == ["lexicon.tsv", MODEL]
+
+
+def test_training_without_a_network_yet_is_no_checkpoint_but_may_be_replaced(tmp_path: Path) -> None:
+    write_resume(tmp_path / "mine", b"one")
+    with pytest.raises(CheckpointError, match="an unfinished training of this name exists; add --resume"):
+        write_resume(tmp_path / "mine", b"two")
+    write_resume(tmp_path / "mine", b"two", overwrite=True)
+    assert content(tmp_path / "mine") == {RESUME: b"two"}
+    write_checkpoint(tmp_path / "mine", CHECKPOINT, LEXICON, overwrite=True, others={RESUME: b"three"})
+    assert content(tmp_path / "mine")[RESUME] == b"three"
+    assert read_lexicon(tmp_path / "mine") == LEXICON
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="not, or not only, a checkpoint"):
+        write_resume(tmp_path / "empty", b"", overwrite=True)
 
 
 def test_overwriting_replaces_the_whole_folder(folder: Path) -> None:

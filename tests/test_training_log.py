@@ -189,6 +189,19 @@ def test_display_is_always_as_high_and_fits_eighty_columns(trained: list[Event])
     assert shown(80, [*trained[:-1], fast])[-2].rstrip().endswith("learning rate 0.00012")
 
 
+def test_wish_to_stop_is_shown_at_once_and_takes_no_further_line(trained: list[Event]) -> None:
+    output = io.StringIO()
+    display = TrainingDisplay(Console(file=io.StringIO(), force_terminal=True, width=80))
+    for event in trained[:-1]:
+        display.show(event)
+    display.tell_stopping()
+    Console(file=output, width=80).print(display)
+    screen = output.getvalue().splitlines()
+    assert len(screen) == len(shown(80, trained[:-1]))
+    assert screen[-1].startswith("stopping after this step and saving")
+    assert "Ctrl-C again" in screen[-1]
+
+
 def test_pipe_has_a_line_for_each_validation_and_new_words_only(trained: list[Event]) -> None:
     output = io.StringIO()
     with TrainingDisplay(Console(file=output, width=80)) as display:

@@ -67,7 +67,7 @@ class RunState:
     steps_climbed: int = 0
     best_bits: float = math.inf
     validations_since_best: int = 0
-    next_validation: float = 1 / TrainingSettings.validations
+    next_validation: float = field(default_factory=lambda: 1 / TrainingSettings.validations)
     curve: list[tuple[int, float, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
