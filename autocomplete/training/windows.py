@@ -95,7 +95,9 @@ class FeedForwardWindow(WindowNetwork):
 
 class CausalConvolution(WindowNetwork):
     """
-    Convolutions over time that look back only, each layer twice as far apart as the one below: y_t = x_t + relu(sum_i W_i x_t-di).
+    Convolutions over time that look back only, each layer at places twice as far apart as the one below.
+
+    A layer of dilation d is y_t = x_t + relu(sum_i W_i x_t-id + b).
 
     The dilations 1, 2, 4, ... are those of van den Oord et al., "WaveNet", 2016; the plain residual layers follow Bai et al., "An
     Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling", 2018, with one convolution
