@@ -58,7 +58,7 @@ def word_length(line: str) -> Array:
 
 
 def inside_quotation(line: str) -> Array:
-    """Return 1 from an opening quotation mark to the last place before the closing one, else 0."""
+    """Return 1 from an opening quotation mark on, up to the closing one, else 0."""
     inside, values = False, np.zeros(len(line))
     for place, character in enumerate(line):
         inside = (
@@ -79,11 +79,10 @@ def _is(predicate: Callable[[str], bool]) -> Callable[[str], Array]:
 
 FEATURES: Mapping[str, Callable[[str], Array]] = {
     "inside a word": inside_word,
-    "just after a space": _is(str.isspace),
+    "after a space": _is(str.isspace),
     "letters of the word": word_length,
     "in a quotation": inside_quotation,
-    "just after a vowel": _is(lambda character: character.casefold() in _VOWELS),
-    "just after a comma": _is(lambda character: character == ","),
+    "after a vowel": _is(lambda character: character.casefold() in _VOWELS),
     "place in the line": line_position,
 }
 

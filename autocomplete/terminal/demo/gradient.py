@@ -8,7 +8,7 @@ The networks are `CharRNN` with each of the three cells, fresh and trained while
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ from rich.text import Text
 
 from autocomplete.checkpoint import Cell, Configuration
 from autocomplete.errors import SettingsError
-from autocomplete.terminal.demo.drawing import cell_of, height, shade, visible
+from autocomplete.terminal.demo.curves import FIGURES, LABEL, Curve, curve_row, rates
+from autocomplete.terminal.demo.drawing import cell_of, visible
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
 from autocomplete.terminal.demo.sentences import SENTENCES
 from autocomplete.text.normalize import Normalization
@@ -42,32 +43,16 @@ _STEPS, _FRAMES = 160, 10
 _FACTOR = 2.0  # that makes recurrent weights large
 _CLIP = 1.0  # as in every training here
 _LONGEST = 200  # characters of a sentence
-_LABEL, _FIGURES = 16, 20  # cells left and right of the letters
-_DECADES = 8  # heights of a block: each is a factor of ten
-
-
-@dataclass(frozen=True)
-class _Curve:
-    """
-    A row of the picture.
-
-    :param norms: (time,) of the gradient, the last state first.
-    :param shown: letters from the last that are shown.
-    """
-
-    name: str
-    norms: NDArray[np.float64]
-    shown: int = 10**9
 
 
 @dataclass(frozen=True)
 class _Board:
     """All that the picture shows: groups of curves, each with a heading, and what clipping does."""
 
-    fresh: tuple[_Curve, ...] = ()
-    trained: tuple[_Curve, ...] = ()
-    cut: tuple[_Curve, ...] = ()
-    large: tuple[_Curve, ...] = ()
+    fresh: tuple[Curve, ...] = ()
+    trained: tuple[Curve, ...] = ()
+    cut: tuple[Curve, ...] = ()
+    large: tuple[Curve, ...] = ()
     bptt: int = 0
     clipped: Clipped | None = None
 
@@ -120,7 +105,7 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
             caption = "From right to left: at each step back the gradient is multiplied by the derivative of that step."
             yield board, caption, 0.15
         board = _Board(fresh=fresh)
-        yield board, f"Fresh networks. {_rates(fresh)}: what is below 1 vanishes, letter by letter.", 2.0
+        yield board, f"Fresh networks. {rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8
         for steps, bits in _lessons(networks, vocabulary.encode_lines(keys)):
             board = replace(board, trained=_curves(networks, symbols))
             losses = ", ".join(f"{_NAMES[cell]} {bits[cell]:.1f}" for cell in _CELLS)
@@ -129,31 +114,31 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
                 f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}.",
                 0.05,
             )
-        yield board, ff, 2.0
+        yield board, f"Trained {_STEPS} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
         bptt = math.ceil(len(text) / 3)
         board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
         yield (
             board,
             f"Truncated back-propagation cuts every {bptt} steps: before the last cut, the gradient is exactly 0.",
-            2.5,
+            1.8,
         )
         large = {cell: scale_recurrent(network, _FACTOR) for cell, network in networks.items()}
         board = replace(board, large=_curves(large, symbols))
-        yield board, f"Recurrent weights {_FACTOR:g} times as large: {_rates(board.large)}. Above 1 it explodes.", 2.0
+        yield board, f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes.", 1.8
         board = replace(board, clipped=clip_gradient(large["rnn"], symbols, _CLIP))
         yield board, "Clipping keeps the direction of the gradient of all weights and bounds its length.", 0.0
 
 
-def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = None) -> tuple[_Curve, ...]:
+def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = None) -> tuple[Curve, ...]:
     from autocomplete.training.gradients import state_gradients
 
     curves = []
     for cell, network in networks.items():
         gradients = state_gradients(network, symbols, bptt)
         if gradients.cell is None:
-            curves.append(_Curve(_NAMES[cell], gradients.hidden))
+            curves.append(Curve(_NAMES[cell], gradients.hidden))
         else:
-            curves += [_Curve("LSTM h", gradients.hidden), _Curve("LSTM c", np.append(np.nan, gradients.cell[1:]))]
+            curves += [Curve("LSTM h", gradients.hidden), Curve("LSTM c", np.append(np.nan, gradients.cell[1:]))]
     return tuple(curves)
 
 
@@ -179,15 +164,15 @@ def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> It
 
 def _picture(text: str, board: _Board, size: Size) -> RenderableType:
     """Return the letters, under them a row for each curve, and what clipping does."""
-    cells = size.width - _LABEL - _FIGURES - 2  # for letters
+    cells = size.width - LABEL - FIGURES - 2  # for letters
     column = 2 if 2 * len(text) <= cells or any(cell_len(visible(character)) > 1 for character in text) else 1
     room = cells // column
     inputs = ("|" + text[:-1])[-room:]
-    letters = Text(" state after".ljust(_LABEL), "dim")
+    letters = Text(" state after".ljust(LABEL), "dim")
     letters.append(" " * column * (room - len(inputs)))
     letters.append("".join(cell_of(character, column) for character in inputs), "bold not dim")
     letters.append("▸" + cell_of(text[-1], 1)[:1], "bold green not dim")
-    letters.append(f"{'at start':>9}{'a letter':>{_FIGURES - 9}}")
+    letters.append(f"{'at start':>9}{'a letter':>{FIGURES - 9}}")
     tall = size.height >= 30
     groups = [
         ("fresh", board.fresh, 4),
@@ -204,34 +189,12 @@ def _picture(text: str, board: _Board, size: Size) -> RenderableType:
         for i in range(count):
             if i < len(chosen):
                 label = f"   {chosen[i].name}" if tall else f" {heading if i == 0 else '':<8}{chosen[i].name}"
-                lines.append(_row(label, chosen[i], room, column))
+                lines.append(curve_row(label, chosen[i], room, column))
             else:
                 lines.append(Text())
     if board.clipped is not None:
         lines += [Text()] * (2 if tall else 1) + [_clip(board.clipped)]
     return Group(*lines)
-
-
-def _row(label: str, curve: _Curve, room: int, column: int) -> Text:
-    """Return a curve as blocks, the last letter at the right; each step of height is a factor of ten below the greatest."""
-    line = Text(label.ljust(_LABEL), no_wrap=True, overflow="crop")
-    shown = curve.norms[: min(room, curve.shown)][::-1]
-    line.append(" " * column * (room - len(shown)))
-    greatest = max(shown[~np.isnan(shown)].tolist(), default=0.0)
-    for norm in shown.tolist():
-        if math.isnan(norm):  # the last cell state, which is handed on to nobody
-            line.append(" " * column)
-            continue
-        if norm == 0:
-            line.append("·".ljust(column), "dim")
-            continue
-        share = 1 + math.log10(norm / greatest) / _DECADES
-        line.append(height(share).ljust(column), "red" if norm > curve.norms[0] > 0 else shade(0.5 + share / 2))
-    if curve.shown < len(curve.norms):
-        return line
-    line.append(f"  {_figure(curve.norms[-1]):>9}")
-    rate = _rate(curve.norms)
-    return line.append("-".rjust(9) if math.isnan(rate) else f"{f'×{rate:.2f}':>9}", "red" if rate > 1 else "")
 
 
 def _clip(clipped: Clipped) -> Text:
@@ -240,31 +203,15 @@ def _clip(clipped: Clipped) -> Text:
     return line.append(f", cosine {clipped.cosine:.4f}")
 
 
-def _rate(norms: NDArray[np.float64]) -> float:
-    """Return the factor from one letter to the one before it: the geometric mean over all but the last."""
-    if len(norms) < 3 or norms[-1] == 0 or norms[1] == 0:
-        return math.nan
-    return float((norms[-1] / norms[1]) ** (1 / (len(norms) - 2)))
-
-
-def _rates(curves: Sequence[_Curve]) -> str:
-    rates = {curve.name.removesuffix(" h"): _rate(curve.norms) for curve in curves if curve.name != "LSTM c"}
-    return ", ".join(f"{name} ×{rate:.2f}" for name, rate in rates.items()) + " a letter"
-
-
 def _steps(count: int) -> str:
     return "1 step" if count == 1 else f"{count} steps"
-
-
-def _figure(norm: float) -> str:
-    return "0" if norm == 0 else f"{norm:.1e}"
 
 
 def _verdict(board: _Board) -> str:
     rnn, _, lstm, _ = board.fresh
     steps = len(rnn.norms) - 1
     return (
-        f"From the last letter to {_steps(steps)} back, {rnn.norms[-1] / rnn.norms[0]:.0e} of the gradient is left in a fresh RNN, "
+        f"{_steps(steps)} back from the last letter, {rnn.norms[-1] / rnn.norms[0]:.0e} of the gradient is left in a fresh RNN, "
         f"{lstm.norms[-1] / lstm.norms[0]:.0e} in a fresh LSTM, and nothing beyond a cut."
     )
 

@@ -34,7 +34,7 @@ _BEST, _FOUND, _LABEL = "bold green", "bold yellow", "dim"
 def play(word: str, size: Size) -> Iterator[Frame]:
     """Yield the frames; raise SettingsError for a text without a word, or a long one."""
     text = _read(word)
-    predictor = Predictor.load("english")
+    predictor = Predictor.load()
     text = predictor.checkpoint.normalization.surface(text)
     answers = [predictor.predict(text[:i], _OFFERED) for i in range(len(text) + 1)]
     words = known_words(text, answers, predictor.checkpoint.normalization)
