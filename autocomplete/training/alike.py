@@ -20,6 +20,7 @@ from torch.nn import functional
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.windows import WindowNetwork
 
 __all__ = ["answers", "influence", "one_thread", "train_alike", "word_rows"]
 
@@ -89,14 +90,26 @@ def train_alike(
 
 @torch.no_grad()
 def answers(network: nn.Module, beginnings: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.float32]:
-    """Return (beginnings, vocabulary) the probability of each next symbol after some beginnings of words."""
-    inputs, _ = word_rows(beginnings, vocabulary)
-    logits = network(inputs)  # (beginnings, longest + 1, vocabulary)
-    last = torch.tensor([len(beginning) for beginning in beginnings])
-    probabilities: NDArray[np.float32] = logits[torch.arange(len(last)), last].softmax(dim=-1).numpy()
+    """
+    Return (beginnings, vocabulary) the probability of each next symbol after some beginnings of words.
+
+    Each is read by itself, and a network with a window is given that window only: the same product of matrices of the same
+    shape, so that it gives the same answer to the last bit wherever it sees the same.
+    """
+    rows = []
+    for beginning in beginnings:
+        inputs = torch.tensor([[BOUNDARY, *vocabulary.encode(beginning)]])  # (1, length + 1)
+        if isinstance(network, WindowNetwork):
+            window = functional.pad(inputs, (network.seen, 0), value=BOUNDARY)[:, -network.seen :]
+            logits = network.continue_from(window[:, :-1], window[:, -1:])[0]
+        else:
+            logits = network(inputs)
+        rows.append(logits[0, -1].softmax(dim=-1))
+    probabilities: NDArray[np.float32] = torch.stack(rows).numpy()
     return probabilities
 
 
+@torch.no_grad()
 def influence(
     network: nn.Module, beginnings: Sequence[str], letters: str, vocabulary: Vocabulary, seed: int = 0
 ) -> NDArray[np.float64]:
@@ -109,13 +122,15 @@ def influence(
         the mean over the beginnings. What a network cannot see moves nothing: exactly 0.
     """
     generator = np.random.default_rng(seed)
-    length = len(beginnings[0])
-    changed = list(beginnings)
-    for back in range(1, length + 1):
-        for beginning in beginnings:
-            place = length - back
-            other = generator.choice([letter for letter in letters if letter != beginning[place]])
-            changed.append(beginning[:place] + other + beginning[place + 1 :])
-    found = answers(network, changed, vocabulary).reshape(length + 1, len(beginnings), -1)
-    apart: NDArray[np.float64] = np.abs(found[1:] - found[0]).sum(axis=2).mean(axis=1, dtype=np.float64) / 2
-    return apart
+    inputs, _ = word_rows(beginnings, vocabulary)  # (beginnings, length + 1)
+    others = np.array(vocabulary.encode(letters))
+    before = network(inputs)[:, -1].softmax(dim=-1)  # (beginnings, vocabulary)
+    moved = []
+    for place in range(inputs.shape[1] - 1, 0, -1):
+        changed = inputs.clone()
+        for row, symbol in enumerate(inputs[:, place].tolist()):
+            changed[row, place] = int(generator.choice(others[others != symbol]))
+        # A batch of the same shape, row for row, in which nothing differs but what has been replaced.
+        apart = (network(changed)[:, -1].softmax(dim=-1) - before).abs().sum(dim=1)  # (beginnings,)
+        moved.append(float(apart.double().mean()) / 2)
+    return np.array(moved)

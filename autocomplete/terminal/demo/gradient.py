@@ -41,6 +41,7 @@ _NAMES = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 _HIDDEN, _EMBEDDING = 64, 24
 _STEPS, _FRAMES = 160, 10
 _FACTOR = 2.0  # that makes recurrent weights large
+_BPTT = 16  # letters at most between two cuts, three parts at least
 _CLIP = 1.0  # as in every training here
 _LONGEST = 200  # characters of a sentence
 
@@ -115,7 +116,7 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
                 0.05,
             )
         yield board, f"Trained {_STEPS} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
-        bptt = math.ceil(len(text) / 3)
+        bptt = math.ceil(len(text) / max(3, math.ceil(len(text) / _BPTT)))  # in parts that are about as long
         board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
         yield (
             board,
@@ -218,14 +219,14 @@ def _verdict(board: _Board) -> str:
 
 SCENE = Scene(
     name="gradient",
-    title="back-propagation through time: the gradient vanishes, explodes, is cut, is clipped",
+    title="the gradient through time: it vanishes, explodes, is cut, is clipped",
     about="The network has read a sentence and is wrong about its last letter. Each row shows how much of that error reaches the "
     "state after each letter before: a step down in height is a factor of ten, a dot is exactly nothing. Of an LSTM both parts "
     "of the state are shown: hidden (h) and cell (c).",
     hint="Try a short word and a long sentence; what is left at the first letter says how far back the network can learn.",
     equations="d loss(t) / d h(t-k) = d loss(t) / d h(t)  J(t) J(t-1) ... J(t-k+1)\n"
     "RNN   J(t) = d h(t) / d h(t-1) = diag(1 - h(t)^2) U\n"
-    "LSTM  c(t) = f c(t-1) + i g: what goes past the gates is multiplied by f alone\n"
+    "LSTM  c(t) = f c(t-1) + i g: what goes past the gates only meets f\n"
     "clip  g <- g min(1, 1 / |g|)",
     word="the letters that the woman wrote were read",
     play=play,

@@ -87,7 +87,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
         for step in lessons:
             caption = f"All four learn the same {len(words):,} words in the same steps: {step} of {_STEPS} so far."
             yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 0.05)
-    yield Frame(_picture(pupils, beginnings, vocabulary, size), _verdict(pupils, beginnings), 4.0)
+    yield Frame(_picture(pupils, beginnings, vocabulary, size), _verdict(pupils), 4.0)
 
 
 def _chosen(lexicon: Mapping[str, float], beginnings: Sequence[str]) -> dict[str, float]:
@@ -194,14 +194,11 @@ def _looks(pupil: _Pupil) -> list[Text]:
     ]
 
 
-def _verdict(pupils: Sequence[_Pupil], beginnings: Sequence[str]) -> str:
+def _verdict(pupils: Sequence[_Pupil]) -> str:
     alike = " and ".join(pupil.name for pupil in pupils if pupil.differ == 0)
-    first, second = beginnings
-    told = f"{alike} cannot tell {first} from {second}" if alike else f"all four tell {first} from {second}"
-    return (
-        f"{told[0].upper()}{told[1:]}. Beyond {_WINDOW} letters the window sees nothing, the convolution beyond {_FIELD}; "
-        "an RNN's memory has no edge."
-    )
+    told = f"{alike[0].upper()}{alike[1:]} cannot tell the two apart" if alike else "All four tell the two apart"
+    edges = f"Beyond {_WINDOW} letters the window sees nothing, the convolution beyond {_FIELD}"
+    return f"{told}. {edges}; an RNN's memory has no edge."
 
 
 SCENE = Scene(
@@ -212,10 +209,10 @@ SCENE = Scene(
     "letter, the first must give the same answer twice. The dots and blocks at the right show how much a letter further back "
     "moves an answer, the last letter at their right end.",
     hint="Try beginnings that differ ever further back: na tria, then nation station.",
-    equations="one letter, window   h = tanh(W [e(x_t-k+1); ...; e(x_t)] + b)        k = 1, 3\n"
-    "convolution          y_t = x_t + relu(W0 x_t-d + W1 x_t + b)         d = 1, 2, 4\n"
-    "RNN                  h_t = tanh(W e(x_t) + U h_t-1 + b),  h_0 = 0\n"
-    "apart: half the sum over all letters of |p(letter | one) - p(letter | other)|",
+    equations="window of k   h = tanh(W [e(x_t-k+1); ...; e(x_t)] + b)        k = 1, 3\n"
+    "convolution   y_t = x_t + relu(W0 x_t-d + W1 x_t + b)         d = 1, 2, 4\n"
+    "RNN           h_t = tanh(W e(x_t) + U h_t-1 + b),  h_0 = 0\n"
+    "apart = 1/2 sum over letters of |p(letter | one) - p(letter | the other)|",
     word="na tria",
     play=play,
 )

@@ -7,6 +7,7 @@ other half. The sentence given is then read by the same network, and shows what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = ["SCENE"]
 
 _LONGEST = 200  # characters of a sentence
 _LABEL, _FIGURES = 23, 14  # cells left and right of the letters
+_PICTURES = 60  # of the sentence being read, at most
 _READING = 6.0  # seconds that the sentence is read in
 _WEAK = 0.3  # a correlation below which no unit can be said to stand for a feature: it explains less than a tenth
 
@@ -37,9 +39,10 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     states = hidden_states(checkpoint, text)
     units = states.shape[1]
     shown = range(min(units, size.height - 4))
-    for read in range(1, len(text) + 1):
+    step = math.ceil(len(text) / _PICTURES)
+    for read in range(step, len(text) + step, step):
         caption = f"Of {units} hidden units, the first {len(shown)}: after each letter each has another value between -1 and 1."
-        yield Frame(_raw(text, states, read, shown, size), caption, _READING / len(text))
+        yield Frame(_raw(text, states, read, shown, size), caption, _READING * step / len(text))
     found = find_units(checkpoint, SENTENCES)
     for count, unit in enumerate(found, start=1):
         yield Frame(_meanings(text, states, found[:count], size), _told(unit, units), 1.2)
@@ -132,7 +135,7 @@ SCENE = Scene(
     hint="Try a sentence with a quotation in it, or a very long word.",
     equations="r(unit, feature) = sum (h - mean h) (y - mean y)\n"
     "                  / sqrt(sum (h - mean h)^2  sum (y - mean y)^2)\n"
-    "unit(feature) = argmax |r| on every other line; the r shown is that on the rest\n"
+    "unit(feature) = argmax |r| on every other line; shown is r on the rest\n"
     "h after each letter: o tanh(c), 256 numbers",
     word='he said "we have a name" and left',
     play=play,
