@@ -117,7 +117,7 @@ def influence(
     Measure how much an answer moves when one letter is replaced by another, by how far back that letter stands.
 
     :param beginnings: of words, all of one length.
-    :param letters: that one is replaced by, drawn at random.
+    :param letters: two at least, that one is replaced by, drawn at random.
     :returns: (length,) for the last letter first: half the sum of what the probabilities differ by (total variation distance),
         the mean over the beginnings. What a network cannot see moves nothing: exactly 0.
     """
@@ -127,9 +127,10 @@ def influence(
     before = network(inputs)[:, -1].softmax(dim=-1)  # (beginnings, vocabulary)
     moved = []
     for place in range(inputs.shape[1] - 1, 0, -1):
+        drawn = generator.integers(len(others), size=len(inputs))
+        same = others[drawn] == inputs[:, place].numpy()
         changed = inputs.clone()
-        for row, symbol in enumerate(inputs[:, place].tolist()):
-            changed[row, place] = int(generator.choice(others[others != symbol]))
+        changed[:, place] = torch.from_numpy(others[np.where(same, drawn - 1, drawn)])  # another one in either case
         # A batch of the same shape, row for row, in which nothing differs but what has been replaced.
         apart = (network(changed)[:, -1].softmax(dim=-1) - before).abs().sum(dim=1)  # (beginnings,)
         moved.append(float(apart.double().mean()) / 2)

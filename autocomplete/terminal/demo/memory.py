@@ -32,7 +32,7 @@ __all__ = ["SCENE"]
 
 _WORDS = 1500  # the most frequent ones: few enough to be learned in seconds
 _NEAR = 100  # further words with each of the two beginnings, so that there is something to know after them
-_STEPS, _FRAMES = 300, 15
+_STEPS, _FRAMES = 240, 12
 _WINDOW, _LAYERS = 3, 3
 _FIELD = 2**_LAYERS  # letters that the convolution sees
 _BACK = 10  # letters back that the answers are tested
