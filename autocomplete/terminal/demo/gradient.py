@@ -223,7 +223,7 @@ SCENE = Scene(
     about="The network has read a sentence and is wrong about its last letter. Each row shows how much of that error reaches the "
     "state after each letter before: a step down in height is a factor of ten, a dot is exactly nothing. Of an LSTM both parts "
     "of the state are shown: hidden (h) and cell (c).",
-    hint="Try a short word and a long sentence; what is left at the first letter says how far back the network can learn.",
+    hint="A short word, and a long sentence; what is left at the first letter says how far back the network can learn.",
     equations="d loss(t) / d h(t-k) = d loss(t) / d h(t)  J(t) J(t-1) ... J(t-k+1)\n"
     "RNN   J(t) = d h(t) / d h(t-1) = diag(1 - h(t)^2) U\n"
     "LSTM  c(t) = f c(t-1) + i g: what goes past the gates only meets f\n"

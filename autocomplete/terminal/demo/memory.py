@@ -208,7 +208,7 @@ SCENE = Scene(
     "convolution the last eight, and the RNN one letter at a time, with a memory. After two beginnings with the same last "
     "letter, the first must give the same answer twice. The dots and blocks at the right show how much a letter further back "
     "moves an answer, the last letter at their right end.",
-    hint="Try beginnings that differ ever further back: na tria, then nation station.",
+    hint="Beginnings that differ ever further back: na tria, then nation station.",
     equations="window of k   h = tanh(W [e(x_t-k+1); ...; e(x_t)] + b)        k = 1, 3\n"
     "convolution   y_t = x_t + relu(W0 x_t-d + W1 x_t + b)         d = 1, 2, 4\n"
     "RNN           h_t = tanh(W e(x_t) + U h_t-1 + b),  h_0 = 0\n"

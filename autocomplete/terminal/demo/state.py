@@ -132,7 +132,7 @@ SCENE = Scene(
     about="The network that ships with the tool reads a sentence; each row is one of its hidden units, low and blue towards -1, "
     "high and orange towards 1. Then units that mean something are looked for: for each feature of the text, the unit whose "
     "value goes with it most closely, chosen on some sentences and judged on others.",
-    hint="Try a sentence with a quotation in it, or a very long word.",
+    hint="A sentence with a quotation in it, or a very long word.",
     equations="r(unit, feature) = sum (h - mean h) (y - mean y)\n"
     "                  / sqrt(sum (h - mean h)^2  sum (y - mean y)^2)\n"
     "unit(feature) = argmax |r| on every other line; shown is r on the rest\n"

@@ -140,10 +140,10 @@ def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Si
     """Return for one word: what was offered after each of its letters."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style=_LABEL, pad_edge=False)
     longest = min(14, max(8, cell_len(text)))
-    room = (size.width - longest - 17) // _OFFERED - 1
+    room = (size.width - longest - 15) // _OFFERED - 1
     table.add_column(" typed", no_wrap=True)
     for i in range(_OFFERED):
-        table.add_column(f"{i + 1}", no_wrap=True)
+        table.add_column(f" {i + 1}", no_wrap=True)
     table.add_column("known", no_wrap=True)
     moments = list(range(word.start, word.start + len(word.word) + 1))
     kept = _kept(moments, [word.start + (word.offered or 0), word.start + (word.first or 0)], size.height - 4)
@@ -157,7 +157,9 @@ def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Si
         for i in range(_OFFERED):
             offer = answers[at].words[i].word if i < len(answers[at].words) else ""
             meant = i + 1 == word.places[letters]
-            cells.append(Text(cut(offer, room), (_BEST if i == 0 else _FOUND) if meant else ""))
+            cells.append(
+                Text(cut(f"{'▸' if meant else ' '}{offer}", room), (_BEST if i == 0 else _FOUND) if meant else "")
+            )
         mark = Text("first of all", _BEST) if letters == word.first else Text("one of five", _FOUND)
         cells.append(mark if letters in (word.first, word.offered) else Text())
         table.add_row(*cells)
@@ -246,7 +248,7 @@ SCENE = Scene(
     about="The letters of a word are typed one at a time. After each, the network that ships with the tool says which letter "
     "comes next, and a search turns that into whole words, best first. The scene marks when your word is among the five, when it "
     "is the first of them, and how many keys that spares.",
-    hint="Try a sentence: the words before help to know the next. Or a name that no one has heard of.",
+    hint="A sentence: the words before help to know the next. Or a name that no one has heard of.",
     equations="p(next letter) = softmax(V h + c), of the state h after all letters so far\n"
     "p(word) = p(1st letter) p(2nd | 1st) ... p(end | all letters)\n"
     "keys saved = keys of the word and its space - (letters typed + 1 to take it)",
