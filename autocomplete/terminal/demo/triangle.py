@@ -158,7 +158,10 @@ def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Si
             offer = answers[at].words[i].word if i < len(answers[at].words) else ""
             meant = i + 1 == word.places[letters]
             cells.append(
-                Text(cut(f"{'▸' if meant else ' '}{offer}", room), (_BEST if i == 0 else _FOUND) if meant else "")
+                Text(
+                    cut(("▸" if meant else " ") + tail(offer, room - 1), room),
+                    (_BEST if i == 0 else _FOUND) if meant else "",
+                )
             )
         mark = Text("first of all", _BEST) if letters == word.first else Text("one of five", _FOUND)
         cells.append(mark if letters in (word.first, word.offered) else Text())
