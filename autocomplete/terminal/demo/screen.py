@@ -17,20 +17,22 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.utils import get_cwidth
+from rich.console import Console
+from rich.text import Text
 
 from autocomplete.terminal.demo.pages import LEAST
 
-__all__ = ["CHROME", "ESCAPE", "INTERRUPTED", "key_line", "stage_layout", "title_line", "too_small"]
+__all__ = ["CHROME", "ESCAPE", "INTERRUPTED", "key_line", "stage_layout", "title_line", "too_small", "wrapped"]
 
 INTERRUPTED = 130  # the exit status after Ctrl-C
 ESCAPE = 0.05  # seconds that a lone Escape waits for what could make it another key
 _CAPTION = 2  # lines
 CHROME = 1 + _CAPTION + 1  # lines around a picture: title, caption, keys
 
-Text = Callable[[], AnyFormattedText]
+Shown = Callable[[], AnyFormattedText]
 
 
-def stage_layout(*, title: Text, picture: Text, caption: Text, keys: Text, entry: Buffer, enters: Filter) -> Layout:
+def stage_layout(*, title: Shown, picture: Shown, caption: Shown, keys: Shown, entry: Buffer, enters: Filter) -> Layout:
     """
     Return the windows.
 
@@ -43,7 +45,7 @@ def stage_layout(*, title: Text, picture: Text, caption: Text, keys: Text, entry
             [
                 Window(FormattedTextControl(title), height=1),
                 stage,
-                Window(FormattedTextControl(caption), height=_CAPTION, wrap_lines=True),
+                Window(FormattedTextControl(caption), height=_CAPTION),
                 VSplit([word, Window(FormattedTextControl(keys), dont_extend_width=True)], height=1),
             ]
         ),
@@ -65,6 +67,12 @@ def key_line(keys: Sequence[tuple[str, str]]) -> StyleAndTextTuples:
     for key, act in keys:
         line += [("", " " if not line else "   "), ("bold", key), ("", f" {act}")]
     return line
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return a text in lines that end between words, a space before each."""
+    lines = Text(text).wrap(Console(width=width), width - 1)
+    return "\n".join(f" {line.plain.rstrip()}" for line in lines)
 
 
 def too_small(columns: int, rows: int) -> str:

@@ -29,7 +29,16 @@ from autocomplete.errors import AutocompleteError
 from autocomplete.terminal.demo.pages import LEAST, about_page, draw, equations_page
 from autocomplete.terminal.demo.reel import Reel
 from autocomplete.terminal.demo.scene import Scene, Size
-from autocomplete.terminal.demo.screen import CHROME, ESCAPE, INTERRUPTED, key_line, stage_layout, title_line, too_small
+from autocomplete.terminal.demo.screen import (
+    CHROME,
+    ESCAPE,
+    INTERRUPTED,
+    key_line,
+    stage_layout,
+    title_line,
+    too_small,
+    wrapped,
+)
 from autocomplete.terminal.signals import leaving_on_signals
 
 __all__ = ["play_scene"]
@@ -309,11 +318,12 @@ class _Stage:
         return ANSI(self._reel.shots[self._position].picture) if self._position >= 0 else ""
 
     def _caption(self) -> AnyFormattedText:
+        text = ""
         if self._enters:
-            return [("bold", self._message or "Another word for this scene:")]
-        if self._page is not None or self._opens or self._position < 0:
-            return ""
-        return self._reel.shots[self._position].caption
+            text = self._message or "Another word for this scene:"
+        elif self._page is None and not self._opens and self._position >= 0:
+            text = self._reel.shots[self._position].caption
+        return [("bold", wrapped(text, self._application.output.get_size().columns))]
 
     def _keys(self) -> AnyFormattedText:
         if self._enters:
