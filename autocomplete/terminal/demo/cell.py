@@ -122,21 +122,22 @@ SCENE = Scene(
         "letter that comes twice? Press e for the equations."
     ),
     equations="""
-tanh RNN   h' = tanh(Wx·x + Wh·h + b)            letter and memory, pressed to −1..1
+tanh RNN  h' = tanh(Wx·x + Wh·h + b)            letter and memory in −1..1
 
-LSTM       f = σ(Wf·x + Uf·h + bf)               forget: how much of c is kept
-           i = σ(Wi·x + Ui·h + bi)               input: how much is let in
-           g = tanh(Wg·x + Ug·h + bg)            candidate: what could be let in
-           o = σ(Wo·x + Uo·h + bo)               output: how much is shown
-           c' = f·c + i·g,  h' = o·tanh(c')      the cell, and the state
+LSTM      f = σ(Wf·x + Uf·h + bf)               how much of c is kept
+          i = σ(Wi·x + Ui·h + bi)               how much is let in
+          g = tanh(Wg·x + Ug·h + bg)            what could be let in
+          o = σ(Wo·x + Uo·h + bo)               how much is shown
+          c' = f·c + i·g,  h' = o·tanh(c')      the cell, and the state
 
-GRU        r = σ(Wr·x + Ur·h + br)               reset: how much of h n sees
-           z = σ(Wz·x + Uz·h + bz)               update: how much of h is kept
-           n = tanh(Wn·x + bn + r·(Un·h + b'n))  candidate: the new part
-           h' = z·h + (1 − z)·n
+GRU       r = σ(Wr·x + Ur·h + br)               how much of h n sees
+          z = σ(Wz·x + Uz·h + bz)               how much of h is kept
+          n = tanh(Wn·x + bn + r·(Un·h + b'n))  what could come instead
+          h' = z·h + (1 − z)·n                  part kept, part new
 
-σ(x) = 1 / (1 + e^−x), from 0 to 1. Numbers to learn: gates · (inputs·units
-+ units·units + units), with 1 gate (RNN), 4 (LSTM: with g) or 3 (GRU: with n)
+σ(x) = 1 / (1 + e^−x), from 0 to 1
+numbers to learn = gates · (inputs·units + units·units + units);
+gates: 1 (RNN), 4 (LSTM: f, i, g, o), 3 (GRU: r, z, n)
 """,
     word="name",
     play=_play,

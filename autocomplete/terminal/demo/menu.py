@@ -13,10 +13,11 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.output import Output
+from rich.padding import Padding
 
-from autocomplete.terminal.demo.pages import LEAST, about_page, draw
+from autocomplete.terminal.demo.pages import LEAST, draw, paragraph
 from autocomplete.terminal.demo.scene import Scene
-from autocomplete.terminal.demo.screen import ESCAPE, INTERRUPTED, key_line
+from autocomplete.terminal.demo.screen import ESCAPE, INTERRUPTED, key_line, wrapped
 from autocomplete.terminal.signals import leaving_on_signals
 
 __all__ = ["Choice", "choose_scene", "list_commands"]
@@ -157,8 +158,15 @@ class _Menu:
 
     def _about(self) -> AnyFormattedText:
         if self._message:
-            return [("bold", self._message)]
-        return ANSI(draw(about_page(self._scenes[self._place]), LEAST))
+            return [("bold", wrapped(self._message, LEAST.width))]
+        return ANSI(draw(Padding(paragraph("What you see", self._scenes[self._place].about), (1, 2)), LEAST))
 
     def _keys(self) -> AnyFormattedText:
-        return key_line([("Enter", "play"), ("↑ ↓", "choose"), ("1-9, first letter", "play that one"), ("q", "leave")])
+        return key_line(
+            [
+                ("Enter", "play"),
+                ("↑ ↓", "choose"),
+                (f"1-{len(self._scenes)}, first letter", "play that one"),
+                ("q", "leave"),
+            ]
+        )

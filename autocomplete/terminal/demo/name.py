@@ -253,12 +253,12 @@ SCENE = Scene(
         "there the letter alone does not tell what comes next, and the hidden state must. Pause, and step with the arrow keys."
     ),
     equations="""
-h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)   layer 1: the letter, its own past
-h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)   layer 2: layer 1, its own past
-h₁(0) = h₂(0) = 0                          before anything is read
-p(t)  = softmax(V·h₂(t) + c)               a probability for each next letter
-loss  = mean over t of −ln p(t)[right]     0 if it is sure of what is right
-w     = w − rate · ∂loss/∂w                a step of training, for each weight
+h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)  layer 1: the letter, its own past
+h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)  layer 2: layer 1, its own past
+h₁(0) = h₂(0) = 0                         before anything is read
+p(t)  = softmax(V·h₂(t) + c)              a probability for each next letter
+loss  = mean over t of −ln p(t)[right]    0 if it is sure of what is right
+w     = w − rate · ∂loss/∂w               a step of training, for each weight
 """,
     word="name",
     play=_play,

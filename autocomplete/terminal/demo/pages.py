@@ -10,7 +10,7 @@ from rich.text import Text
 
 from autocomplete.terminal.demo.scene import Scene, Size
 
-__all__ = ["LEAST", "about_page", "draw", "equations_page"]
+__all__ = ["LEAST", "about_page", "draw", "equations_page", "paragraph"]
 
 LEAST = Size(80, 20)  # what every picture fits into: a terminal of 80 x 24 without title, caption and keys
 _TEXT_WIDTH = 76  # longer lines are hard to read
@@ -32,18 +32,10 @@ def draw(picture: RenderableType, size: Size) -> str:
     return "\n".join(capture.get().split("\n")[: size.height])
 
 
-def about_page(scene: Scene, *, explain: bool = False) -> RenderableType:
-    """Return what there is to see and to try; the equations, too, if they are wanted."""
-    parts = [
-        Text(scene.title, style="bold"),
-        Text(),
-        _paragraph("What you see", scene.about),
-        Text(),
-        _paragraph("Try", scene.hint),
-    ]
-    if explain:
-        parts += [Text(), equations_page(scene)]
-    return Padding(Group(*parts), (1, 2, 0, 2))
+def about_page(scene: Scene) -> RenderableType:
+    """Return what there is to see and to try."""
+    parts = [paragraph("What you see", scene.about), Text(), paragraph("Try", scene.hint)]
+    return Padding(Group(Text(scene.title, style="bold"), Text(), *parts), (1, 2, 0, 2))
 
 
 def equations_page(scene: Scene) -> RenderableType:
@@ -51,7 +43,8 @@ def equations_page(scene: Scene) -> RenderableType:
     return Group(Text("What is computed", style="bold cyan"), Text(scene.equations.strip("\n")))
 
 
-def _paragraph(heading: str, text: str) -> RenderableType:
+def paragraph(heading: str, text: str) -> RenderableType:
+    """Return a text below its heading, in lines that are not too long."""
     body = Text.assemble((heading, "bold cyan"), "\n", " ".join(text.split()))
     console = Console(width=_TEXT_WIDTH, file=io.StringIO())
     return Text("\n").join(body.wrap(console, _TEXT_WIDTH))

@@ -58,10 +58,10 @@ def _play(word: str, size: Size) -> Iterator[Frame]:
     symbols = tensors.logits.shape[2]
     captions = [
         f"A batch: {batch} word{'s' * (batch > 1)} read side by side, in {time} steps of time, one letter of each at a step.",
-        f"Each letter becomes {_EMBEDDING} numbers, its features, which are learned: (batch, time) is now (batch, time, features).",
-        f"Layer 1 hands its {_HIDDEN} units on from step to step. It returns a sequence: layer 2 must read a state at every step.",
+        f"Each letter becomes {_EMBEDDING} numbers, its features, which are learned: (batch, time, features).",
+        f"Layer 1 hands its {_HIDDEN} units on from step to step. It returns a sequence: layer 2 must read a state at each.",
         "Many-to-many: layer 2 returns its sequence, too. So the network is trained: every letter is a lesson.",
-        f"The decoder makes of each state a number for each of the {symbols} symbols, and answers with the highest, at every step.",
+        f"The decoder makes of each state a number for each of {symbols} symbols; the highest is the answer, at every step.",
         "Many-to-one: layer 2 returns only the state after the last letter of each word. There is no time in this shape.",
         f"One answer for a word: so the prompt asks, after each key. torch.nn.RNN returns both: every state {every}, "
         f"and the last of each layer {last}.",
@@ -205,16 +205,16 @@ SCENE = Scene(
         "never do. Then step with the arrow keys, and say the next shape before you see it."
     ),
     equations="""
-letters     (batch, time)              shorter words are filled up: all of one length
-embedded    (batch, time, embedding)   a row of the embedding table a letter
-layer 1     (batch, time, hidden)      h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)
-layer 2     (batch, time, hidden)      h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)
-answers     (batch, time, vocabulary)  V·h₂(t) + c at every t: many-to-many
-layer 2     (batch, hidden)            h₂(T), T the last letter's step
-answer      (batch, vocabulary)        V·h₂(T) + c: many-to-one
+letters   (batch, time)              shorter words are filled up
+embedded  (batch, time, embedding)   a row of a table for each letter
+layer 1   (batch, time, hidden)      h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)
+layer 2   (batch, time, hidden)      h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)
+answers   (batch, time, vocabulary)  V·h₂(t) + c at every t: many-to-many
+layer 2   (batch, hidden)            h₂(T) at the step T of the last letter
+answer    (batch, vocabulary)        V·h₂(T) + c: many-to-one
 
 Weights have no batch and no time in their shapes: they are the same at every
-step and for every word. Only the data has.
+step and for every word.
 """,
     word="name game tea",
     play=_play,

@@ -59,7 +59,7 @@ def play_scene(
     """
     Play a scene until the user leaves it; return the exit status, 130 after an interrupt, 128 and its number after a signal.
 
-    :param explain: show the equations on the first page.
+    :param explain: show the equations before the first picture.
     :raises AutocompleteError: for a word that the scene cannot show, after the terminal is restored.
     """
     return asyncio.run(_Stage(scene, word, explain, input, output).run())
@@ -69,8 +69,8 @@ class _Stage:
     """What is shown, and when the next picture is due."""
 
     def __init__(self, scene: Scene, word: str, explain: bool, input: Input | None, output: Output | None) -> None:  # noqa: A002
-        self._scene, self._word, self._explain = scene, word, explain
-        self._opens = True  # with the page on what there is to see, until the first picture
+        self._scene, self._word = scene, word
+        self._opening: list[Page] = ["about", "equations"] if explain else ["about"]  # pages before the first picture
         self._position = -1  # of the picture that is shown
         self._plays = True
         self._steps = False  # whether the next picture is to be shown once it is there, though the play is paused
@@ -132,7 +132,7 @@ class _Stage:
     def _play_anew(self) -> None:
         """Compute and play from the first picture on."""
         self._reel = self._new_reel()
-        self._position, self._plays, self._page, self._opens = -1, True, None, False
+        self._position, self._plays, self._page, self._opening = -1, True, None, []
         self._wait()
 
     def _computed(self, reel: Reel) -> None:
@@ -173,7 +173,7 @@ class _Stage:
         self._cancel()
         if self._is_moving():
             seconds = self._reel.shots[self._position].seconds if self._position >= 0 else 0.0
-            self._timer = self._loop.call_later(_OPENING if self._opens else seconds, self._next)
+            self._timer = self._loop.call_later(_OPENING if self._opening else seconds, self._next)
 
     def _cancel(self) -> None:
         if self._timer is not None:
@@ -181,16 +181,20 @@ class _Stage:
             self._timer = None
 
     def _next(self) -> None:
-        """Show the next picture, or wait until there is one."""
+        """Show the next page of the opening, or the next picture; where that is not there yet, wait until it is."""
         self._cancel()
-        if self._show(self._position + 1):
+        if len(self._opening) > 1:
+            del self._opening[0]
+            self._wait()
+            self._application.invalidate()
+        elif self._show(self._position + 1):
             self._wait()
 
     def _show(self, position: int) -> bool:
         """Show a picture; return whether it is there."""
         if not 0 <= position < len(self._reel.shots):
             return False
-        self._position, self._opens, self._steps = position, False, False
+        self._position, self._opening, self._steps = position, [], False
         self._reel.want(position)
         self._application.invalidate()
         return True
@@ -224,8 +228,9 @@ class _Stage:
     def _pause_or_play(self) -> None:
         if self._page is not None:
             self._page = None
-        elif self._opens:
-            self._opens = False
+        elif self._opening:
+            self._next()  # at once; where it is not there yet, as soon as it is
+            return
         elif self._is_over():
             self._restart()
         else:
@@ -233,7 +238,7 @@ class _Stage:
         self._wait()
 
     def _step(self, by: int) -> None:
-        self._plays, self._page, self._opens = False, None, False
+        self._plays, self._page = False, None
         self._cancel()
         self._steps = not self._show(self._position + by) and by > 0 and not self._is_over()
 
@@ -311,17 +316,20 @@ class _Stage:
         terminal = self._application.output.get_size()
         if terminal.columns < LEAST.width or terminal.rows < LEAST.height + CHROME:
             return too_small(terminal.columns, terminal.rows)
-        if self._page == "equations":
-            return ANSI(draw(Padding(equations_page(self._scene), (1, 2)), self._room()))
-        if self._page == "about" or self._opens:
-            return ANSI(draw(about_page(self._scene, explain=self._opens and self._explain), self._room()))
-        return ANSI(self._reel.shots[self._position].picture) if self._position >= 0 else ""
+        if (page := self._page or next(iter(self._opening), None)) is not None:
+            shown = about_page(self._scene) if page == "about" else Padding(equations_page(self._scene), (1, 2))
+            return ANSI(draw(shown, self._room()))
+        return (
+            ANSI(self._reel.shots[self._position].picture)
+            if self._position >= 0
+            else "\n computing the first picture ..."
+        )
 
     def _caption(self) -> AnyFormattedText:
         text = ""
         if self._enters:
             text = self._message or "Another word for this scene:"
-        elif self._page is None and not self._opens and self._position >= 0:
+        elif self._page is None and not self._opening and self._position >= 0:
             text = self._reel.shots[self._position].caption
         return [("bold", wrapped(text, self._application.output.get_size().columns))]
 
@@ -330,7 +338,7 @@ class _Stage:
             return key_line([("Enter", "play"), ("Esc", "back")])
         if self._page is not None:
             return key_line([("Space", "go on"), ("?", "about"), ("e", "equations"), ("q", "leave")])
-        space = "begin" if self._opens else "again" if self._is_over() else "pause" if self._plays else "play"
+        space = "begin" if self._opening else "again" if self._is_over() else "pause" if self._plays else "play"
         acts = [("→ ←", "step"), ("r", "restart"), ("w", "word"), ("?", "about"), ("e", "equations"), ("q", "leave")]
         return key_line([("Space", space), *acts])
 

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
-from autocomplete.terminal.demo.pages import LEAST, about_page
+from autocomplete.terminal.demo.pages import LEAST, about_page, equations_page
 from autocomplete.terminal.demo.scene import Frame, Scene
 from autocomplete.terminal.output import refuse_unwritable, write_picture
 
@@ -28,8 +29,10 @@ def print_still(scene: Scene, word: str, *, explain: bool = False, svg: Path | N
     with Console(stderr=True).status(f"computing {scene.name} ..."):
         frame = _last(scene, word)
     console = _console()
-    console.print(about_page(scene, explain=explain))
-    console.print(Group(Text(), frame.picture, Text(), Text(frame.caption)))
+    console.print(about_page(scene))
+    if explain:
+        console.print(Padding(equations_page(scene), (1, 2, 0, 2)))
+    console.print(Group(Text(), frame.picture, Text(), Text(frame.caption, style="bold")))
     if svg is not None:
         write_picture(_framed(scene, word, frame), f"autocomplete demo {scene.name}", svg, "--svg")
 
