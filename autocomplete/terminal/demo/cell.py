@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from autocomplete.terminal.demo.cell_pictures import beside, counts_picture, gates_picture, map_picture, step_picture
-from autocomplete.terminal.demo.drawing import shown_letter
+from autocomplete.terminal.demo.one_word import one_word
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
-from autocomplete.terminal.demo.words import one_word
+from autocomplete.terminal.demo.tiles import shown_letter
 
 if TYPE_CHECKING:
     from autocomplete.checkpoint import Cell

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.terminal.demo.drawing import centred, percent_tile, shown_letter, sign_tile
+from autocomplete.terminal.demo.tiles import centred, percent_tile, shown_letter, sign_tile
 
 if TYPE_CHECKING:
     from autocomplete.checkpoint import Cell

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
-from autocomplete.terminal.demo.drawing import bar, centred, curve, shown_letter, sign_tile
+from autocomplete.terminal.demo.one_word import one_word
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
-from autocomplete.terminal.demo.words import one_word
+from autocomplete.terminal.demo.tiles import bar, centred, curve, shown_letter, sign_tile
 
 __all__ = ["SCENE"]
 
@@ -258,7 +258,7 @@ h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)  layer 2: layer 1, its 
 h₁(0) = h₂(0) = 0                         before anything is read
 p(t)  = softmax(V·h₂(t) + c)              a probability for each next letter
 loss  = mean over t of −ln p(t)[right]    0 if it is sure of what is right
-w     = w − rate · ∂loss/∂w               a step of training, for each weight
+w     = w − rate · ∂loss/∂w               a step of training, each weight
 """,
     word="name",
     play=_play,

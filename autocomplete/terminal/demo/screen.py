@@ -54,7 +54,9 @@ def stage_layout(*, title: Shown, picture: Shown, caption: Shown, keys: Shown, e
 
 
 def title_line(name: str, title: str, word: str, state: str, width: int) -> StyleAndTextTuples:
-    """Return what is played, on what word, and whether it plays; the word is cut where there is too little room."""
+    """Return what is played, on what word, and whether it plays; the title goes and the word is cut where there is no room."""
+    if get_cwidth(f" {name}  {title}  {state} ") > width:
+        title = ""
     room = width - get_cwidth(f" {name}  {title}  {state} ") - 2
     word = f"“{_cut(word, room - 2)}”" if room > 3 else ""
     gap = width - get_cwidth(f" {name}  {title}{word}  {state} ")
@@ -77,10 +79,11 @@ def wrapped(text: str, width: int) -> str:
 
 def too_small(columns: int, rows: int) -> str:
     """Return what is said where no picture fits."""
-    return (
+    text = (
         f"This window has {columns} x {rows} characters. The pictures need {LEAST.width} x {LEAST.height + CHROME}: "
         "please make it larger, or its letters smaller."
     )
+    return wrapped(text, columns)
 
 
 def _cut(text: str, width: int) -> str:

@@ -14,9 +14,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from autocomplete.errors import SettingsError
-from autocomplete.terminal.demo.drawing import centred, shown_letter, sign_tile
+from autocomplete.terminal.demo.one_word import one_word
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
-from autocomplete.terminal.demo.words import one_word
+from autocomplete.terminal.demo.tiles import centred, shown_letter, sign_tile
 
 __all__ = ["SCENE"]
 
@@ -207,14 +207,14 @@ SCENE = Scene(
     equations="""
 letters   (batch, time)              shorter words are filled up
 embedded  (batch, time, embedding)   a row of a table for each letter
-layer 1   (batch, time, hidden)      h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)
-layer 2   (batch, time, hidden)      h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)
+layer 1   (batch, time, hidden)      h₁(t) = tanh(W₁·x(t) + U₁·h₁(t−1) + b₁)
+layer 2   (batch, time, hidden)      h₂(t) = tanh(W₂·h₁(t)+ U₂·h₂(t−1) + b₂)
 answers   (batch, time, vocabulary)  V·h₂(t) + c at every t: many-to-many
 layer 2   (batch, hidden)            h₂(T) at the step T of the last letter
 answer    (batch, vocabulary)        V·h₂(T) + c: many-to-one
 
-Weights have no batch and no time in their shapes: they are the same at every
-step and for every word.
+Weights have no batch and no time in their shapes: they are the same at
+every step and for every word.
 """,
     word="name game tea",
     play=_play,

@@ -306,11 +306,13 @@ class _Stage:
         return title_line(self._scene.name, self._scene.title, self._word, self._state(), width)
 
     def _state(self) -> str:
+        """Return the number of the picture, and whether the next one comes by itself."""
+        number = f"{self._position + 1} " if self._position >= 0 else ""
         if self._is_over():
-            return "end"
+            return f"{number}end"
         if not self._plays:
-            return "paused"
-        return "playing" if self._position + 1 < len(self._reel.shots) else "computing"
+            return f"{number}paused"
+        return f"{number}{'playing' if self._position + 1 < len(self._reel.shots) else 'computing'}"
 
     def _picture(self) -> AnyFormattedText:
         terminal = self._application.output.get_size()
