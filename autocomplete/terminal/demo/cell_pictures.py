@@ -163,7 +163,7 @@ def counts_picture(sizes: Iterable[tuple[Cell, int, ParameterCount]], units: int
             Text.assemble(
                 f" = {count.input} + {count.recurrent} + {count.bias} = ",
                 (str(count.total), "bold green"),
-                f"   PyTorch {count.torch}",
+                f"  PyTorch {count.torch}",
             ),
         ]
     lines += [Text(), Text(_PYTORCH, style="dim")]
