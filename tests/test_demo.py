@@ -136,6 +136,7 @@ def test_what_is_said_of_a_scene_fits(scene: Scene) -> None:
     assert len(written(about_page(scene), LEAST.width, 0)) <= LEAST.height
     assert len(written(equations_page(scene), LEAST.width, 0)) <= LEAST.height - 2
     assert max(map(cell_len, scene.equations.splitlines())) <= 76
+    assert cell_len(scene.title) <= 64  # in a line of the menu, after its number and name
     assert find_scene(scene.name) is scene
     assert find_scene(scene.name.upper().replace(" ", "-")) is scene
 

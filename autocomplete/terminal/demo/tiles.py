@@ -66,4 +66,4 @@ def _ground(colour: tuple[int, int, int], share: float) -> Style:
     """Return the style of a tile: so much of a colour, on which letters can be read."""
     share = min(1.0, max(0.0, share))
     mixed = [round(low + share * (high - low)) for low, high in zip(_NOTHING, colour, strict=True)]
-    return Style(color="black" if share > 0.6 else "white", bgcolor=Color.from_rgb(*mixed))
+    return Style(color="black" if share > 0.6 and colour == _MORE else "white", bgcolor=Color.from_rgb(*mixed))
