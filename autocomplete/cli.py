@@ -126,6 +126,13 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("checkpoints", help="list the checkpoints that can be named")
     command.set_defaults(run=_checkpoints)
+
+    command = commands.add_parser("demo", help="watch how a network learns to spell; without a scene, a menu of them")
+    command.add_argument("scene", nargs="?", help="a scene by its name, or any word to see it learned")
+    command.add_argument("word", nargs="?", help="a word or a sentence, in quotes, for the scene")
+    command.add_argument("--explain", action="store_true", help="show the equations, too")
+    command.add_argument("--svg", type=Path, metavar="FILE", help="draw the scene's last picture into a file")
+    command.set_defaults(run=_demo)
     return parser
 
 
@@ -481,6 +488,12 @@ def _checkpoints(options: argparse.Namespace) -> int:
             print(f"autocomplete: {error}", file=sys.stderr)
     _print(checkpoint_list(checkpoints))
     return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from autocomplete.terminal.demo.demonstration import show_demonstration
+
+    return show_demonstration(options.scene, options.word, explain=options.explain, svg=options.svg)
 
 
 def _print(renderable: object) -> None:

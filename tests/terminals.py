@@ -228,6 +228,11 @@ class Terminal(Watched):
     def type(self, text: str) -> None:
         self.input.send_text(text)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size; the program sees it when it next asks."""
+        self.screen.resize(rows, columns)
+        self._size = Size(rows=rows, columns=columns)
+
     def join(self) -> None:
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()

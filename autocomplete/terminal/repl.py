@@ -12,10 +12,8 @@ import asyncio
 import errno
 import gc
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,11 +62,11 @@ from autocomplete.terminal.layout import (
 from autocomplete.terminal.offers import Answer, Offers, Place
 from autocomplete.terminal.savings import KeysSaved
 from autocomplete.terminal.settings import STYLES, PromptSettings
+from autocomplete.terminal.signals import leaving_on_signals
 
 __all__ = ["run_prompt"]
 
 _INTERRUPTED, _HUNG_UP = 130, 129
-_SIGNALS = ("SIGTERM", "SIGHUP")  # as Windows has no SIGHUP
 # Seconds that the worker computes before the event loop gets its turn (Python's own 0.005 would be felt), and that a
 # lone Escape waits for what could make it an Alt key: shorter in vi mode, where it means something by itself.
 _TURN = 0.0005
@@ -175,7 +173,7 @@ class _Prompt:
     async def run(self) -> int:
         """Take lines until the end of the input; return the exit status, or raise what the engine failed with."""
         asyncio.get_running_loop().set_exception_handler(self._unforeseen)
-        with self._engine, _signals(self._leave):
+        with self._engine, leaving_on_signals(self._leave):
             while self._failure is None and not self._status:
                 message = self._message  # which may have come after the former line was ended
                 self._buffer.reset()
@@ -441,20 +439,3 @@ class _Prompt:
         return {InputMode.INSERT: "vi", InputMode.REPLACE: "vi replace"}.get(
             self._application.vi_state.input_mode, "vi normal"
         )
-
-
-@contextmanager
-def _signals(leave: Callable[[int], None]) -> Iterator[None]:
-    """Have signals that end programs end this one in order. Python lets only the main thread do that."""
-    loop = asyncio.get_running_loop()
-    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-    taken = []
-    with suppress(NotImplementedError, RuntimeError, ValueError):
-        for number in numbers:
-            loop.add_signal_handler(number, leave, int(number))
-            taken.append(number)
-    try:
-        yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)

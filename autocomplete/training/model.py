@@ -76,7 +76,7 @@ class CharRNN(nn.Module):
         :returns: (batch, time, vocabulary), and the state.
         """
         outputs, state = self.recurrent(self.dropout(self.embedding(inputs)), state)  # (batch, time, hidden)
-        return self._decode(self.dropout(outputs)), state
+        return self.decode(self.dropout(outputs)), state
 
     def sampled_from(
         self, state: State | None, inputs: Tensor, targets: Tensor, candidates: Tensor, log_chances: Tensor
@@ -99,7 +99,7 @@ class CharRNN(nn.Module):
         others = others.masked_fill(targets[:, None] == candidates, -torch.inf)  # it stands there already
         return (torch.logaddexp(others.logsumexp(dim=1), right) - right).mean(), state
 
-    def _decode(self, outputs: Tensor) -> Tensor:
+    def decode(self, outputs: Tensor) -> Tensor:
         """Return the logits for outputs of the top layer, (..., hidden)."""
         if self.configuration.tied:
             return nn.functional.linear(self.projection(outputs), self.embedding.weight, self.decoder.bias)
@@ -119,7 +119,7 @@ class CharRNN(nn.Module):
         for level, parent in zip(embedded[1:], parents[1:], strict=True):
             outputs, state = self.recurrent(level[:, None], _gather(state, parent))
             tops.append(outputs[:, 0])  # (level, hidden)
-        return self._decode(self.dropout(torch.cat(tops)))
+        return self.decode(self.dropout(torch.cat(tops)))
 
     @property
     def device(self) -> torch.device:
@@ -136,7 +136,7 @@ class CharRNN(nn.Module):
         self.eval()  # dropout would draw from the random state that the training goes on with
         for _ in range(longest):
             outputs, state = self.recurrent(self.embedding(symbols), state)
-            logits = self._decode(outputs[:, -1]).float()
+            logits = self.decode(outputs[:, -1]).float()
             logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
             probabilities = logits.softmax(dim=-1).cpu()
             symbols = torch.multinomial(probabilities, 1, generator=generator).to(symbols.device)

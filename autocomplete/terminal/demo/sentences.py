@@ -1,0 +1,48 @@
+"""A small text for scenes that need one at hand: plain sentences, some of which say what somebody says."""
+
+from __future__ import annotations
+
+__all__ = ["SENTENCES"]
+
+SENTENCES = (
+    'The baker opened the door and said "come in, the bread is still warm" to the boy.',
+    "It had rained all night, and the street was full of small lakes.",
+    '"I have no money," said the boy, "but I can carry the flour for you."',
+    "The old man laughed and gave him a roll without another word.",
+    "On the way to school he counted the windows, the cats and the bicycles.",
+    '"You are late again," said the teacher, "and there is sugar on your coat."',
+    "Nobody in the class knew why the boy was smiling.",
+    "In the afternoon the sun came out and dried the roofs one after the other.",
+    '"Can you keep a secret?" asked his sister when they were alone.',
+    "He could not, but he nodded, because he wanted to hear it.",
+    "She had found a map in the attic, between two heavy books about the sea.",
+    '"Here is the river," she whispered, "and here is a house that no one has ever seen."',
+    "They packed a lamp, a rope, three apples and the large umbrella.",
+    "The path began behind the church and went down to the water.",
+    '"Are you afraid?" she asked. "Not at all," he said, and took her hand.',
+    "A bird flew up from the reeds and frightened both of them.",
+    "The house was smaller than on the map, and it had a blue door.",
+    '"Who is there?" called a voice from the inside. "Only us," said the girl.',
+    "An old woman looked out and held a candle up to their faces.",
+    "She had lived there for forty years and wrote letters to the stars.",
+    '"And do they answer?" the boy wanted to know.',
+    '"Slowly," said the woman, "but they have beautiful handwriting."',
+    "She showed them a box with letters, each as thin as the skin of an onion.",
+    "The girl read one of them aloud, and the candle burned more brightly.",
+    '"Dear friend," it began, "the light that you see left us long ago."',
+    "They stayed until the moon stood over the river.",
+    "On the way home neither of them said anything for a long time.",
+    '"Do you think it is true?" the boy asked at last.',
+    '"It is well written," said his sister, "and that is more than most things are."',
+    "Their mother was waiting at the gate with a lantern in her hand.",
+    "She did not ask where they had been, and they were glad of it.",
+    '"There is soup on the stove," she said, "and your shoes go outside."',
+    "That night the boy lay awake and looked at the sky over the roof.",
+    "He took a pencil and wrote a letter of three lines.",
+    '"Dear stars," he wrote, "I carry flour, and I can keep a secret."',
+    "In the morning the baker found him asleep on the steps of the shop.",
+    '"You will catch a cold," he said and put a coat around him.',
+    "The bread was done, the street was dry, and a new week began.",
+    '"What do you want to be one day?" asked the baker. "Someone who answers," said the boy.',
+    "And the baker, who had never had a better helper, gave him two rolls.",
+)

@@ -1,0 +1,122 @@
+"""
+Networks without a memory: they predict the next character from the last few, and from nothing before those.
+
+They stand beside `CharRNN` with the same interface: `forward` over whole sequences, `continue_from` over a text in pieces. What
+they carry on from piece to piece is not a state that was learned but the last symbols themselves, as many as they see. Before
+the first symbol of a sequence, there is nothing but boundaries.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from autocomplete.text.vocabulary import BOUNDARY
+
+__all__ = ["CausalConvolution", "FeedForwardWindow", "WindowNetwork"]
+
+
+class WindowNetwork(nn.Module):
+    """
+    What both have in common.
+
+    :param seen: symbols that an answer depends on: the last one, and those before it.
+    """
+
+    def __init__(self, vocabulary: int, embedding: int, hidden: int, seen: int) -> None:
+        super().__init__()
+        self.seen = seen
+        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.decoder = nn.Linear(hidden, vocabulary)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """
+        Return the logits of the next symbol after each input.
+
+        :param inputs: (batch, time) ids.
+        :returns: (batch, time, vocabulary)
+        """
+        return self.continue_from(None, inputs)[0]
+
+    def continue_from(self, state: Tensor | None, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Return the logits of the next symbol after each input, and the state after the last.
+
+        :param state: (batch, seen - 1) ids of what stands before the inputs; None for boundaries.
+        :param inputs: (batch, time) ids.
+        :returns: (batch, time, vocabulary), and the state.
+        """
+        if state is None:
+            state = inputs.new_full((len(inputs), self.seen - 1), BOUNDARY)
+        symbols = torch.cat([state, inputs], dim=1)  # (batch, seen - 1 + time)
+        logits: Tensor = self.decoder(self.read(symbols))
+        return logits, symbols[:, symbols.shape[1] - self.seen + 1 :]
+
+    def read(self, symbols: Tensor) -> Tensor:
+        """
+        Return what the decoder reads, for each symbol that has all those before it that the network sees.
+
+        :param symbols: (batch, seen - 1 + time) ids.
+        :returns: (batch, time, hidden)
+        """
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embedding.weight.device
+
+
+class FeedForwardWindow(WindowNetwork):
+    """
+    The last k symbols, embedded, side by side, through tanh layers: h = tanh(W [e(x_t-k+1); ...; e(x_t)] + b).
+
+    Bengio et al., "A Neural Probabilistic Language Model", 2003, of characters instead of words and without the direct
+    connections from the embeddings to the output.
+
+    :param window: k, the number of symbols seen, from 1.
+    :param layers: tanh layers, of `hidden` units each.
+    """
+
+    def __init__(self, vocabulary: int, window: int, embedding: int, hidden: int, layers: int = 1) -> None:
+        super().__init__(vocabulary, embedding, hidden, seen=window)
+        inputs = [window * embedding] + [hidden] * (layers - 1)
+        self.layers = nn.ModuleList(nn.Linear(size, hidden) for size in inputs)
+
+    def read(self, symbols: Tensor) -> Tensor:
+        """Return the outputs of the last layer for each window; see `WindowNetwork`."""
+        windows = self.embedding(symbols.unfold(1, self.seen, 1))  # (batch, time, window, embedding)
+        outputs: Tensor = windows.flatten(2)
+        for layer in self.layers:
+            outputs = torch.tanh(layer(outputs))  # (batch, time, hidden)
+        return outputs
+
+
+class CausalConvolution(WindowNetwork):
+    """
+    Convolutions over time that look back only, each layer at places twice as far apart as the one below.
+
+    A layer of dilation d is y_t = x_t + relu(sum_i W_i x_t-id + b).
+
+    The dilations 1, 2, 4, ... are those of van den Oord et al., "WaveNet", 2016; the plain residual layers follow Bai et al., "An
+    Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling", 2018, with one convolution
+    in a layer and without their weight normalization and dropout. Of l layers with kernels of width w, the receptive field is
+    1 + (w - 1) (2^l - 1) symbols.
+
+    :param hidden: channels.
+    :param kernel: places that a layer looks at, from 2: its own, and those before it.
+    """
+
+    def __init__(self, vocabulary: int, embedding: int, hidden: int, layers: int = 3, kernel: int = 2) -> None:
+        super().__init__(vocabulary, embedding, hidden, seen=1 + (kernel - 1) * (2**layers - 1))
+        self.widen = nn.Linear(embedding, hidden)
+        self.layers = nn.ModuleList(nn.Conv1d(hidden, hidden, kernel, dilation=2**depth) for depth in range(layers))
+
+    def read(self, symbols: Tensor) -> Tensor:
+        """Return the outputs of the last layer; see `WindowNetwork`."""
+        outputs: Tensor = self.widen(self.embedding(symbols)).transpose(1, 2)  # (batch, hidden, seen - 1 + time)
+        for layer in self.layers:
+            convolved = functional.relu(layer(outputs))
+            outputs = outputs[:, :, outputs.shape[2] - convolved.shape[2] :] + convolved
+        return outputs.transpose(1, 2)
