@@ -44,6 +44,7 @@ __all__ = [
     "check_place",
     "find_checkpoint",
     "list_checkpoints",
+    "place_checkpoint",
     "read_checkpoint",
     "read_context",
     "read_lexicon",
@@ -245,12 +246,27 @@ def write_checkpoint(
     """
     _check_name(folder, overwrite=overwrite)
     fresh = folder.with_name(f".{folder.name}.new-{os.getpid()}")
-    former = folder.with_name(f".{folder.name}.former-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
         (fresh / MODEL).write_bytes(_model_bytes(checkpoint))
         lines = (f"{surface}\t{_shortest(count)}\n" for surface, count in lexicon.items())
         (fresh / LEXICON).write_text("".join(lines), encoding="utf-8")
+        place_checkpoint(fresh, folder, overwrite=overwrite)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
+    """
+    Rename a checkpoint that was written elsewhere on the same disk.
+
+    :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written; what was there stays.
+    """
+    _check_name(folder, overwrite=overwrite)
+    former = folder.with_name(f".{folder.name}.former-{os.getpid()}")
+    try:
         if folder.exists():
             folder.rename(former)
         fresh.rename(folder)
@@ -259,7 +275,6 @@ def write_checkpoint(
             former.rename(folder)
         raise _cannot_write(folder, error) from None
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
 
 

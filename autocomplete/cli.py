@@ -13,8 +13,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from io import TextIOWrapper
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from autocomplete.terminal.tensorboard_log import TensorBoardLog
     from autocomplete.terminal.training_log import TrainingLog
     from autocomplete.text.corpus import Corpus
+    from autocomplete.training.settings import TrainingSettings
 
 __all__ = ["main"]
 
@@ -152,6 +153,14 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="replace a checkpoint of that name, from the first validation on"
     )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted training of that name")
+    parser.add_argument(
+        "--search",
+        type=int,
+        metavar="N",
+        help="try N settings of --cell, --hidden, --layers, --dropout and --learning-rate, of those that are not given, and keep "
+        "the best network that is fast enough for the prompt. Half of --minutes or --steps (default: a minute for each setting) "
+        "goes into comparing them, half into the last run of the best (needs the package optuna)",
+    )
     parser.add_argument(
         "--validation", type=Path, metavar="FILE", help="measure on this text (default: the end of the corpus)"
     )
@@ -295,6 +304,8 @@ def _train(options: argparse.Namespace) -> int:
     if name != Path(name).name or name.startswith((".", "-")) or not name:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
+    if options.search is not None:
+        return _search(options, folder, settings, given)
     logs = _logs(options)
     corpus = read_corpus(options.corpus)
     texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
@@ -326,12 +337,74 @@ def _train(options: argparse.Namespace) -> int:
     assert finished is not None
     Console().print(summary(finished))
     if finished.reason == "interrupted":
-        given = {option: getattr(options, option) for option in (*texts, "log", "tensorboard")}
-        beside = [part for option, path in given.items() if path is not None for part in (f"--{option}", str(path))]
-        go_on = ["autocomplete", "train", *map(str, options.corpus), *beside, "--name", name, "--resume"]
-        print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
+        print(f"go on with: {_train_command(options, name, 'log', 'tensorboard')} --resume", file=sys.stderr)
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
+    return 0
+
+
+def _train_command(options: argparse.Namespace, name: str, *files: str) -> str:
+    """Return the command that trains on the same texts, with those of the options `files` that were given."""
+    given = {option: getattr(options, option) for option in ("validation", "background", *files)}
+    beside = [part for option, path in given.items() if path is not None for part in (f"--{option}", str(path))]
+    return shlex.join(["autocomplete", "train", *map(str, options.corpus), *beside, "--name", name])
+
+
+def _search(options: argparse.Namespace, folder: Path, settings: TrainingSettings, given: Collection[str]) -> int:
+    """Train under many settings; those given are fixed."""
+    if options.resume or options.tensorboard is not None:
+        raise SettingsError(f"--search goes without {'--resume' if options.resume else '--tensorboard'}; leave out one")
+    try:
+        from autocomplete.training.sweep import SweepFinished, sweep
+    except ModuleNotFoundError:
+        install = "pip install 'autocomplete-rnn[sweep]'"
+        raise SettingsError(f"--search needs the package optuna; run {install}") from None
+
+    from rich.console import Console
+
+    from autocomplete.checkpoint import RESUME
+    from autocomplete.inference.speed import ANSWER_LIMIT, answer_seconds
+    from autocomplete.terminal.sweep_display import SweepDisplay, ranking
+    from autocomplete.terminal.sweep_log import SweepLog
+    from autocomplete.terminal.training_display import summary
+    from autocomplete.text.corpus import read_corpus
+
+    logs = [] if options.log is None else [SweepLog(options.log, resume=False)]
+    corpus = read_corpus(options.corpus)
+    texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
+    finished: SweepFinished | None = None
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(_Interruption())
+        watchers: list[SweepDisplay | SweepLog] = [SweepDisplay(Console(stderr=True)), *logs]
+        for watcher in watchers:
+            stack.enter_context(watcher)
+        events = sweep(
+            corpus,
+            folder,
+            settings,
+            trials=options.search,
+            fixed=given,
+            answer_seconds=answer_seconds,
+            answer_limit=ANSWER_LIMIT,
+            overwrite=options.force,
+            **texts,
+            should_stop=interrupted,
+        )
+        for event in stack.enter_context(closing(events)):
+            for watcher in watchers:
+                watcher.show(event)
+            if isinstance(event, SweepFinished):
+                finished = event
+    assert finished is not None
+    _print(ranking(finished))
+    _print(summary(finished.finished))
+    again = [part for name, value in finished.settings.given().items() for part in (f"--{name}", str(value))]
+    print(f"train it again: {_train_command(options, folder.name)} --force {shlex.join(again)}")
+    if (folder / RESUME).is_file():
+        print(f"go on with its training: {_train_command(options, folder.name)} --resume", file=sys.stderr)
+    if finished.reason == "interrupted":
+        return INTERRUPTED
+    print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', folder.name])}", file=sys.stderr)
     return 0
 
 
