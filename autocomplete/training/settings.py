@@ -142,7 +142,8 @@ class TrainingSettings:
 
         :param highest: where no other is set.
         """
-        warm = min(1.0, (steps + 1) / (self.warmup + 1))
+        # A run too short for that, as many of a search are, would end before it has begun: a tenth of it is enough then.
+        warm = min(1.0, max((steps + 1) / (self.warmup + 1), 10 * progress))
         return (self.learning_rate or highest) * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def given(self) -> dict[str, Any]:

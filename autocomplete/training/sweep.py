@@ -25,16 +25,14 @@ from typing import Literal
 from autocomplete.checkpoint import Configuration, check_place, place_checkpoint
 from autocomplete.errors import AutocompleteError, SettingsError
 from autocomplete.text.corpus import Corpus
+from autocomplete.training.budget import Budget, rounds
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
-from autocomplete.training.trials import Trial, Trials, passing
+from autocomplete.training.trials import Trial, Trials
 
 __all__ = ["SweepEvent", "SweepFinished", "SweepProgress", "SweepStarted", "sweep"]
-
-_SEARCH = 0.5  # share of time and steps that the rounds before the last have
-_WORTH = 2.0  # a run must have this many times as long as it takes to begin, or what is compared is hardly trained
 
 
 @dataclass(frozen=True)
@@ -121,6 +119,7 @@ def sweep(
     if settings.steps is None and settings.minutes is None:
         settings = replace(settings, minutes=trials)
     check_place(folder, overwrite=overwrite, size=0)  # each run asks for the room that it needs
+    new_optimizer(CharRNN(Configuration(1, hidden=1)), 0)  # with the first one, torch loads what takes it a second
     books = Trials(settings, TrainingSettings.text_rate if corpus.lines else TrainingSettings.word_rate, fixed)
     with tempfile.TemporaryDirectory(
         prefix=f".{folder.name}.search-", dir=folder.parent, ignore_cleanup_errors=True
@@ -139,16 +138,16 @@ def sweep(
 
         search = _Search(run, books, settings, Path(place), should_stop)
         started = search.begin()
+        search.budget.refuse_too_little(trials)
         drawn = books.draw(trials, started.configuration.vocabulary, answer_seconds, answer_limit)
         waiting = [trial for trial in drawn if not trial.ended]
-        search.budget.refuse_too_little(len(waiting))
         yield SweepStarted(
             corpus=corpus,
             settings=settings,
             held_out=started.held_out,
             precision=started.precision,
             device=started.device,
-            rounds=_rounds(len(waiting)),
+            rounds=rounds(len(waiting)),
             answer_limit=answer_limit,
             trials=tuple(drawn),
         )
@@ -156,7 +155,10 @@ def sweep(
         try:
             yield from search.rounds(waiting)
             if search.best is None:
-                raise SettingsError(f"all {len(waiting)} settings failed; the last: {search.trials[-1].problem}")
+                raise SettingsError(
+                    f"all {len(waiting)} settings failed, the last as {search.trials[-1].problem}; try a lower "
+                    "--learning-rate, or a smaller network by --hidden"
+                )
             finished = search.finish(search.best)
         except BaseException as error:  # a full disk, a second Ctrl-C: what there is is kept
             if search.best is not None:
@@ -197,7 +199,7 @@ class _Search:
     ) -> None:
         self._run, self._books, self._settings, self._place = run, books, settings, place
         self._should_stop = should_stop
-        self.budget = _Budget(settings)
+        self.budget = Budget(settings)
         self.stopped = False
         self.best: _Best | None = None
         self.trials: list[Trial] = []  # that have ended
@@ -209,11 +211,9 @@ class _Search:
 
     def begin(self) -> Started:
         """Begin a run up to its first step, to learn the vocabulary and how long that takes; nothing is written."""
-        new_optimizer(
-            CharRNN(Configuration(1, hidden=1, embedding=1)), 0
-        )  # torch loads a second's worth with the first one
         began = time.monotonic()
-        with closing(self._run(self._place / "begun", replace(self._settings, word_hidden=0))) as events:
+        small = replace(self._settings, hidden=1, layers=1, word_hidden=0)
+        with closing(self._run(self._place / "begun", small)) as events:
             started = next(events)
             assert isinstance(started, Started)
             next(events)
@@ -262,7 +262,7 @@ class _Search:
                     if isinstance(event, Progress):
                         self.budget.steps += 1
                         over = event.progress >= 1
-                        yield self.budget.progress()
+                        yield SweepProgress(*self.budget.progress())
                     elif isinstance(event, Validated):
                         bits = event.best_bits
                         if trial.bits is None or bits < trial.bits:
@@ -274,11 +274,11 @@ class _Search:
                         # What a run does beyond this is for its checkpoint alone: figures, and what goes with text.
                         if over and not ((alone or self.stopped) and self.best.folder == folder):
                             break
-                    elif isinstance(event, Finished) and self.best is not None:
+                    elif isinstance(event, Finished) and self.best is not None and self.best.folder == folder:
                         self.best = replace(self.best, finished=event)
         except SettingsError as error:  # it diverged, or does not fit in memory: what it had reached does not count
             self.best = former_best
-            return replace(former, state="failed", problem=str(error))
+            return replace(former, state="failed", problem=str(error).partition(";")[0])
         self._remove_all_but_best()
         self._books.report(trial, bits)
         trial = replace(trial, state="waiting")
@@ -297,59 +297,6 @@ class _Search:
         *_, finished = self._run(best.folder, best.settings, resume=True)
         assert isinstance(finished, Finished)
         return finished
-
-
-class _Budget:
-    """Shares the time and the steps of a search out to its runs."""
-
-    def __init__(self, settings: TrainingSettings) -> None:
-        self._settings, self._began = settings, time.monotonic()
-        self.steps = 0  # taken so far
-        self.beginning = 0.0  # seconds that a run takes before its first step
-
-    def share(self, trials: int) -> TrainingSettings:
-        """Return the settings of each run of a round with so many trials."""
-        steps, seconds = self._left(trials)
-        return replace(
-            self._settings,
-            steps=None if steps is None else max(1, int(steps)),
-            minutes=None if seconds is None else float(f"{max(seconds - self.beginning, self.beginning) / 60:.3g}"),
-            word_hidden=self._settings.word_hidden if trials == 1 else 0,
-        )
-
-    def refuse_too_little(self, trials: int) -> None:
-        """Raise SettingsError where the runs of a first round with so many trials would hardly begin."""
-        steps, seconds = self._left(trials)
-        if steps is not None and steps < 1:
-            least = math.ceil(trials * (len(_rounds(trials)) - 1) / _SEARCH)
-            raise SettingsError(f"--search {trials} needs at least --steps {least}, a step for each run; give more")
-        if seconds is not None and seconds < (least_seconds := _WORTH * self.beginning):
-            minutes = math.ceil(trials * max(1, len(_rounds(trials)) - 1) * least_seconds / _SEARCH / 6) / 10 + 0.1
-            raise SettingsError(
-                f"a run takes {self.beginning:.1f} s to begin, and --search {trials} leaves each of the first "
-                f"{max(0.0, seconds):.1f} s; give --minutes {minutes:.1f} or more, or a lower --search"
-            )
-
-    def progress(self) -> SweepProgress:
-        """Return how much of the search is over."""
-        steps, minutes, elapsed = self._settings.steps, self._settings.minutes, time.monotonic() - self._began
-        progress = min(1.0, max(self.steps / (steps or math.inf), elapsed / (60 * (minutes or math.inf))))
-        return SweepProgress(progress, elapsed * (1 - progress) / progress)
-
-    def _left(self, trials: int) -> tuple[float | None, float | None]:
-        """Return the steps and the seconds, its beginning included, of each run of a round with so many trials."""
-        rounds = len(_rounds(trials))
-        part, runs = (_SEARCH, trials * (rounds - 1)) if rounds > 1 else (1.0, 1)
-        steps, minutes, elapsed = self._settings.steps, self._settings.minutes, time.monotonic() - self._began
-        return (
-            None if steps is None else (part * steps - self.steps) / runs,
-            None if minutes is None else (part * 60 * minutes - elapsed) / runs,
-        )
-
-
-def _rounds(trials: int) -> tuple[int, ...]:
-    """Return the number of trials in each round from one with so many on."""
-    return (trials,) if trials == 1 else (trials, *_rounds(passing(trials)))
 
 
 def _bits(trial: Trial) -> float:

@@ -16,11 +16,11 @@ import optuna
 
 from autocomplete.checkpoint import Cell, Configuration
 from autocomplete.errors import SettingsError
+from autocomplete.training.budget import passing
 from autocomplete.training.settings import TrainingSettings
 
-__all__ = ["Trial", "Trials", "passing"]
+__all__ = ["Trial", "Trials"]
 
-_PASS = 3  # one in so many trials passes a round
 _DRAWS = 4  # for each trial: many networks are too slow where a given option makes them so
 
 # What is searched, and where. The rate depends on the default one, for words or text: what is best varies with cell and size,
@@ -48,7 +48,7 @@ class Trial:
     :param round: the last that it was trained in, from 1 on; 0 before that.
     :param steps: of the run that gave `bits`, and so are the seconds.
     :param bits: per character, the fewest that a run of it reached, as `Validated` has them; None where none ended.
-    :param problem: why it failed.
+    :param problem: why it failed, in half a sentence.
     """
 
     number: int
@@ -95,7 +95,8 @@ class Trials:
             raise SettingsError(f"--search has nothing left to search; leave out one of {options}")
         # At random, as all are drawn before the first reports.
         self._study = optuna.create_study(sampler=optuna.samplers.RandomSampler(settings.seed), pruner=_Halving())
-        self._study.enqueue_trial({name: getattr(self._settings, name) for name in self._searched})
+        defaults = {name: getattr(TrainingSettings, name) for name in self._searched} | {"learning_rate": rate}
+        self._study.enqueue_trial({name: defaults[name] for name in self._searched})
         self._asked: dict[int, optuna.Trial] = {}
 
     def draw(
@@ -168,8 +169,3 @@ class _Halving(optuna.pruners.BasePruner):
             if number in other.intermediate_values
         )
         return (trial.intermediate_values[number], trial.number) not in order[: passing(len(order))]
-
-
-def passing(trials: int) -> int:
-    """Return how many of the trials of a round pass it."""
-    return max(1, trials // _PASS)
