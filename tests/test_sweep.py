@@ -354,7 +354,8 @@ def test_pipe_has_a_line_for_each_run_and_each_end(searched: list[SweepEvent]) -
 def test_ranking_fits_a_terminal(searched: list[SweepEvent]) -> None:
     output = io.StringIO()
     Console(file=output, width=80).print(ranking(last(searched)))
-    title, _, *rows = filter(str.strip, output.getvalue().splitlines())
+    title, _, *rows, few, more = filter(str.strip, output.getvalue().splitlines())
+    assert f"{few.strip()} {more.strip()}".startswith("Some were judged after fewer than 50 steps, which tells little")
     assert title.strip() == "Settings by what they reached"
     assert [f"{trial.bits:.3f}" in row for trial, row in zip(last(searched).ranking, rows, strict=True)] == [True] * 3
 

@@ -25,6 +25,8 @@ from autocomplete.training.trials import Trial
 __all__ = ["SweepDisplay", "ranking"]
 
 _AROUND = 6  # lines of a screen that are not for trials
+_FEW = 50  # steps, over which the loss of a training is averaged; what comes of fewer says little of what comes of thousands
+_FEW_TOLD = "Some were judged after fewer than {} steps, which tells little: give more --minutes or --steps, or a lower --search."
 _ORDER = ["running", "waiting", "done", "stopped", "pruned", "failed", "too slow"]
 _STYLES = {"running": "bold", "pruned": "dim", "failed": "red", "too slow": "dim"}
 
@@ -104,10 +106,11 @@ class SweepDisplay:
 
 
 def ranking(finished: SweepFinished) -> RenderableType:
-    """Return the trials that were measured, the best first."""
+    """Return the trials that were measured, the best first, and how much that is worth where they were hardly trained."""
     table = _table(finished.ranking, lambda trial: f"{trial.state}, round {trial.round}")
     table.title, table.title_style, table.title_justify = "Settings by what they reached", "bold", "left"
-    return Group(table, Text())
+    lines = [Text(_FEW_TOLD.format(_FEW))] if any(trial.steps < _FEW for trial in finished.ranking) else []
+    return Group(table, *lines, Text())
 
 
 def _table(trials: Iterable[Trial], state: Callable[[Trial], str]) -> Table:
