@@ -30,7 +30,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from autocomplete.errors import AutocompleteError, CheckpointError, SettingsError
-from autocomplete.files import cannot_write, clear_leftovers, is_temporary, replace_file, replace_folder
+from autocomplete.files import cannot_write, clear_leftovers, is_temporary, place_folder, replace_file, replace_folder
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
@@ -45,6 +45,7 @@ __all__ = [
     "context_bytes",
     "find_checkpoint",
     "list_checkpoints",
+    "place_checkpoint",
     "read_checkpoint",
     "read_context",
     "read_lexicon",
@@ -271,6 +272,16 @@ def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> No
         replace_file(folder / RESUME, content)
     else:
         replace_folder(folder, {RESUME: content})
+
+
+def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
+    """
+    Rename a checkpoint that was written elsewhere on the same disk.
+
+    :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written; what was there stays.
+    """
+    _check_name(folder, overwrite=overwrite)
+    place_folder(fresh, folder)
 
 
 def _shortest(count: float) -> str:

@@ -14,8 +14,8 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from io import TextIOWrapper
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from autocomplete.terminal.tensorboard_log import TensorBoardLog
     from autocomplete.terminal.training_log import TrainingLog
     from autocomplete.text.corpus import Corpus
+    from autocomplete.training.settings import TrainingSettings
 
 __all__ = ["main"]
 
@@ -166,6 +167,14 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         metavar="TIME",
         help="save what --resume goes on with so often: 90, 90s, 5m or 1h (default: 60s)",
+    )
+    parser.add_argument(
+        "--search",
+        type=int,
+        metavar="N",
+        help="try N settings of --cell, --hidden, --layers, --dropout and --learning-rate, of those that are not given, and keep "
+        "the best network that is fast enough for the prompt. Half of --minutes or --steps (default: a minute for each setting) "
+        "goes into comparing them, half into the last run of the best (needs the package optuna)",
     )
     parser.add_argument(
         "--validation", type=Path, metavar="FILE", help="measure on this text (default: the end of the corpus)"
@@ -311,6 +320,8 @@ def _train(options: argparse.Namespace) -> int:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, if it did
+    if options.search is not None:
+        return _search(options, folder, settings, given)
     logs = _logs(options) if first else []
     corpus = read_corpus(options.corpus)
     texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
@@ -348,14 +359,7 @@ def _train(options: argparse.Namespace) -> int:
         return INTERRUPTED if interrupted() else 0
     Console().print(summary(finished))
     if finished.reason == "interrupted":
-        given = {option: getattr(options, option) for option in (*texts, "log", "tensorboard")}
-        given["save-every"] = None if options.save_every is None else f"{options.save_every:g}"
-        beside = [part for option, value in given.items() if value is not None for part in (f"--{option}", str(value))]
-        program = ["autocomplete"]
-        if (processes := os.environ.get("LOCAL_WORLD_SIZE")) is not None:
-            program = ["torchrun", "--nproc-per-node", processes, "-m", "autocomplete", "--"]
-        go_on = [*program, "train", *map(str, options.corpus), *beside, "--name", name, "--resume"]
-        print(f"go on with: {shlex.join(go_on)}", file=sys.stderr)
+        print(f"go on with: {_train_command(options, name, 'log', 'tensorboard')} --resume", file=sys.stderr)
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
     return 0
@@ -367,6 +371,78 @@ def _seconds(text: str) -> float:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; give 90, 90s, 5m or 1h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _train_command(options: argparse.Namespace, name: str, *files: str) -> str:
+    """Return the command that trains on the same texts, with those of the options `files` that were given."""
+    given = {option: getattr(options, option) for option in ("validation", "background", *files)}
+    given["save-every"] = None if options.save_every is None else f"{options.save_every:g}"
+    beside = [part for option, value in given.items() if value is not None for part in (f"--{option}", str(value))]
+    program = ["autocomplete"]
+    if (processes := os.environ.get("LOCAL_WORLD_SIZE")) is not None:
+        program = ["torchrun", "--nproc-per-node", processes, "-m", "autocomplete", "--"]
+    return shlex.join([*program, "train", *map(str, options.corpus), *beside, "--name", name])
+
+
+def _search(options: argparse.Namespace, folder: Path, settings: TrainingSettings, given: Collection[str]) -> int:
+    """Train under many settings; those given are fixed."""
+    for other, is_given in [("--resume", options.resume), ("--tensorboard", options.tensorboard is not None)]:
+        if is_given:
+            raise SettingsError(f"--search goes without {other}; leave out one")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingsError("--search tries one setting after another in one process; start it without torchrun")
+    try:
+        from autocomplete.training.sweep import SweepFinished, sweep
+    except ModuleNotFoundError:
+        install = "pip install 'autocomplete-rnn[sweep]'"
+        raise SettingsError(f"--search needs the package optuna; run {install}") from None
+
+    from rich.console import Console
+
+    from autocomplete.checkpoint import RESUME
+    from autocomplete.inference.speed import ANSWER_LIMIT, answer_seconds
+    from autocomplete.terminal.sweep_display import SweepDisplay, ranking
+    from autocomplete.terminal.sweep_log import SweepLog
+    from autocomplete.terminal.training_display import summary
+    from autocomplete.text.corpus import read_corpus
+
+    logs = [] if options.log is None else [SweepLog(options.log, resume=False)]
+    corpus = read_corpus(options.corpus)
+    texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
+    finished: SweepFinished | None = None
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(_Interruption())
+        watchers: list[SweepDisplay | SweepLog] = [SweepDisplay(Console(stderr=True)), *logs]
+        for watcher in watchers:
+            stack.enter_context(watcher)
+        events = sweep(
+            corpus,
+            folder,
+            settings,
+            trials=options.search,
+            fixed=given,
+            answer_seconds=answer_seconds,
+            answer_limit=ANSWER_LIMIT,
+            overwrite=options.force,
+            **texts,
+            should_stop=interrupted,
+        )
+        for event in stack.enter_context(closing(events)):
+            for watcher in watchers:
+                watcher.show(event)
+            if isinstance(event, SweepFinished):
+                finished = event
+    assert finished is not None
+    _print(ranking(finished))
+    _print(summary(finished.finished))
+    again = [part for name, value in finished.settings.given().items() for part in (f"--{name}", str(value))]
+    print(f"train it again: {_train_command(options, folder.name)} --force {shlex.join(again)}")
+    if (folder / RESUME).is_file():
+        print(f"go on with its training: {_train_command(options, folder.name)} --resume", file=sys.stderr)
+    if finished.reason == "interrupted":
+        return INTERRUPTED
+    print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', folder.name])}", file=sys.stderr)
+    return 0
 
 
 def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:
@@ -410,7 +486,7 @@ class _Interruption:
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, tell: Callable[[], None]) -> None:
+    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
         self._wanted, self._tell = False, tell
 
     def __enter__(self) -> Callable[[], bool]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from autocomplete.errors import CheckpointError
 
-__all__ = ["cannot_write", "clear_leftovers", "is_temporary", "replace_file", "replace_folder"]
+__all__ = ["cannot_write", "clear_leftovers", "is_temporary", "place_folder", "replace_file", "replace_folder"]
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<kind>new|former)-(?P<process>\d+)", re.DOTALL)
 
@@ -41,11 +41,22 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     No system renames a folder over another. Between the two steps that it takes, both stand beside the place, and
     `clear_leftovers` does the second one.
     """
-    fresh, former = _beside(folder, "new"), _beside(folder, "former")
+    fresh = _beside(folder, "new")
     try:
         fresh.mkdir(parents=True)
         for name, content in files.items():
             _write(fresh / name, content)
+        place_folder(fresh, folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def place_folder(fresh: Path, folder: Path) -> None:
+    """Rename a folder to the place of another, if there is one; raise CheckpointError where that fails, changing nothing."""
+    former = _beside(folder, "former")
+    try:
         if folder.exists():
             folder.rename(former)
         fresh.rename(folder)
@@ -54,7 +65,6 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             former.rename(folder)
         raise cannot_write(folder, error) from None
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(former, ignore_errors=True)
 
 

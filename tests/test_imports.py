@@ -83,6 +83,12 @@ def test_training_knows_nothing_of_screens_or_inference() -> None:
     assert reached(modules("training"), forbidden) == set()
 
 
+def test_optuna_is_loaded_by_a_search_alone() -> None:
+    others = tuple(name for name in modules("training") if name.rpartition(".")[2] not in ("sweep", "trials"))
+    assert reached(("autocomplete.cli", "autocomplete.terminal.training_display", *others), ("optuna",)) == set()
+    assert reached(("autocomplete.training.sweep",), ("optuna",)) == {"optuna"}
+
+
 def test_text_imports_no_other_room() -> None:
     rooms = {"autocomplete", "autocomplete.errors", "autocomplete.text", *modules("text")}
     assert {name for name in loaded(*modules("text")) if name.split(".")[0] == "autocomplete"} == rooms

@@ -22,7 +22,7 @@ from autocomplete.terminal.inspection import CurveChart
 from autocomplete.training.trainer import Event, Finished, Started, Validated
 from autocomplete.training.trainer import Progress as Step
 
-__all__ = ["TrainingDisplay", "summary"]
+__all__ = ["TrainingDisplay", "duration", "summary"]
 
 _VALIDATIONS_SHOWN = 8
 _LETTERS = [
@@ -73,7 +73,7 @@ class TrainingDisplay:
             self._holds_out, self._patience = event.held_out > 0, event.settings.patience
         elif isinstance(event, Step):
             self._step = event
-            left = "" if event.seconds_left is None else f"{_duration(event.seconds_left)} left"
+            left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"
             self._bar.update(self._task, completed=event.progress, left=left)
         elif isinstance(event, Validated):
             if not self._console.is_terminal:
@@ -128,7 +128,7 @@ def summary(finished: Finished) -> RenderableType:
     done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
         finished.reason
     ]
-    end = Text(f"{done} after {finished.steps:,} steps, {_duration(finished.seconds)}; saved in {finished.folder}")
+    end = Text(f"{done} after {finished.steps:,} steps, {duration(finished.seconds)}; saved in {finished.folder}")
     curve = [CurveChart(finished.curve)] if len(finished.curve) > 1 else []
     return Group(table, *curve, end)
 
@@ -196,6 +196,7 @@ def _figure(value: float, unit: str = "") -> str:
     return f"{100 * value:.1f} %" if unit == "%" else f"{abs(value):.3f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

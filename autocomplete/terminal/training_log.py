@@ -7,19 +7,18 @@ The file is made with the first event, so that a run that is refused leaves none
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from autocomplete.errors import SettingsError
 from autocomplete.terminal.output import refuse_unwritable
 from autocomplete.text.corpus import Corpus
-from autocomplete.training.trainer import Event, Finished, Started, Validated
+from autocomplete.training.trainer import Finished, Started, Validated
 
 __all__ = ["TrainingLog"]
-
-_KINDS = {Started: "start", Validated: "validation", Finished: "end"}
 
 
 class TrainingLog:
@@ -29,6 +28,8 @@ class TrainingLog:
     :param resume: go on with a file that is there.
     :raises SettingsError: for a file that cannot be written, or exists.
     """
+
+    kinds: ClassVar[Mapping[type, str]] = {Started: "start", Validated: "validation", Finished: "end"}
 
     def __init__(self, path: Path, *, resume: bool) -> None:
         refuse_unwritable(path, "--log")
@@ -45,9 +46,9 @@ class TrainingLog:
         if error is not None and self._started:
             self._write({"event": "end", "reason": "error", "problem": str(error) or type(error).__name__})
 
-    def show(self, event: Event) -> None:
+    def show(self, event: object) -> None:
         """Write one event; not those of single steps."""
-        if kind := _KINDS.get(type(event)):
+        if kind := self.kinds.get(type(event)):
             self._write({"event": kind} | vars(event))
             self._started = True
 

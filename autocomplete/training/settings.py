@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from autocomplete.checkpoint import Cell, Configuration
@@ -142,8 +142,14 @@ class TrainingSettings:
 
         :param highest: where no other is set.
         """
-        warm = min(1.0, (steps + 1) / (self.warmup + 1))
+        # A run too short for that, as many of a search are, would end before it has begun: a tenth of it is enough then.
+        warm = min(1.0, max((steps + 1) / (self.warmup + 1), 10 * progress))
         return (self.learning_rate or highest) * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def given(self) -> dict[str, Any]:
+        """Return what is not as it is by default, by the names of the command line."""
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return {name.replace("_", "-"): value for name, value in changed.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
