@@ -89,13 +89,13 @@ def written(renderable: RenderableType, width: int, height: int) -> list[str]:
 
 
 def step_to_the_end(terminal: ProcessTerminal | Terminal) -> Frame:
-    """Step to the last picture, each key once the one before is answered."""
+    """Step to the last picture, each key once the one before is answered; the line of keys is what is drawn last."""
     frame = terminal.wait(lambda frame: "leave" in keys(frame))
     while state(frame) != "end":
         shown = number(frame)
         terminal.type(RIGHT)
         frame = terminal.wait(lambda frame: number(frame) > shown or state(frame) == "end")  # noqa: B023  # called at once
-    return frame
+    return terminal.wait(lambda frame: "Space again" in keys(frame))
 
 
 def is_clean(terminal: ProcessTerminal) -> None:
@@ -160,7 +160,8 @@ def test_a_scene_in_a_pipe_is_text_and_a_picture(scene: Scene, tmp_path: Path) -
 def test_a_scene_on_a_terminal_is_whole_and_is_played_again_on_a_larger_one(scene: Scene) -> None:
     with demo(scene.name) as terminal:
         before = termios.tcgetattr(terminal.process.child_fd)
-        opening = terminal.wait(lambda frame: "What you see" in "\n".join(frame.rows))
+        opening = terminal.wait(lambda frame: "begin" in keys(frame))
+        assert in_one_line(scene.about) in in_one_line("\n".join(opening.rows))
         assert in_one_line(scene.hint) in in_one_line("\n".join(opening.rows))
         last = step_to_the_end(terminal)
         assert scene.name in last.rows[0]
