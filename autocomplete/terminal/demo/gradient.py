@@ -219,7 +219,7 @@ def _verdict(board: _Board) -> str:
 
 SCENE = Scene(
     name="gradient",
-    title="the gradient through time: it vanishes, explodes, is cut, is clipped",
+    title="the gradient through time: it vanishes, explodes, is clipped",
     about="The network has read a sentence and is wrong about its last letter. Each row shows how much of that error reaches the "
     "state after each letter before: a step down in height is a factor of ten, a dot is exactly nothing. Of an LSTM both parts "
     "of the state are shown: hidden (h) and cell (c).",
