@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from autocomplete.terminal.tensorboard_log import TensorBoardLog
     from autocomplete.terminal.training_log import TrainingLog
     from autocomplete.text.corpus import Corpus
+    from autocomplete.text.running_text import RunningText, Watch
 
 __all__ = ["main"]
 
@@ -296,10 +297,15 @@ def _train(options: argparse.Namespace) -> int:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
     logs = _logs(options)
-    corpus = read_corpus(options.corpus)
-    texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
-
     from rich.console import Console
+
+    from autocomplete.terminal.reading_display import reading
+
+    with reading(Console(stderr=True)) as watch:
+        corpus = read_corpus(options.corpus, hurried=settings.hurried, watch=watch)
+        texts = {
+            option: _text(getattr(options, option), option, corpus, watch) for option in ("validation", "background")
+        }
 
     from autocomplete.terminal.training_display import TrainingDisplay, summary
     from autocomplete.training.trainer import Finished, train
@@ -352,17 +358,17 @@ def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:
     return logs
 
 
-def _text(path: Path | None, option: str, corpus: Corpus) -> tuple[str, ...]:
-    """Return the lines of a text that is given beside a corpus with an option; none without it."""
+def _text(path: Path | None, option: str, corpus: Corpus, watch: Watch) -> RunningText | None:
+    """Return a text that is given beside a corpus with an option; none without it."""
     from autocomplete.text.corpus import read_corpus
 
     if path is None:
-        return ()
-    if not corpus.lines:
+        return None
+    if corpus.text is None:
         raise SettingsError(f"{path}: --{option} is for running text, and the corpus is a list of words; leave it out")
-    if not (lines := read_corpus([path]).lines):
+    if (text := read_corpus([path], watch=watch).text) is None:
         raise SettingsError(f"{path}: this is a list of words; give --{option} running text")
-    return lines
+    return text
 
 
 class _Interruption:

@@ -22,24 +22,28 @@ from numpy.typing import NDArray
 
 from autocomplete.checkpoint import Configuration
 from autocomplete.errors import SettingsError
-from autocomplete.text.corpus import Corpus, running_words
+from autocomplete.text.corpus import Corpus
+from autocomplete.text.encoded import EncodedText, Ids, count_ids, translate_ids
 from autocomplete.text.ngrams import NGrams, Pairs, estimate
 from autocomplete.text.normalize import Normalization, is_word_character, without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from autocomplete.text.words import running_words
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import SampledLoss, Streams, bits, choose_source
 
-__all__ = ["Context", "NumberedWords", "choose_words", "train_word_network"]
+__all__ = ["TUNED", "Context", "NumberedWords", "choose_words", "train_word_network"]
 
 _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
-_TUNED = 3_000  # lines that the weights are tuned on, at most
+TUNED = 3_000  # lines that the weights are tuned on, at most
 _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
 _SAMPLED = 2_048  # words in the softmax of a step of the network of words
+_COUNTED = 32_000_000  # words that n-grams are counted in
+_PIECE = 10_000  # words
 _NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
 
 
@@ -71,6 +75,13 @@ class NumberedWords:
                     yield start
                 yield numbers.get(normalization.key(word), other)
 
+    def table(self, text: EncodedText, normalization: Normalization) -> NDArray[np.int32]:
+        """Return the numbers, as `encode` gives them, of those that a text has for its words."""
+        numbers, start, other = self._numbers, len(self.keys), len(self.keys) + 1
+        spellings = text.spellings()
+        own = (numbers.get(normalization.key(spelling), other) for spelling in spellings)
+        return np.append(np.array([start, other], np.int32), np.fromiter(own, dtype=np.int32, count=len(spellings)))
+
     def ngrams(self, tokens: NDArray[np.int32], corpus: Corpus) -> NGrams:
         """Return the n-grams of a text, and of the corpus's pairs."""
         numbers = self._numbers
@@ -80,6 +91,22 @@ class NumberedWords:
             first, second, count = map(np.array, zip(*known, strict=True))
             pairs = Pairs(first.astype(np.int64), second.astype(np.int64), count.astype(np.float64))
         return estimate(tokens.astype(np.int64), self.counts, _NGRAMS, pairs)
+
+
+def _some(texts: Sequence[Ids]) -> NDArray[np.int32]:
+    """
+    Return the numbers of several texts, one after another: of the first of them all, and of the rest every so many.
+
+    Beyond what memory can hold, they are pieces of a thousand from all over a text.
+    """
+    left, chosen = _COUNTED, []
+    for text in texts:
+        pieces = np.arange(0, len(text), _PIECE)
+        if len(text) > left:
+            pieces = pieces[np.linspace(0, len(pieces) - 1, max(1, left // _PIECE)).astype(np.int64)]
+        chosen += [text[start : start + _PIECE] for start in pieces.tolist()]
+        left = max(0, left - len(text))
+    return np.concatenate(chosen)
 
 
 def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
@@ -100,8 +127,8 @@ def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
 
 
 def train_word_network(
-    tokens: NDArray[np.int32],
-    background: NDArray[np.int32],
+    tokens: Ids,
+    background: Ids,
     held_out: NDArray[np.int32],
     words: int,
     settings: TrainingSettings,
@@ -118,7 +145,7 @@ def train_word_network(
     """
     torch.manual_seed(settings.seed)
     generator = np.random.default_rng(settings.seed)
-    counts, more = (np.bincount(text, minlength=words + 2)[:words] for text in (tokens, background))
+    counts, more = (count_ids(text, words + 2)[:words] for text in (tokens, background))
     counts = counts + _BACKGROUND_COUNT * more
     rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
     rows = rows[counts[rows] > 0]
@@ -127,11 +154,11 @@ def train_word_network(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = CharRNN(configuration, settings.word_dropout).to(device)
     optimizer = new_optimizer(model, settings.weight_decay)
-    texts = [own[text] for text in (tokens, background) if len(text)]
+    texts = [translate_ids(text, own) for text in (tokens, background) if len(text)]
     sources = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
     # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one text
     # hardly has it, would weigh so much in its step that the network comes apart.
-    shares = np.sum([np.bincount(text, minlength=len(rows) + 2) / len(text) for text in texts], axis=0)
+    shares = np.sum([count_ids(text, len(rows) + 2) / len(text) for text in texts], axis=0)
     sampled_loss = SampledLoss(shares * len(tokens), _SAMPLED, generator)
     began, steps, progress, measured_at = time.monotonic(), 0, 0.0, 0.0
     best: tuple[float, dict[str, NDArray[Any]]] = (math.inf, {})
@@ -168,8 +195,8 @@ class Context:
 
     The network of words is trained in a process of its own, which begins at once and is waited for at the end.
 
-    :param lines: of training text, as the network reads them.
-    :param background: lines that the network of words reads beside it, and the n-grams count with it.
+    :param tokens: the words of the training text, as `NumberedWords.encode` gives them, as the network reads it.
+    :param background: those of text that the network of words reads beside it, and the n-grams count with it; may be empty.
     :param validation: lines of other text, on which the weights are tuned.
     """
 
@@ -178,23 +205,21 @@ class Context:
         corpus: Corpus,
         words: NumberedWords,
         vocabulary: Vocabulary,
-        lines: Sequence[str],
-        background: Sequence[str],
+        tokens: Ids,
+        background: Ids,
         validation: Sequence[str],
         settings: TrainingSettings,
         precision: str,
     ) -> None:
         self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
-        spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:_TUNED])
+        spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:TUNED])
         self._validation = list(filter(None, spoken))
-        tokens = words.encode(lines, corpus.normalization)
         self._network: tuple[Configuration, dict[str, NDArray[Any]]] | None = None
         self._process: Process | None = None
-        more = words.encode(background, corpus.normalization)
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
-            self._process = Process(tokens, more, held_out, len(words.keys), settings, precision)
-        self._ngrams = words.ngrams(np.append(tokens, more), corpus)
+            self._process = Process(tokens, background, held_out, len(words.keys), settings, precision)
+        self._ngrams = words.ngrams(_some([tokens, background]), corpus)
         self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
 
     def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

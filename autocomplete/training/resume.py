@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from torch import Tensor
 from autocomplete.checkpoint import RESUME, replace_file
 from autocomplete.errors import CheckpointError
 from autocomplete.text.corpus import Corpus
+from autocomplete.text.running_text import RunningText
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
@@ -100,7 +100,7 @@ def load_state(
         raise _damaged(folder, error) from None
 
 
-def input_hashes(corpus: Corpus, validation: Sequence[str], background: Sequence[str]) -> dict[str, str]:
+def input_hashes(corpus: Corpus, validation: RunningText | None, background: RunningText | None) -> dict[str, str]:
     """Return a hash of each thing that a resumed run has to be given again."""
     return {"corpus": corpus.sha256, "validation": _hash(validation), "background": _hash(background)}
 
@@ -128,8 +128,8 @@ def resumable_settings(folder: Path, corpus_name: str, hashes: dict[str, str]) -
         raise _damaged(folder, error) from None
 
 
-def _hash(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _hash(text: RunningText | None) -> str:
+    return hashlib.sha256().hexdigest() if text is None else text.sha256
 
 
 def _read_resume(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

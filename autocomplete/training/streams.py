@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from autocomplete.text.encoded import Ids
 from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.training.model import CharRNN, State
 
@@ -51,7 +52,7 @@ class Streams:
     :param bptt: symbols read at a step.
     """
 
-    def __init__(self, ids: NDArray[np.integer[Any]], batch: int, bptt: int, generator: np.random.Generator) -> None:
+    def __init__(self, ids: Ids, batch: int, bptt: int, generator: np.random.Generator) -> None:
         self._ids = ids
         self._batch = max(1, min(batch, len(ids) // (4 * bptt)))
         self._length = len(ids) // self._batch  # of a row

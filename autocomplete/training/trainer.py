@@ -29,6 +29,7 @@ from autocomplete.checkpoint import (
 )
 from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
+from autocomplete.text.running_text import RunningText
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
@@ -132,8 +133,8 @@ def train(
     *,
     overwrite: bool = False,
     resume: bool = False,
-    validation: tuple[str, ...] = (),
-    background: tuple[str, ...] = (),
+    validation: RunningText | None = None,
+    background: RunningText | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """
@@ -141,9 +142,9 @@ def train(
 
     :param overwrite: replace a checkpoint that is there.
     :param resume: go on with the interrupted run in that folder, under its own settings.
-    :param validation: lines of text to measure on, in place of the last part of the corpus.
-    :param background: lines of text that the networks read beside those of the corpus, less towards the end of the run; their
-        word n-grams are counted too, but their words and characters are not added to the corpus's.
+    :param validation: text to measure on, in place of the last part of the corpus.
+    :param background: text that the networks read beside that of the corpus, less towards the end of the run; its word
+        n-grams are counted too, but its words and characters are not added to the corpus's.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
     :raises CheckpointError: where the folder cannot be written or resumed.
     :raises SettingsError: where the training diverges: a loss, gradient or validation that is no number, or a loss that climbs
@@ -159,8 +160,8 @@ def _run(
     settings: TrainingSettings,
     overwrite: bool,
     resume: bool,
-    validation: tuple[str, ...],
-    background: tuple[str, ...],
+    validation: RunningText | None,
+    background: RunningText | None,
     should_stop: Callable[[], bool],
     cleanup: ExitStack,
 ) -> Iterator[Event]:
@@ -171,7 +172,7 @@ def _run(
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
         TextLesson(corpus, settings, generator, validation, background)
-        if corpus.lines
+        if corpus.text is not None
         else WordsLesson(corpus, settings, generator)
     )
     configuration = settings.configuration(len(lesson.vocabulary))
@@ -199,7 +200,7 @@ def _run(
     context = None
     if isinstance(lesson, TextLesson):
         context = Context(
-            corpus, lesson.words, lesson.vocabulary, lesson.read, background, lesson.validation, settings, precision
+            corpus, lesson.words, lesson.vocabulary, lesson.read, lesson.beside, lesson.validation, settings, precision
         )
         cleanup.callback(context.close)
 
