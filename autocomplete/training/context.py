@@ -42,8 +42,7 @@ _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the co
 TUNED = 3_000  # lines that the weights are tuned on, at most
 _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
 _SAMPLED = 2_048  # words in the softmax of a step of the network of words
-_COUNTED = 32_000_000  # words that n-grams are counted in
-_PIECE = 10_000  # words
+_PASSAGE, _SENTENCE = 2_000_000, 100_000  # words read at once, and of a sentence that they may end in
 _NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
 
 
@@ -82,31 +81,30 @@ class NumberedWords:
         own = (numbers.get(normalization.key(spelling), other) for spelling in spellings)
         return np.append(np.array([start, other], np.int32), np.fromiter(own, dtype=np.int32, count=len(spellings)))
 
-    def ngrams(self, tokens: NDArray[np.int32], corpus: Corpus) -> NGrams:
-        """Return the n-grams of a text, and of the corpus's pairs."""
+    def ngrams(self, tokens: NDArray[np.int32] | Iterator[NDArray[Any]], corpus: Corpus) -> NGrams:
+        """Return the n-grams of a text, or of passages of one, and of the corpus's pairs."""
         numbers = self._numbers
         known = [(numbers[a], numbers[b], n) for (a, b), n in corpus.pairs.items() if a in numbers and b in numbers]
         pairs = None
         if known:
             first, second, count = map(np.array, zip(*known, strict=True))
             pairs = Pairs(first.astype(np.int64), second.astype(np.int64), count.astype(np.float64))
-        return estimate(tokens.astype(np.int64), self.counts, _NGRAMS, pairs)
+        return estimate(tokens, self.counts, _NGRAMS, pairs)
 
 
-def _some(texts: Sequence[Ids]) -> NDArray[np.int32]:
+def _passages(texts: Sequence[Ids], start: int) -> Iterator[NDArray[Any]]:
     """
-    Return the numbers of several texts, one after another: of the first of them all, and of the rest every so many.
+    Yield the words of texts in long passages: whole sentences, each once.
 
-    Beyond what memory can hold, they are pieces of a thousand from all over a text.
+    :param start: the number of a beginning.
     """
-    left, chosen = _COUNTED, []
     for text in texts:
-        pieces = np.arange(0, len(text), _PIECE)
-        if len(text) > left:
-            pieces = pieces[np.linspace(0, len(pieces) - 1, max(1, left // _PIECE)).astype(np.int64)]
-        chosen += [text[start : start + _PIECE] for start in pieces.tolist()]
-        left = max(0, left - len(text))
-    return np.concatenate(chosen)
+        # From all over the text, as there may be too many.
+        places = np.random.default_rng(0).permutation(np.arange(0, len(text), _PASSAGE))
+        for place in places.tolist():
+            words = text[place : place + _PASSAGE + _SENTENCE]
+            begins = np.append(np.flatnonzero(words == start), len(words))
+            yield words[begins[0] if place else 0 : begins[np.searchsorted(begins, min(_PASSAGE, len(words)))]]
 
 
 def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
@@ -219,7 +217,7 @@ class Context:
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
             self._process = Process(tokens, background, held_out, len(words.keys), settings, precision)
-        self._ngrams = words.ngrams(_some([tokens, background]), corpus)
+        self._ngrams = words.ngrams(_passages([tokens, background], len(words.keys)), corpus)
         self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
 
     def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
