@@ -121,7 +121,7 @@ class EncodedText:
     :param symbols: (n,) codes, of which 2 is the first of `characters`.
     :param words: (m,) numbers, START and OTHER among them, of which 2 is the first of `spellings`.
     :param spelled: all spellings, a line each.
-    :param character_counts: (characters,) how often each stands among the symbols, and BOUNDARY.
+    :param character_counts: (characters,) how often each stands among the symbols.
     :param counts: (spellings,) how often each stands in the text as it is written, and
     :param evidence: how often inside of a sentence;
     :param first_evidence: before which token of the text that was for the first time.
@@ -150,8 +150,8 @@ class EncodedText:
         """
         folder.stat()
         try:
-            with np.load(folder / _INDEX) as file:
-                index = dict(file)
+            with (folder / _INDEX).open("rb") as file, np.load(file) as arrays:
+                index = dict(arrays)
             chunks = [Place(*row) for row in index["chunks"].tolist()]
             kind, length = f"u{index['bytes']}", chunks[-1].symbol + 1
             for name, size in ((_SYMBOLS, length * int(index["bytes"])), (_WORDS, chunks[-1].word * 4)):
@@ -207,7 +207,7 @@ def write_text(folder: Path, chunks: Iterable[tuple[int, int, EncodedChunk]]) ->
             chunks=np.array(rows),
             bytes=symbols_file.bytes,
             characters=np.frombuffer("".join(characters.codes).encode("utf-32-le"), dtype=np.uint8),
-            character_counts=characters.counts[: _SPECIAL + len(characters.codes)],
+            character_counts=characters.counts[_SPECIAL : len(characters)],
             spellings=np.frombuffer("".join(f"{each}\n" for each in words.numbers).encode(), dtype=np.uint8),
             counts=words.counts[: len(words.numbers)],
             evidence=words.evidence[: len(words.numbers)],

@@ -237,8 +237,8 @@ def _alphabet(text: EncodedText, symbols: int, words: Iterable[str]) -> Vocabula
     """Return the characters of words, and of the first symbols of a text, that are not too rare to be learned."""
     seen = text.character_counts.copy()
     for start in range(symbols, len(text.symbols), _MEASURED):
-        seen -= np.bincount(text.symbols[start : start + _MEASURED], minlength=len(seen))
-    counts = Counter(dict(zip(text.characters, seen[UNKNOWN + 1 :].tolist(), strict=True)))
+        seen -= np.bincount(text.symbols[start : start + _MEASURED], minlength=2 + len(seen))[2:]
+    counts = Counter(dict(zip(text.characters, seen.tolist(), strict=True)))
     counts.update(chain.from_iterable(words))
     least = max(1, math.ceil(_RAREST * counts.total()))
     return Vocabulary(sorted(c for c, count in counts.items() if count >= least and c.isprintable()))
