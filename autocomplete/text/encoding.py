@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.text.normalize import Normalization
-from autocomplete.text.tokens import ENDS, OPENS, SETTLES, Tokens, gather
+from autocomplete.text.tokens import ENDS, FIRST_MARK, MARKS, OPENS, SETTLES, Tokens, gather
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["LONGEST_LINE", "ChunkEncoder", "EncodedChunk", "NoTextError"]
@@ -25,6 +25,10 @@ _BLOCK = 500_000  # bytes encoded at once, of which the arrays stay in the proce
 _REMEMBERED = 400_000  # tokens, of some 200 bytes each, before all are forgotten
 _NEVER = np.iinfo(np.int64).max
 _IS_BLANK = np.array([chr(code).isspace() for code in range(128)] + [False] * 128)  # by byte
+_IS_PLAIN = np.array([chr(code).isalnum() for code in range(128)] + [False] * 128)  # by byte
+_MARKS = np.zeros(256, dtype=np.uint8)  # the code of each mark, by byte
+_MARKS[list(MARKS.encode())] = np.arange(len(MARKS)) + FIRST_MARK
+_ENDS = np.array([0] * FIRST_MARK + [(SETTLES | ENDS) * (mark in ".!?:") for mark in MARKS])  # by code
 _OTHER_BLANKS = [chr(code) for code in range(128, 0x3001) if chr(code).isspace()]
 
 
@@ -101,7 +105,10 @@ class ChunkEncoder:
         is_blank = _IS_BLANK.take(codes)
         edges = np.flatnonzero(is_blank[1:] != is_blank[:-1]) + 1  # the block begins and ends with blanks
         starts, lengths = edges[::2], edges[1::2] - edges[::2]
-        tokens = self._tokens.find(block, starts, lengths)
+        # A mark after a letter or digit is taken off: there are far fewer different tokens without.
+        last = codes[starts + lengths - 1]
+        marks = _MARKS.take(last) * _IS_PLAIN.take(codes[starts + lengths - 2])
+        tokens = self._tokens.find(block, starts, lengths - (marks > 0))
         # A line begins with the first token after a line end.
         begins_line = np.zeros(len(tokens) + 1, dtype=bool)
         begins_line[np.searchsorted(starts, np.flatnonzero(codes == ord("\n")))] = True
@@ -111,17 +118,21 @@ class ChunkEncoder:
         bare = np.repeat(generator.random(len(firsts)) < self._hurried, sizes)
         every = self._tokens.forms
         forms = every.take(2 * tokens + bare, axis=0)
-        begins = _begins_sentence(forms[:, 3], begins_line)
-        symbols = self._symbols(forms, np.repeat(np.arange(len(firsts), dtype=np.int32), sizes))
+        ends = _ENDS.take(marks)
+        begins = _begins_sentence(forms[:, 3] | ends * ~bare, begins_line)
+        symbols = self._symbols(forms, np.repeat(np.arange(len(firsts), dtype=np.int32), sizes), marks * ~bare)
         words = self._words(forms, begins)
         hurried = np.flatnonzero(bare)  # whole lines, which have words that begin sentences as they are written
-        begins[hurried] = _begins_sentence(every[2 * tokens[hurried], 3], begins_line[hurried])
+        begins[hurried] = _begins_sentence(every[2 * tokens[hurried], 3] | ends[hurried], begins_line[hurried])
         return len(firsts), symbols, words, 2 * tokens + begins
 
-    def _symbols(self, forms: NDArray[np.int32], lines: NDArray[np.int32]) -> NDArray[Any]:
-        """Return the symbols of forms, with a boundary in place of the blank where a line begins."""
+    def _symbols(self, forms: NDArray[np.int32], lines: NDArray[np.int32], marks: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return the symbols of forms and the marks after them, with a boundary in place of the blank where a line begins."""
         some = np.flatnonzero(forms[:, 1] > 1)  # without its marks nothing is left of a token that is all marks
-        symbols, places = gather(self._tokens.symbols, forms[some, 0], forms[some, 1])
+        marks = marks[some]
+        symbols, places = gather(self._tokens.symbols, forms[some, 0], forms[some, 1] + (marks > 0))
+        marked = np.flatnonzero(marks)
+        symbols[places[marked] + forms[some[marked], 1]] = marks[marked]
         symbols[places[np.flatnonzero(np.diff(lines[some], prepend=-1))]] = BOUNDARY
         return symbols
 

@@ -21,7 +21,7 @@ __all__ = ["NGrams", "Pairs", "estimate"]
 _PRIOR_SHARE = 0.3  # of the prior, beside the words of the text
 _PAIR_SHARE = 0.5  # of pairs from elsewhere, in what the pairs of the text leave to single words
 _PAIR_WEIGHT = 20.0  # times that a word is taken to stand in the text at least when its pairs are chosen
-_MOST = 12_000_000  # distinct n-grams of the longest length, of 16 bytes each
+_MOST = 12_000_000  # distinct n-grams of the longest length, of 12 bytes each
 _PART = 1_000_000  # n-grams looked at side by side
 _STEPS = 20.0  # a share is kept in a byte, rounded down, as the logarithm of it in twentieths: exp(-255 / 20) is 3 in a million
 
@@ -206,7 +206,7 @@ def estimate(
                 np.ceil(-np.log(kept_shares) * _STEPS).clip(0, 255).astype(np.uint8),
             )
         )
-        places = np.full(len(level.keys), -1)
+        places = np.full(len(level.keys), -1, dtype=np.int32)
         places[kept] = np.arange(len(kept))
         below, lower = level.keys, whole
     return NGrams(unigrams.astype(np.float32), levels)
@@ -223,13 +223,13 @@ class _Counted:
     """
 
     keys: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int32]
 
-    def add(self, keys: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    def add(self, keys: NDArray[np.int64], counts: NDArray[np.integer[Any]]) -> None:
         """Add n-grams, distinct and ascending."""
         at = np.searchsorted(self.keys, keys)
-        known = np.flatnonzero(np.append(self.keys, -1)[at] == keys)
-        self.counts[at[known]] += counts[known]
+        known = np.flatnonzero(self.keys.take(at, mode="clip") == keys) if len(self.keys) else at[:0]
+        self.counts[at[known]] += counts[known].astype(np.int32)
         fresh = np.ones(len(keys), dtype=bool)
         fresh[known] = False
         self.keys = np.insert(self.keys, at[fresh], keys[fresh])
@@ -242,12 +242,12 @@ def _count(passages: Iterable[NDArray[np.integer[Any]]], base: int, order: int) 
         raise ValueError(f"{base} words are too many for n-grams of {order}")
     start = base - 2
     found = [
-        _Counted(np.arange(base if n == 0 else 0), np.zeros(base if n == 0 else 0, np.int64)) for n in range(order)
+        _Counted(np.arange(base if n == 0 else 0), np.zeros(base if n == 0 else 0, np.int32)) for n in range(order)
     ]
     for passage in passages:
         tokens = keys = passage.astype(np.int64)
         inside = np.ones(len(tokens), dtype=bool)  # whether an n-gram begins here
-        found[0].counts += np.bincount(tokens, minlength=base)
+        found[0].counts += np.bincount(tokens, minlength=base).astype(np.int32)
         for length, level in enumerate(found[1:], start=2):
             following = tokens[length - 1 :]
             keys, inside = keys[:-1] * base + following, inside[:-1] & (following != start)
@@ -255,10 +255,10 @@ def _count(passages: Iterable[NDArray[np.integer[Any]]], base: int, order: int) 
         if len(found[-1].keys) > _MOST:
             break
     for length, (level, longer) in enumerate(pairwise(found), start=1):
-        before = np.zeros(len(level.keys), dtype=np.int64)
+        before = np.zeros(len(level.keys), dtype=np.int32)
         for part in _whole_contexts(longer.keys, base):
             places = np.searchsorted(level.keys, longer.keys[part] % base**length)
-            before += np.bincount(places, minlength=len(before))
+            np.add.at(before, places, 1)
         level.counts = np.where(level.keys // base ** (length - 1) == start, level.counts, before)
     return found
 
@@ -297,7 +297,7 @@ class _Best:
         return self._rows[0][1:]
 
 
-def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _discounts(counts: NDArray[np.int32]) -> NDArray[np.float64]:
     """Return what is taken from counts of 0, 1, 2, 3 and more: Chen and Goodman's D1 to D3+, within what few counts can tell."""
     n1, n2, n3, n4 = (max(float((counts == count).sum()), 1.0) for count in (1, 2, 3, 4))
     y = n1 / (n1 + 2 * n2)
@@ -311,7 +311,7 @@ def _with_pairs(level: _Counted, pairs: Pairs, base: int) -> tuple[_Counted, NDA
     order = np.lexsort((pairs.second, pairs.first))
     theirs = (pairs.first * base + pairs.second)[order]
     joined = _Counted(level.keys, level.counts.copy())
-    joined.add(theirs, np.zeros(len(theirs), dtype=np.int64))
+    joined.add(theirs, np.zeros(len(theirs), dtype=np.int32))
     added = np.zeros(len(joined.keys))
     added[np.searchsorted(joined.keys, theirs)] = pairs.counts[order]
     return joined, added

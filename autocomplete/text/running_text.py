@@ -103,7 +103,9 @@ class RunningText:
         """Yield the lines from one on, in normal form, without blank ones."""
         place = Place(0, 0, 0, 0, 0)
         if start:
-            place = max((chunk for chunk in self.counted().chunks[:-1] if chunk.line <= start), key=lambda chunk: chunk.line)
+            place = max(
+                (chunk for chunk in self.counted().chunks[:-1] if chunk.line <= start), key=lambda chunk: chunk.line
+            )
         lines = (line for number in range(place.file, len(self._files)) for _, line in self._lines(number, place))
         yield from map(self.normalization.surface, islice(lines, start - place.line, None))
 

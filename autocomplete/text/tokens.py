@@ -19,10 +19,11 @@ from autocomplete.text.normalize import Normalization, without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.text.words import token_words
 
-__all__ = ["ENDS", "LONGEST_WORD", "OPENS", "OTHER", "SETTLES", "START", "Tokens", "gather"]
+__all__ = ["ENDS", "FIRST_MARK", "LONGEST_WORD", "MARKS", "OPENS", "OTHER", "SETTLES", "START", "Tokens", "gather"]
 
 LONGEST_WORD = 100  # characters; a longer one is an address or encoded data
 START, OTHER = 0, 1  # among the numbers of words: where a line or sentence begins; a word that is none
+MARKS, FIRST_MARK = ".,?!:;", 3  # that have the same codes everywhere, from that one on
 OPENS, SETTLES, ENDS = 1, 2, 4  # flags of a form: see `Tokens.forms`
 
 _SLOTS = 20  # bits: of the table, more than twice as many as tokens are remembered
@@ -46,7 +47,8 @@ class Tokens:
         # Three of each token: where its words as they are written begin, how many they are, and how many are too long.
         self._tokens = array("i")
         self._spelled = array("i", bytes(_ROOM))
-        self._codes: dict[str, int] = {"": BOUNDARY, "\0": UNKNOWN, " ": 2}
+        # The first two are no characters; no text has the zero character.
+        self._codes = {character: code for code, character in enumerate(["", "\0", " ", *MARKS])}
         self._numbers: dict[str, int] = {}
         self._prints = np.zeros(1 << _SLOTS, dtype=np.uint64)
         self._found = np.zeros(1 << _SLOTS, dtype=np.int32)
@@ -136,13 +138,25 @@ class Tokens:
         return [numbers[token] for token in tokens]
 
     def _take_apart(self, token: str) -> None:
+        if (
+            token.isascii() and token.isalpha() and len(token) <= LONGEST_WORD
+        ):  # most are, and need not be looked at closely
+            bare = token.lower()
+            self._add_form(token, [(token, False)], False)
+            if bare == token:
+                self._forms.extend(self._forms[-4:])
+            else:
+                self._add_form(bare, [(bare, False)], False)
+            self._tokens.extend((len(self._spelled), 1, 0))
+            self._spelled.append(self._number(token))
+            return
         surface = self._normalization.surface(token)
         words, ends = token_words([surface], False)
         self._add_form(surface, words, ends)
         bare = without_marks(surface)
         self._add_form(bare, *token_words(bare.split(), False))
         written = words if surface == token else token_words([token], False)[0]
-        short = [self._number(word) for word, _ in written if len(word) <= LONGEST_WORD]
+        short = [number for word, _ in written if (number := self._number(word)) != OTHER]
         self._tokens.extend((len(self._spelled), len(short), len(written) - len(short)))
         self._spelled.extend(short)
 
@@ -153,7 +167,7 @@ class Tokens:
         for word, begins in words:
             if begins and len(numbers) > 1:
                 numbers.append(START)
-            numbers.append(self._number(word) if len(word) <= LONGEST_WORD else OTHER)
+            numbers.append(self._number(word))
         # After a word, or where one ends, what stood before is forgotten.
         flags = OPENS * bool(words and words[0][1]) + SETTLES * (bool(words) or ends) + ENDS * ends
         self._forms.extend((len(self._symbols), len(key) + 1, len(self._words), 8 * (len(numbers) - 1) + flags))
@@ -161,10 +175,13 @@ class Tokens:
         self._words.extend(numbers)
 
     def _code(self, character: str) -> int:
-        code = self._codes.setdefault(character, len(self._codes))
-        return code if code < _CODES else UNKNOWN
+        if (code := self._codes.get(character)) is None:
+            code = self._codes[character] = len(self._codes) if len(self._codes) < _CODES else UNKNOWN
+        return code
 
     def _number(self, word: str) -> int:
+        if len(word) > LONGEST_WORD:
+            return OTHER
         return self._numbers.setdefault(word, len(self._numbers) + 2)
 
 
