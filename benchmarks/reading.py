@@ -136,9 +136,7 @@ def main() -> None:
     print(
         f"most memory, reading       {reading[2] / 1e6:8,.0f} MB     the process {own}, the largest it started {helpers}"
     )
-    print(
-        f"most memory, training      {peak / 1e6:8,.0f} MB     begun after {begun:.1f} s, {options.steps} steps done after {whole:.1f} s"
-    )
+    print(f"most memory, training      {peak / 1e6:8,.0f} MB     begun after {begun:.1f} s, ended after {whole:.1f} s")
     print(f"the cache takes            {cached:8,.0f} MB")
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from autocomplete.text.cache import DamagedError
 from autocomplete.text.encoding import EncodedChunk
-from autocomplete.text.tokens import OTHER
+from autocomplete.text.tokens import BEYOND, OTHER
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["EncodedText", "FileArray", "Ids", "Place", "count_ids", "translate_ids", "write_text"]
@@ -229,14 +229,16 @@ class _Characters:
 
     def add(self, chunk: EncodedChunk) -> NDArray[Any]:
         """Return the symbols of a chunk in these codes."""
-        counts = np.bincount(chunk.symbols, minlength=_SPECIAL + len(chunk.alphabet))
+        counts = np.bincount(chunk.symbols, minlength=len(self.counts))
         table = np.full(len(counts), UNKNOWN, dtype=np.uint16)
         table[BOUNDARY] = BOUNDARY
         # A process knows characters of other chunks, too: which of them get codes must not hang on which process it was.
-        for own in np.flatnonzero(counts[_SPECIAL:]).tolist():
+        for symbol in (np.flatnonzero(counts[_SPECIAL:]) + _SPECIAL).tolist():
+            beyond = symbol - BEYOND
+            character = chunk.beyond[beyond] if 0 <= beyond < len(chunk.beyond) else chr(symbol)
             if len(self) < len(self.counts):
-                self.codes.setdefault(chunk.alphabet[own], len(self))
-            table[_SPECIAL + own] = self.codes.get(chunk.alphabet[own], UNKNOWN)
+                self.codes.setdefault(character, len(self))
+            table[symbol] = self.codes.get(character, UNKNOWN)
         np.add.at(self.counts, table, counts)
         return table.astype(np.uint8 if len(self) <= 256 else np.uint16).take(chunk.symbols)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.text.normalize import Normalization
-from autocomplete.text.tokens import ENDS, FIRST_MARK, MARKS, OPENS, SETTLES, Tokens, gather
+from autocomplete.text.tokens import ENDS, OPENS, SETTLES, Tokens, gather
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["LONGEST_LINE", "ChunkEncoder", "EncodedChunk", "NoTextError"]
@@ -26,9 +26,8 @@ _REMEMBERED = 400_000  # tokens, of some 200 bytes each, before all are forgotte
 _NEVER = np.iinfo(np.int64).max
 _IS_BLANK = np.array([chr(code).isspace() for code in range(128)] + [False] * 128)  # by byte
 _IS_PLAIN = np.array([chr(code).isalnum() for code in range(128)] + [False] * 128)  # by byte
-_MARKS = np.zeros(256, dtype=np.uint8)  # the code of each mark, by byte
-_MARKS[list(MARKS.encode())] = np.arange(len(MARKS)) + FIRST_MARK
-_ENDS = np.array([0] * FIRST_MARK + [(SETTLES | ENDS) * (mark in ".!?:") for mark in MARKS])  # by code
+_MARK = np.array([code if chr(code) in ".,?!:;" else 0 for code in range(256)], dtype=np.uint8)  # by byte
+_ENDS = np.array([(SETTLES | ENDS) * (chr(code) in ".?!:") for code in range(256)])  # by byte
 _OTHER_BLANKS = [chr(code) for code in range(128, 0x3001) if chr(code).isspace()]
 
 
@@ -42,7 +41,8 @@ class EncodedChunk:
     Lines of text, encoded.
 
     :param lines: that are not blank.
-    :param symbols: (n,) BOUNDARY before each line and then its key as codes: 2 for the first character of `alphabet`.
+    :param symbols: (n,) BOUNDARY before each line and then its key: code points, or BEYOND for the first of the characters
+    :param beyond: whose code points do not fit into two bytes.
     :param words: (m,) numbers of words: START where a line or sentence begins, OTHER, and 2 for the first of `spellings`.
     :param counts: (spellings,) how often each stands in the text as it is written.
     :param evidence: (spellings,) how often not at the beginning of a sentence.
@@ -53,7 +53,7 @@ class EncodedChunk:
 
     lines: int
     symbols: NDArray[np.uint16]
-    alphabet: str
+    beyond: str
     words: NDArray[np.int32]
     spellings: list[str]
     counts: NDArray[np.int64]
@@ -107,7 +107,7 @@ class ChunkEncoder:
         starts, lengths = edges[::2], edges[1::2] - edges[::2]
         # A mark after a letter or digit is taken off: there are far fewer different tokens without.
         last = codes[starts + lengths - 1]
-        marks = _MARKS.take(last) * _IS_PLAIN.take(codes[starts + lengths - 2])
+        marks = _MARK.take(last) * _IS_PLAIN.take(codes[starts + lengths - 2])
         tokens = self._tokens.find(block, starts, lengths - (marks > 0))
         # A line begins with the first token after a line end.
         begins_line = np.zeros(len(tokens) + 1, dtype=bool)
@@ -175,7 +175,7 @@ class ChunkEncoder:
         return EncodedChunk(
             lines=lines,
             symbols=symbols,
-            alphabet=tokens.alphabet,
+            beyond=tokens.beyond,
             words=own[words],
             spellings=[every[number] for number in (numbers - 2).tolist()],
             counts=totals[0, numbers],

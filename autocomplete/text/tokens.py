@@ -9,46 +9,44 @@ as the token itself, and among ten million longer ones two are taken for the sam
 
 from __future__ import annotations
 
+import sys
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.text.normalize import Normalization, without_marks
-from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.text.words import token_words
 
-__all__ = ["ENDS", "FIRST_MARK", "LONGEST_WORD", "MARKS", "OPENS", "OTHER", "SETTLES", "START", "Tokens", "gather"]
+__all__ = ["BEYOND", "ENDS", "LONGEST_WORD", "OPENS", "OTHER", "SETTLES", "START", "Tokens", "gather"]
 
 LONGEST_WORD = 100  # characters; a longer one is an address or encoded data
 START, OTHER = 0, 1  # among the numbers of words: where a line or sentence begins; a word that is none
-MARKS, FIRST_MARK = ".,?!:;", 3  # that have the same codes everywhere, from that one on
 OPENS, SETTLES, ENDS = 1, 2, 4  # flags of a form: see `Tokens.forms`
 
 _SLOTS = 20  # bits: of the table, more than twice as many as tokens are remembered
 _LONGEST = 64  # bytes; a longer token is no word, and not remembered
 _MASKS = np.array([(1 << 8 * length) - 1 for length in range(9)], dtype=np.uint64)
-_CODES = 65_536  # of characters, in two bytes
+BEYOND, _MOST_BEYOND = 0xD800, 2048  # codes that no character has, for characters that do not fit into two bytes
 _PIECE = np.dtype("c16")  # the longest item that numpy copies in one go, whatever stands in it
 _ROOM = _PIECE.itemsize  # bytes after a ragged array, so that its last row can be copied in whole pieces
 
 
 class Tokens:
-    """Distinct tokens, in two forms each: as it is written, and as it is typed in haste."""
+    """
+    Distinct tokens, in two forms each: as it is written, and as it is typed in haste.
+
+    The forms of token i are 2 * i and 2 * i + 1.
+    """
 
     def __init__(self, normalization: Normalization) -> None:
         self._normalization = normalization
-        # Four of each form: where its symbols begin and how many they are, where its words begin, and eight times how many they
-        # are, with its flags. The forms of token i are 2 * i and 2 * i + 1.
-        self._forms = array("i")
-        self._symbols = array("H", bytes(_ROOM))
-        self._words = array("i", bytes(_ROOM))
-        # Three of each token: where its words as they are written begin, how many they are, and how many are too long.
-        self._tokens = array("i")
-        self._spelled = array("i", bytes(_ROOM))
-        # The first two are no characters; no text has the zero character.
-        self._codes = {character: code for code, character in enumerate(["", "\0", " ", *MARKS])}
+        self._forms, self._tokens = _Growing("i"), _Growing("i")
+        self._symbols, self._words, self._spelled = _Growing("H"), _Growing("i"), _Growing("i")
+        self._beyond: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self._prints = np.zeros(1 << _SLOTS, dtype=np.uint64)
         self._found = np.zeros(1 << _SLOTS, dtype=np.int32)
@@ -61,38 +59,38 @@ class Tokens:
         """
         Where to find what is known of each form: (forms, 4).
 
-        The first two columns are for `gather` from `symbols`: a blank and the characters of its key, as codes. The third
-        and, divided by eight, the fourth are for `gather` from `words`: the numbers of its words, from one place behind START
-        on, with START before those inside that begin a sentence. The rest of the fourth are flags: OPENS, where its
-        first word begins a sentence whatever stands before it; SETTLES, where it alone tells whether the next word
-        begins one, and ENDS, where that does.
+        The first two columns are for `gather` from `symbols`: a blank and the characters of its key. The third and, divided
+        by eight, the fourth are for `gather` from `words`: the numbers of its words, from one place behind START on, with
+        START before those inside that begin a sentence. The rest of the fourth are flags: OPENS, where its first word
+        begins a sentence whatever stands before it; SETTLES, where it alone tells whether the next word begins one, and ENDS,
+        where that does.
         """
-        return _view(self._forms, "i4").reshape(-1, 4)
+        return self._forms.numbers[: len(self._forms)].reshape(-1, 4)
 
     @property
     def symbols(self) -> NDArray[np.uint16]:
-        """The symbols of all forms."""
-        return _view(self._symbols, "u2")
+        """The characters of all forms as numbers of two bytes: their code points, or from 0xD800 on those of `beyond`."""
+        return self._symbols.numbers
 
     @property
     def words(self) -> NDArray[np.int32]:
         """The words of all forms."""
-        return _view(self._words, "i4")
+        return self._words.numbers
 
     @property
     def written(self) -> NDArray[np.int32]:
         """Of each token as it is written: (tokens, 3) two columns for `gather` from `spelled`, and the words too long."""
-        return _view(self._tokens, "i4").reshape(-1, 3)
+        return self._tokens.numbers[: len(self._tokens)].reshape(-1, 3)
 
     @property
     def spelled(self) -> NDArray[np.int32]:
         """The words of all tokens as they are written."""
-        return _view(self._spelled, "i4")
+        return self._spelled.numbers
 
     @property
-    def alphabet(self) -> str:
-        """The characters of the codes from 2 on, the blank first."""
-        return "".join(list(self._codes)[2:_CODES])
+    def beyond(self) -> str:
+        """The characters whose code points need more than two bytes."""
+        return "".join(self._beyond)
 
     @property
     def spellings(self) -> list[str]:
@@ -114,9 +112,8 @@ class Tokens:
         found[missing] = self._found[second[missing]]
         missing = missing[(self._prints[second[missing]] != prints[missing]) | (lengths[missing] > _LONGEST)]
         if len(missing):
-            found[missing] = self._add(
-                [data[start : start + length] for start, length in zip(starts[missing], lengths[missing], strict=True)]
-            )
+            places = zip(starts[missing].tolist(), (starts + lengths)[missing].tolist(), strict=True)
+            found[missing] = self._add([data[start:end] for start, end in places])
             kept = missing[lengths[missing] <= _LONGEST]
             slots = np.where(self._prints[first[kept]] == 0, first[kept], second[kept])
             # Where two want the same slot, one of them gets all of it: the last one, both times.
@@ -126,39 +123,74 @@ class Tokens:
 
     def _add(self, tokens: list[bytes]) -> list[int]:
         """Take tokens apart, and return their numbers."""
-        for growing in (self._symbols, self._words, self._spelled):
-            del growing[-_ROOM // growing.itemsize :]
-        numbers: dict[bytes, int] = {}
-        for token in tokens:
-            if token not in numbers:
-                numbers[token] = len(self)
-                self._take_apart(token.decode())
-        for growing in (self._symbols, self._words, self._spelled):
-            growing.frombytes(bytes(_ROOM))
+        numbers = {token: number for number, token in enumerate(dict.fromkeys(tokens), start=len(self))}
+        apart = _Apart(self._normalization, self._number, len(self._symbols), len(self._words), len(self._spelled))
+        for token in numbers:
+            apart.add(token.decode())
+        for growing, more in (
+            (self._forms, apart.forms), (self._words, apart.words),
+            (self._tokens, apart.tokens), (self._spelled, apart.spelled),
+        ):  # fmt: skip
+            growing.extend(array("i", more))
+        text = "".join(apart.symbols)
+        symbols = array("H")
+        if max(text) > "\uffff":
+            symbols.extend(map(self._symbol, text))
+        else:
+            symbols.frombytes(text.encode(f"utf-16-{sys.byteorder[0]}e"))
+        self._symbols.extend(symbols)
         return [numbers[token] for token in tokens]
 
-    def _take_apart(self, token: str) -> None:
-        if (
-            token.isascii() and token.isalpha() and len(token) <= LONGEST_WORD
-        ):  # most are, and need not be looked at closely
-            bare = token.lower()
-            self._add_form(token, [(token, False)], False)
-            if bare == token:
-                self._forms.extend(self._forms[-4:])
+    def _symbol(self, character: str) -> int:
+        if character <= "\uffff":
+            return ord(character)
+        place = self._beyond.setdefault(character, len(self._beyond))
+        return BEYOND + place if place < _MOST_BEYOND else UNKNOWN
+
+    def _number(self, word: str) -> int:
+        if len(word) > LONGEST_WORD:
+            return OTHER
+        return self._numbers.setdefault(word, len(self._numbers) + 2)
+
+
+class _Apart:
+    """
+    Tokens taken apart: what is to be appended to the arrays of `Tokens`.
+
+    :param number: gives the number of a word; and the lengths of three of the arrays follow.
+    """
+
+    def __init__(
+        self, normalization: Normalization, number: Callable[[str], int], symbols: int, words: int, spelled: int
+    ) -> None:
+        self._normalization, self._number = normalization, number
+        self._begin, self._words_begin, self._spelled_begin = symbols, words, spelled
+        self.forms: list[int] = []
+        self.symbols: list[str] = []
+        self.words: list[int] = []
+        self.tokens: list[int] = []
+        self.spelled: list[int] = []
+
+    def add(self, token: str) -> None:
+        """Take a token apart."""
+        if token.isalpha() and token.isascii():  # most are, and need not be looked at closely
+            written = words = [(token, False)]
+            self._add_form(token, words, ends=False)
+            if (bare := token.lower()) == token:
+                self.forms += self.forms[-4:]
             else:
-                self._add_form(bare, [(bare, False)], False)
-            self._tokens.extend((len(self._spelled), 1, 0))
-            self._spelled.append(self._number(token))
-            return
-        surface = self._normalization.surface(token)
-        words, ends = token_words([surface], False)
-        self._add_form(surface, words, ends)
-        bare = without_marks(surface)
-        self._add_form(bare, *token_words(bare.split(), False))
-        written = words if surface == token else token_words([token], False)[0]
+                self._add_form(bare, [(bare, False)], ends=False)
+        else:
+            surface = self._normalization.surface(token)
+            written = words = (found := token_words([surface], False))[0]
+            if surface != token:
+                written = token_words([token], False)[0]
+            self._add_form(surface, *found)
+            bare = without_marks(surface)
+            self._add_form(bare, *token_words(bare.split(), False))
         short = [number for word, _ in written if (number := self._number(word)) != OTHER]
-        self._tokens.extend((len(self._spelled), len(short), len(written) - len(short)))
-        self._spelled.extend(short)
+        self.tokens += (self._spelled_begin + len(self.spelled), len(short), len(written) - len(short))
+        self.spelled += short
 
     def _add_form(self, text: str, words: list[tuple[str, bool]], ends: bool) -> None:
         """Add a form, given what `token_words` finds in it where no sentence begins."""
@@ -170,19 +202,32 @@ class Tokens:
             numbers.append(self._number(word))
         # After a word, or where one ends, what stood before is forgotten.
         flags = OPENS * bool(words and words[0][1]) + SETTLES * (bool(words) or ends) + ENDS * ends
-        self._forms.extend((len(self._symbols), len(key) + 1, len(self._words), 8 * (len(numbers) - 1) + flags))
-        self._symbols.extend(map(self._code, " " + key))
-        self._words.extend(numbers)
+        self.forms += (self._begin, len(key) + 1, self._words_begin + len(self.words), 8 * (len(numbers) - 1) + flags)
+        self.symbols += (" ", key)
+        self._begin += len(key) + 1
+        self.words += numbers
 
-    def _code(self, character: str) -> int:
-        if (code := self._codes.get(character)) is None:
-            code = self._codes[character] = len(self._codes) if len(self._codes) < _CODES else UNKNOWN
-        return code
 
-    def _number(self, word: str) -> int:
-        if len(word) > LONGEST_WORD:
-            return OTHER
-        return self._numbers.setdefault(word, len(self._numbers) + 2)
+class _Growing:
+    """Numbers that become more, with room after the last one for `gather`; they must not be in use while they do."""
+
+    def __init__(self, kind: str) -> None:
+        self._array = array(kind, bytes(_ROOM))
+        self._room = len(self._array)
+
+    def __len__(self) -> int:
+        return len(self._array) - self._room
+
+    @property
+    def numbers(self) -> NDArray[Any]:
+        """The numbers and the room."""
+        return np.frombuffer(self._array, dtype=self._array.typecode)
+
+    def extend(self, more: array[int]) -> None:
+        """Append numbers."""
+        del self._array[-self._room :]
+        self._array.extend(more)
+        self._array.frombytes(bytes(_ROOM))
 
 
 def gather(
@@ -235,8 +280,3 @@ def _slots(prints: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.in
     """Return two places of the table for each token."""
     mask = np.uint64((1 << _SLOTS) - 1)
     return (prints & mask).astype(np.int64), (prints >> np.uint64(40) & mask).astype(np.int64)
-
-
-def _view(growing: array[int], kind: str) -> NDArray[Any]:
-    """Return an array that grows as one of numpy's; it cannot grow while that is in use."""
-    return np.frombuffer(growing, dtype=kind) if growing else np.zeros(0, dtype=kind)

@@ -8,6 +8,7 @@ from autocomplete.text.normalize import is_word_character
 
 __all__ = ["running_words", "token_words"]
 
+_ASCII_MARKS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "'")}
 _ENDING, _CLOSING, _OPENING = frozenset(".!?:…"), "\"')]”’»", frozenset("\"'([“‘«")  # of sentences
 
 
@@ -36,7 +37,10 @@ def token_words(tokens: Iterable[str], begins: bool) -> tuple[list[tuple[str, bo
             found.append((token, begins))
             begins = False
             continue
-        spaced = "".join(character if is_word_character(character) or character in "'’" else " " for character in token)
+        if token.isascii():
+            spaced = token.translate(_ASCII_MARKS)
+        else:
+            spaced = "".join(c if is_word_character(c) or c in "'’" else " " for c in token)
         begins = begins or token[0] in _OPENING
         for word in spaced.split():
             word = word.strip("'’")
