@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from autocomplete.terminal.tensorboard_log import TensorBoardLog
     from autocomplete.terminal.training_log import TrainingLog
     from autocomplete.text.corpus import Corpus
+    from autocomplete.text.running_text import RunningText, Watch
     from autocomplete.training.settings import TrainingSettings
 
 __all__ = ["main"]
@@ -55,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = options.run(options)
         sys.stdout.flush()
     except AutocompleteError as error:
-        if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine, where torchrun started several processes
-            print(f"autocomplete: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"autocomplete: {' '.join(str(error).split())}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         status = INTERRUPTED
@@ -305,7 +305,6 @@ def _checkpoint_name(options: argparse.Namespace) -> str:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from autocomplete.text.corpus import read_corpus
     from autocomplete.training.settings import TrainingSettings
 
     given = {name: value for name, value in vars(options).items() if name in TrainingSettings.__dataclass_fields__}
@@ -323,10 +322,8 @@ def _train(options: argparse.Namespace) -> int:
     if options.search is not None:
         return _search(options, folder, settings, given)
     logs = _logs(options) if first else []
-    corpus = read_corpus(options.corpus)
-    texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
-
     often = {} if options.save_every is None else {"save_every": options.save_every}
+    corpus, texts = _read(options, settings)
 
     from rich.console import Console
 
@@ -404,11 +401,9 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
     from autocomplete.terminal.sweep_display import SweepDisplay, ranking
     from autocomplete.terminal.sweep_log import SweepLog
     from autocomplete.terminal.training_display import summary
-    from autocomplete.text.corpus import read_corpus
 
     logs = [] if options.log is None else [SweepLog(options.log, resume=False)]
-    corpus = read_corpus(options.corpus)
-    texts = {option: _text(getattr(options, option), option, corpus) for option in ("validation", "background")}
+    corpus, texts = _read(options, settings)
     finished: SweepFinished | None = None
     with ExitStack() as stack:
         interrupted = stack.enter_context(_Interruption())
@@ -462,17 +457,31 @@ def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:
     return logs
 
 
-def _text(path: Path | None, option: str, corpus: Corpus) -> tuple[str, ...]:
-    """Return the lines of a text that is given beside a corpus with an option; none without it."""
+def _read(options: argparse.Namespace, settings: TrainingSettings) -> tuple[Corpus, dict[str, RunningText | None]]:
+    """Return the corpus, and the texts beside it by the options that give them."""
+    from rich.console import Console
+
+    from autocomplete.terminal.reading_display import reading
+    from autocomplete.text.corpus import read_corpus
+
+    with reading(Console(stderr=True)) as watch:
+        corpus = read_corpus(options.corpus, hurried=settings.hurried, watch=watch)
+        return corpus, {
+            option: _text(getattr(options, option), option, corpus, watch) for option in ("validation", "background")
+        }
+
+
+def _text(path: Path | None, option: str, corpus: Corpus, watch: Watch) -> RunningText | None:
+    """Return a text that is given beside a corpus with an option; none without it."""
     from autocomplete.text.corpus import read_corpus
 
     if path is None:
-        return ()
-    if not corpus.lines:
+        return None
+    if corpus.text is None:
         raise SettingsError(f"{path}: --{option} is for running text, and the corpus is a list of words; leave it out")
-    if not (lines := read_corpus([path]).lines):
+    if (text := read_corpus([path], watch=watch).text) is None:
         raise SettingsError(f"{path}: this is a list of words; give --{option} running text")
-    return lines
+    return text
 
 
 class _Interruption:

@@ -3,9 +3,9 @@ How well a network learns first names, in nats per character of names that it ne
 
     python benchmarks/names.py NAMES [--seeds 5] [--validate]
 
-NAMES is the list of karpathy/makemore (MIT): 32,032 names, one a line. After a shuffle with seed 42 the last 1,000 are the test,
-and nothing is chosen by them: settings were chosen with `--validate`, which leaves the 1,000 before those out as well and measures
-them in their place. For scale: a transformer is published with about 1.92, a GRU of 256 reached 1.93. Time is that of
+NAMES is the list of karpathy/makemore (MIT): 32,032 names, one a line. After a shuffle with seed 42 the last 1,000 are the
+test, and nothing is chosen by them: settings were chosen with `--validate`, which leaves the 1,000 before those out as well and
+measures them in their place. For scale: a transformer is published with about 1.92, a GRU of 256 reached 1.93. Time is that of
 the processor, of all threads.
 """
 

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autocomplete.errors import CorpusError
-from autocomplete.text.corpus import Corpus, read_corpus, running_words
+from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.explicit import explicit_words
 from autocomplete.text.normalize import without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from autocomplete.text.words import running_words
 
 Read = Callable[..., Corpus]
 
@@ -112,9 +113,10 @@ def test_order_of_the_files_does_not_matter_to_the_counts(read: Read) -> None:
 
 def test_text_is_kept_line_by_line_in_normal_form(read: Read) -> None:
     corpus = read("  The cafe\u0301 here.  \r\n\r\n\tIt is good\n", "zebra\nyak\nowl\n")
-    assert corpus.lines == ("The café here.", "It is good")
+    assert corpus.text is not None
+    assert list(corpus.text.lines()) == ["The café here.", "It is good"]
     assert "in 2 lines" in corpus.describe()
-    assert read("zebra\nyak\nowl\n").lines == ()
+    assert read("zebra\nyak\nowl\n").text is None
 
 
 # How words are written.

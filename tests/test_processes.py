@@ -105,8 +105,9 @@ def test_an_interrupted_training_of_two_processes_goes_on_as_if_it_had_not_been(
         np.testing.assert_array_equal(tensor, broken[name], err_msg=name)
 
 
-def test_a_mistake_is_told_once(folder: Path) -> None:
+def test_a_mistake_is_told_in_one_line(folder: Path) -> None:
     process = launch(folder, "-m", "autocomplete", "--", "train", "missing.txt")
     printed = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode != 0
-    assert printed.count("autocomplete: missing.txt") == 1
+    assert "\nautocomplete: missing.txt: " in "\n" + printed
+    assert "missing.txt" not in printed.partition("Traceback")[2]

@@ -151,7 +151,7 @@ def test_run_killed_in_writing_ends_as_one_left_alone(tmp_path: Path) -> None:
                 run(corpus, folder, settings)
         assert outcome(folder) == outcome(tmp_path / "alone")
         assert [path.name for path in place.iterdir()] == ["mine"]
-    assert {(False, False, False), (True, False, True), (True, True, True), (True, True, False)} <= states
+    assert {(False, False, False), (True, True, True), (True, True, False)} <= states
 
 
 RUNS_OF_A_TEXT = """
@@ -186,7 +186,10 @@ def has_ended(process: int) -> bool:
     except ProcessLookupError:
         return True
     status = Path(f"/proc/{process}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:  # it has ended since, or the system tells nothing
+        return False
 
 
 def kill_after_saves(run: int, saves: int, path: Path) -> None:

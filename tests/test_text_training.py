@@ -31,6 +31,7 @@ from autocomplete.inference.predictor import Predictor
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import without_marks
+from autocomplete.text.running_text import RunningText
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.settings import TrainingSettings
@@ -69,7 +70,15 @@ def corpus_of(folder: Path, **files: str) -> Corpus:
     return read_corpus([folder / f"{name}.txt" for name in files])
 
 
+def text_of(path: Path, lines: tuple[str, ...]) -> RunningText | None:
+    """Return lines as a text to train beside, in a file; nothing for none."""
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return read_corpus([path]).text if lines else None
+
+
 def run(corpus: Corpus, folder: Path, settings: TrainingSettings = SMALL, **options) -> tuple[list[Event], Finished]:
+    for name in {"validation", "background"} & options.keys():
+        options[name] = text_of(folder.with_name(f"{folder.name}-{name}.txt"), options[name])
     events = list(train(corpus, folder, settings, **options))
     finished = events[-1]
     assert isinstance(finished, Finished)
@@ -170,7 +179,8 @@ def test_bits_per_word_are_what_the_predictor_needs_for_the_held_out_text(traine
     predictor = Predictor.load(str(folder))
     predictor.floor = 0.0
     bits = []
-    for line in corpus.lines[-15:]:
+    assert corpus.text is not None
+    for line in corpus.text.lines(start=285):
         typed = without_marks(line).split(" ")
         for number, word in enumerate(typed):
             before = " ".join([*typed[:number], ""])

@@ -19,10 +19,10 @@ from autocomplete.checkpoint import Configuration
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.text.corpus import running_words
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from autocomplete.text.words import running_words
 
 __all__ = ["NextWords", "TextLine", "WithinWord"]
 

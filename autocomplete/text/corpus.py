@@ -2,13 +2,16 @@
 Read a corpus: lists of words, with or without their counts, counts of word pairs, and running text.
 
 The reader decides which of these a file is, and says so. Whichever it is, each distinct word comes out with the number of
-times that it stands for; running text also comes out as its lines, from which context can be learned.
+times that it stands for; running text also comes out as a `RunningText`, from which context can be learned. Lists are held
+in memory, text is not.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
+import shutil
+import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,17 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.errors import CorpusError
-from autocomplete.text.normalize import Normalization, is_word_character
+from autocomplete.text.encoded import EncodedText
+from autocomplete.text.encoding import LONGEST_LINE
+from autocomplete.text.normalize import Normalization
+from autocomplete.text.running_text import RunningText, TextFile, Watch, hash_files
+from autocomplete.text.tokens import LONGEST_WORD
 
-__all__ = ["Corpus", "Kind", "entropy", "read_corpus", "running_words"]
+__all__ = ["Corpus", "Kind", "entropy", "read_corpus"]
 
 Kind = Literal["word list", "word counts", "pair counts", "running text"]
 
 _KINDS_WITH_COUNTS: tuple[tuple[Kind, int], ...] = (("word counts", 1), ("pair counts", 2))  # and the words of a line
 
-_LONGEST_LINE = 1_000_000  # bytes; a longer one is no text that a person wrote
-_LONGEST_WORD = 100  # characters; a longer one is an address or encoded data
-_ENDING, _CLOSING, _OPENING = frozenset(".!?:…"), "\"')]”’»", frozenset("\"'([“‘«")  # of sentences
 _SMALLEST_COUNT, _LARGEST_COUNT = 1e-100, 1e100  # sums and shares of them stay within what a float can hold
 _SAMPLE = 1_000  # lines looked at to tell the kind of a file
 _LIST_SHARE = 1 / 3  # of all words, where lists stand beside running text: their counts are on a scale of their own
@@ -50,7 +54,7 @@ class Corpus:
     :param counts: (words,) positive.
     :param surfaces: how a word is most often written, for the words where that is not their key. In running text, words that
         begin a sentence are no evidence.
-    :param lines: the running text, in normal form and without blank lines.
+    :param text: the running text, if there is any.
     :param pairs: how often one word follows another, by pair of keys.
     :param size: bytes read.
     :param sha256: of those bytes.
@@ -66,7 +70,7 @@ class Corpus:
     size: int
     sha256: str
     left_out: int = 0
-    lines: tuple[str, ...] = field(default=(), repr=False)
+    text: RunningText | None = field(default=None, repr=False)
     pairs: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)
 
     @property
@@ -78,6 +82,11 @@ class Corpus:
     def distinct_characters(self) -> int:
         """The size of the alphabet that the words are written in."""
         return len(set().union(*self.words))
+
+    @property
+    def lines(self) -> int:
+        """The number of lines of running text."""
+        return 0 if self.text is None else self.text.counted().lines
 
     @property
     def entropy(self) -> float:
@@ -104,8 +113,8 @@ class Corpus:
         """Return one sentence about what was read."""
         kinds = " and ".join(dict.fromkeys(self.kinds))
         words = "word" if len(self.words) == 1 else "words"
-        left_out = f"; left out {self.left_out:,} words of over {_LONGEST_WORD} characters" if self.left_out else ""
-        text = f" in {len(self.lines):,} lines" if self.lines else f", {self.characters:,} characters"
+        left_out = f"; left out {self.left_out:,} words of over {LONGEST_WORD} characters" if self.left_out else ""
+        text = f" in {self.lines:,} lines" if self.lines else f", {self.characters:,} characters"
         return (
             f"read {self.name} as {kinds}: {len(self.words):,} distinct {words}{text}, "
             f"{self.distinct_characters:,} distinct characters{left_out}"
@@ -118,42 +127,48 @@ def entropy(counts: NDArray[np.float64]) -> float:
     return float(-(probabilities * np.log2(probabilities)).sum())
 
 
-def read_corpus(paths: Sequence[Path], normalization: Normalization | None = None) -> Corpus:
+def read_corpus(
+    paths: Sequence[Path],
+    normalization: Normalization | None = None,
+    *,
+    hurried: float = 0.0,
+    watch: Watch | None = None,
+) -> Corpus:
     """
     Read one corpus from one or several files.
 
+    Running text is read as a stream, in several processes where it is long, and what is made of it is kept in a cache.
+
+    :param hurried: share of the lines of running text that are to lose their marks; see `RunningText.encoded`. Any share can be
+        had later, but this one spares another reading.
+    :param watch: told how far running text is read.
     :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, has a line of over a million
         bytes or a count that is not a positive number; and for a corpus of fewer than two distinct characters.
     """
     normalization = normalization or Normalization()
-    digest = hashlib.sha256()
     tallies = {"text": _Tally(normalization), "lists": _Tally(normalization)}
     pairs: Counter[tuple[str, str]] = Counter()
-    text: list[str] = []
     kinds: list[Kind] = []
-    size = 0
-    for path in paths:
-        source = _Source(path, digest)
-        lines = source.lines()
+    files = [_readable(path) for path in paths]
+    for file in files:
+        lines = _lines(file)
         sample = list(islice(lines, _SAMPLE))
         if not sample:
-            empty = "is empty" if source.size == 0 else "has only blank lines"
-            raise CorpusError(f"{path}: the file {empty}; give a file with words in it")
+            empty = "is empty" if file.state[0] == 0 else "has only blank lines"
+            raise CorpusError(f"{file.name}: the file {empty}; give a file with words in it")
         kind = _kind(line for _, line in sample)
         kinds.append(kind)
         every = chain(sample, lines)
         if kind == "pair counts":
-            for first, second, count in _pairs(path, every):
+            for first, second, count in _pairs(file.name, every):
                 pairs[normalization.key(first), normalization.key(second)] += count  # type: ignore[assignment]
-        elif kind == "running text":
-            for _, line in every:
-                text.append(normalization.surface(line))
-                for word, begins in running_words(line):
-                    tallies["text"].add(word, 1, is_evidence=not begins)
-        else:
-            for word, count in _words(path, kind, every):
+        elif kind != "running text":
+            for word, count in _words(file.name, kind, every):
                 tallies["lists"].add(word, count)
-        size += source.size
+    text = None
+    if found := [file for file, kind in zip(files, kinds, strict=True) if kind == "running text"]:
+        text = RunningText(found, normalization, _diagnose, watch)
+        tallies["text"].add_text(text.counted(hurried))
 
     name = ", ".join(path.name for path in paths)
     counts = _combine(tallies["text"].counts, tallies["lists"].counts)
@@ -170,10 +185,10 @@ def read_corpus(paths: Sequence[Path], normalization: Normalization | None = Non
         counts=np.array([count for _, count in ordered], dtype=np.float64),
         surfaces={key: surface for key, surface in surfaces.items() if key != surface},
         normalization=normalization,
-        size=size,
-        sha256=digest.hexdigest(),
+        size=sum(file.state[0] for file in files),
+        sha256=text.sha256 if text is not None and len(found) == len(files) else hash_files(files),
         left_out=sum(tally.left_out for tally in tallies.values()),
-        lines=tuple(text),
+        text=text,
         pairs=pairs,
     )
 
@@ -187,14 +202,25 @@ class _Tally:
         self._evidence: Counter[str] = Counter()  # of those that tell how a word is written
         self.left_out = 0
 
-    def add(self, word: str, count: float, *, is_evidence: bool = True) -> None:
-        """Count a word, as it is written."""
-        if len(word) > _LONGEST_WORD:
+    def add(self, word: str, count: float) -> None:
+        """Count a word of a list, as it is written."""
+        if len(word) > LONGEST_WORD:
             self.left_out += 1
             return
         self._spellings[word] += count  # type: ignore[assignment]  # counts may be fractions
-        if is_evidence:
-            self._evidence[word] += count  # type: ignore[assignment]
+        self._evidence[word] += count  # type: ignore[assignment]
+
+    def add_text(self, text: EncodedText) -> None:
+        """Count all words of a text, those that tell how they are written in the order in which they first do so."""
+        spellings = text.spellings()
+        for spelling, count in zip(spellings, text.counts.tolist(), strict=True):
+            if count:
+                self._spellings[spelling] = count
+        for place in np.argsort(text.first_evidence, kind="stable").tolist():
+            if not (count := int(text.evidence[place])):
+                break
+            self._evidence[spellings[place]] = count
+        self.left_out += text.left_out
 
     @cached_property
     def counts(self) -> Counter[str]:
@@ -228,48 +254,54 @@ def _combine(text: Counter[str], lists: Counter[str]) -> dict[str, float]:
     return {key: text[key] + scale * lists[key] for key in text.keys() | lists.keys()}
 
 
-class _Source:
-    """One file, read line by line; counts and hashes the bytes that pass."""
+def _readable(path: Path) -> TextFile:
+    """Return a file that can be read more than once; what comes out of a pipe is kept while that is used."""
+    if path.is_dir():
+        raise CorpusError(f"{path}: this is a folder; give the text files in it")
+    try:
+        if not path.exists() or path.is_file():
+            return TextFile(path, path)
+        with path.open("rb") as file, tempfile.NamedTemporaryFile(prefix="autocomplete-", delete=False) as kept:
+            found = TextFile(path, Path(kept.name))
+            weakref.finalize(found, found.path.unlink, missing_ok=True)
+            shutil.copyfileobj(file, kept)
+        return found
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
 
-    def __init__(self, path: Path, digest: hashlib._Hash) -> None:
-        self.path = path
-        self.size = 0
-        self._digest = digest
 
-    def lines(self) -> Iterator[tuple[int, str]]:
-        """Yield (line number from 1, text without its line end) for each line that is not blank."""
-        path = self.path
-        if path.is_dir():
-            raise CorpusError(f"{path}: this is a folder; give the text files in it")
-        try:
-            with path.open("rb") as file:
-                for number, raw in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
-                    if len(raw) > _LONGEST_LINE:
-                        raise CorpusError(
-                            f"{path}: line {number} is longer than {_LONGEST_LINE:,} bytes; break the text into lines"
-                        )
-                    line = self._decode(raw)
-                    self._digest.update(raw)
-                    self.size += len(raw)
-                    if line:
-                        yield number, line
-        except OSError as error:
-            raise CorpusError(
-                f"{path}: cannot be read ({error.strerror}); check the name and its permissions"
-            ) from None
+def _lines(file: TextFile) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text without its line end) for each line that is not blank."""
+    path, size = file.name, 0
+    try:
+        with file.path.open("rb") as opened:
+            for number, raw in enumerate(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), start=1):
+                if len(raw) > LONGEST_LINE:
+                    raise CorpusError(
+                        f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes; break the text into lines"
+                    )
+                if (zero := raw.find(b"\0")) >= 0:
+                    raise CorpusError(
+                        f"{path}: binary data (a zero byte at byte {size + zero}); give a text file in UTF-8"
+                    )
+                try:
+                    line = raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise CorpusError(
+                        f"{path}: not UTF-8 at byte {size + error.start}; save the file as UTF-8 and try again"
+                    ) from None
+                line = (line.removeprefix("\ufeff") if size == 0 else line).strip()
+                size += len(raw)
+                if line:
+                    yield number, line
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
 
-    def _decode(self, raw: bytes) -> str:
-        if (zero := raw.find(b"\0")) >= 0:
-            raise CorpusError(
-                f"{self.path}: binary data (a zero byte at byte {self.size + zero}); give a text file in UTF-8"
-            )
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise CorpusError(
-                f"{self.path}: not UTF-8 at byte {self.size + error.start}; save the file as UTF-8 and try again"
-            ) from None
-        return (line.removeprefix("\ufeff") if self.size == 0 else line).strip()
+
+def _diagnose(file: TextFile) -> None:
+    """Raise the error that says what is wrong with a file, and where."""
+    for _ in _lines(file):
+        pass
 
 
 def _kind(lines: Iterable[str]) -> Kind:
@@ -320,25 +352,3 @@ def _count(path: Path, number: int, text: str) -> float:
         positive = count > 0 and math.isfinite(count)
         problem = f"the count {text} is " + ("out of all proportion" if positive else "not a positive number")
     raise CorpusError(f"{path}: line {number}: {problem}; write word, tab, count")
-
-
-def running_words(line: str) -> Iterator[tuple[str, bool]]:
-    """
-    Yield the words of a line of text, and whether each begins a sentence.
-
-    A word is letters, digits and marks, with apostrophes inside, and has at least one letter.
-    """
-    begins = True
-    for chunk in line.split():
-        if chunk.isalpha():
-            yield chunk, begins
-            begins = False
-            continue
-        spaced = "".join(character if is_word_character(character) or character in "'’" else " " for character in chunk)
-        begins = begins or chunk[0] in _OPENING
-        for word in spaced.split():
-            word = word.strip("'’")
-            if any(character.isalpha() for character in word):
-                yield word, begins
-                begins = False
-        begins = begins or chunk.rstrip(_CLOSING)[-1:] in _ENDING

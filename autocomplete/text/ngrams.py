@@ -8,8 +8,9 @@ what the shorter context gets: it is not stored, so a distribution sums to one h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,8 @@ __all__ = ["NGrams", "Pairs", "estimate"]
 _PRIOR_SHARE = 0.3  # of the prior, beside the words of the text
 _PAIR_SHARE = 0.5  # of pairs from elsewhere, in what the pairs of the text leave to single words
 _PAIR_WEIGHT = 20.0  # times that a word is taken to stand in the text at least when its pairs are chosen
+_MOST = 12_000_000  # distinct n-grams of the longest length, of 12 bytes each
+_PART = 1_000_000  # n-grams looked at side by side
 _STEPS = 20.0  # a share is kept in a byte, rounded down, as the logarithm of it in twentieths: exp(-255 / 20) is 3 in a million
 
 
@@ -145,7 +148,7 @@ class Pairs:
 
 
 def estimate(
-    tokens: NDArray[np.int64],
+    tokens: NDArray[np.integer[Any]] | Iterable[NDArray[np.integer[Any]]],
     prior: NDArray[np.float64],
     sizes: Sequence[int],
     pairs: Pairs | None = None,
@@ -153,117 +156,162 @@ def estimate(
     """
     Return the n-grams of a text.
 
-    :param tokens: (n,) its words as numbers, with `words` where a line or sentence begins, and `words + 1` for any other word.
+    :param tokens: (n,) its words as numbers, with `words` where a line or sentence begins, and `words + 1` for any other word; or
+        several such passages, which are read until there are twelve million distinct n-grams: what memory shall hold.
     :param prior: (words,) a distribution that is mixed with that of the text where no context is known.
     :param sizes: how many n-grams are kept of each length from 2 on: those that the text would miss the most (Seymore and
         Rosenfeld, 1996).
     """
-    counted = _count(tokens, len(prior), 1 + len(sizes))
-    unigrams = counted[0].counts[: len(prior)] + 1e-9
+    words, base = len(prior), len(prior) + 2
+    counted = _count([tokens] if isinstance(tokens, np.ndarray) else tokens, base, 1 + len(sizes))
+    unigrams = counted[0].counts[:words] + 1e-9
     unigrams = (1 - _PRIOR_SHARE) * unigrams / unigrams.sum() + _PRIOR_SHARE * prior / prior.sum()
-    lower = np.append(unigrams, [0.0, 0.0])  # the probability of each n-gram's last word, one level below
-    places = np.arange(len(prior) + 2)  # of each n-gram of the level below among those kept; -1 where it is not
+    below = counted[0].keys  # the n-grams one word shorter,
+    lower = np.append(unigrams, [0.0, 0.0])  # the probability of each one's last word,
+    places = np.arange(base)  # and its place among those kept; -1 where it is not
     levels: list[_Level] = []
     for size, level in zip(sizes, counted[1:], strict=True):
-        totals = np.bincount(level.contexts, weights=level.counts, minlength=len(places))
-        shares = np.maximum(level.counts - _discounts(level.counts), 0) / np.maximum(totals, 1e-9)[level.contexts]
+        discounts = _discounts(level.counts)
+        added = None
         if pairs is not None and not levels:
-            level, shares = _with_pairs(level, shares, pairs, len(places))
-            totals = np.maximum(totals, _PAIR_WEIGHT)
-        backoff = lower[level.suffixes]
-        rest = 1 - np.bincount(level.contexts, weights=shares, minlength=len(places))
-        whole = shares + rest[level.contexts] * backoff
-        gain = shares * totals[level.contexts] * (np.log(np.maximum(whole, 1e-30)) - np.log(np.maximum(backoff, 1e-30)))
-        gain[(level.words >= len(prior)) | (places[level.contexts] < 0)] = 0
-        kept = np.argsort(-gain, kind="stable")[:size]
-        kept = kept[gain[kept] > 0]
-        kept = kept[np.lexsort((level.words[kept], places[level.contexts[kept]]))]
-        contexts, starts = np.unique(places[level.contexts[kept]], return_index=True)
+            level, added = _with_pairs(level, pairs, base)
+        best = _Best(size)
+        whole = np.empty(len(level.keys))
+        for part in _whole_contexts(level.keys, base):
+            keys, counts = level.keys[part], level.counts[part]
+            contexts, which = np.unique(keys // base, return_inverse=True)
+            totals = np.bincount(which, weights=counts)
+            shares = np.maximum(counts - discounts[np.minimum(counts, 3).astype(np.int64)], 0)
+            shares /= np.maximum(totals, 1e-9)[which]
+            if added is not None:  # they get a part of what the text leaves to single words
+                rest = 1 - np.bincount(which, weights=shares)
+                from_elsewhere = np.maximum(np.bincount(which, weights=added[part]), 1e-300)
+                shares += _PAIR_SHARE * (rest / from_elsewhere)[which] * added[part]
+                totals = np.maximum(totals, _PAIR_WEIGHT)
+            rest = 1 - np.bincount(which, weights=shares)
+            backoff = lower[np.searchsorted(below, keys % base ** (len(levels) + 1))]
+            whole[part] = shares + rest[which] * backoff
+            gain = np.log(np.maximum(whole[part], 1e-30)) - np.log(np.maximum(backoff, 1e-30))
+            gain *= shares * totals[which]
+            context_places = places[np.searchsorted(below, contexts)][which]
+            gain[(keys % base >= words) | (context_places < 0)] = 0
+            best.add(gain, np.arange(part.start, part.stop), context_places, shares)
+        kept, kept_contexts, kept_shares = best.kept()
+        contexts, starts = np.unique(kept_contexts, return_index=True)
         levels.append(
             _Level(
                 contexts.astype(np.int32),
                 np.append(starts, len(kept)).astype(np.int32),
-                level.words[kept].astype(np.uint16),
-                np.ceil(-np.log(shares[kept]) * _STEPS).clip(0, 255).astype(np.uint8),
+                (level.keys[kept] % base).astype(np.uint16),
+                np.ceil(-np.log(kept_shares) * _STEPS).clip(0, 255).astype(np.uint8),
             )
         )
-        places = np.full(len(level.words), -1)
+        places = np.full(len(level.keys), -1, dtype=np.int32)
         places[kept] = np.arange(len(kept))
-        lower = whole
+        below, lower = level.keys, whole
     return NGrams(unigrams.astype(np.float32), levels)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Counted:
     """
     The distinct n-grams of one length.
 
-    :param contexts: (n-grams,) the n-gram without its last word, as its place in the level below.
-    :param words: (n-grams,) the last word.
-    :param suffixes: (n-grams,) the n-gram without its first word, as its place in the level below.
-    :param counts: (n-grams,) how many different words stand before it; at the longest length, and at the beginning of a
-        sentence, how often it stands in the text.
+    :param keys: (n-grams,) ascending: their words as the digits of a number.
+    :param counts: (n-grams,) how often each stands in the text; once all are read, how many different words stand before it, but
+        at the longest length, and at the beginning of a sentence.
     """
 
-    contexts: NDArray[np.int64]
-    words: NDArray[np.int64]
-    suffixes: NDArray[np.int64]
-    counts: NDArray[np.float64]
+    keys: NDArray[np.int64]
+    counts: NDArray[np.int32]
+
+    def add(self, keys: NDArray[np.int64], counts: NDArray[np.integer[Any]]) -> None:
+        """Add n-grams, distinct and ascending."""
+        at = np.searchsorted(self.keys, keys)
+        known = np.flatnonzero(self.keys.take(at, mode="clip") == keys) if len(self.keys) else at[:0]
+        self.counts[at[known]] += counts[known].astype(np.int32)
+        fresh = np.ones(len(keys), dtype=bool)
+        fresh[known] = False
+        self.keys = np.insert(self.keys, at[fresh], keys[fresh])
+        self.counts = np.insert(self.counts, at[fresh], counts[fresh])
 
 
-def _count(tokens: NDArray[np.int64], start: int, order: int) -> list[_Counted]:
+def _count(passages: Iterable[NDArray[np.integer[Any]]], base: int, order: int) -> list[_Counted]:
     """Return the n-grams of each length from 1 to `order`; none reaches over the beginning of a sentence."""
-    base = start + 2
-    every = np.arange(base)
-    places = tokens  # of the n-gram that ends at each word, in its level
-    inside = np.ones(len(tokens), dtype=bool)  # whether one does
-    found = [(every, every, every, np.bincount(tokens, minlength=base), every < 0)]
-    for length in range(2, order + 1):
-        inside = np.append(False, inside[:-1]) & (tokens != start)
-        at = np.flatnonzero(inside)
-        keys, first, which, counts = np.unique(
-            places[at - 1] * base + tokens[at], return_index=True, return_inverse=True, return_counts=True
-        )
-        found.append((keys // base, keys % base, places[at[first]], counts, tokens[at[first] - length + 1] == start))
-        places = np.full(len(tokens), -1)
-        places[at] = which
-    levels = []
-    for i, (contexts, words, suffixes, counts, begins) in enumerate(found):
-        if i + 1 < len(found):
-            before = np.bincount(found[i + 1][2], minlength=len(counts))
-            counts = np.where(begins, counts, before)
-        levels.append(_Counted(contexts, words, suffixes, counts.astype(np.float64)))
-    return levels
+    if base**order >= 2**63:
+        raise ValueError(f"{base} words are too many for n-grams of {order}")
+    start = base - 2
+    found = [
+        _Counted(np.arange(base if n == 0 else 0), np.zeros(base if n == 0 else 0, np.int32)) for n in range(order)
+    ]
+    for passage in passages:
+        tokens = keys = passage.astype(np.int64)
+        inside = np.ones(len(tokens), dtype=bool)  # whether an n-gram begins here
+        found[0].counts += np.bincount(tokens, minlength=base).astype(np.int32)
+        for length, level in enumerate(found[1:], start=2):
+            following = tokens[length - 1 :]
+            keys, inside = keys[:-1] * base + following, inside[:-1] & (following != start)
+            level.add(*np.unique(keys[inside], return_counts=True))
+        if len(found[-1].keys) > _MOST:
+            break
+    for length, (level, longer) in enumerate(pairwise(found), start=1):
+        before = np.zeros(len(level.keys), dtype=np.int32)
+        for part in _whole_contexts(longer.keys, base):
+            places = np.searchsorted(level.keys, longer.keys[part] % base**length)
+            np.add.at(before, places, 1)
+        level.counts = np.where(level.keys // base ** (length - 1) == start, level.counts, before)
+    return found
 
 
-def _discounts(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what is taken from each count: Chen and Goodman's D1, D2 and D3+, kept within what few counts can tell."""
+def _whole_contexts(keys: NDArray[np.int64], base: int) -> Iterator[slice]:
+    """Yield parts of some n-grams, a million or so each, that have all n-grams of a context or none."""
+    start = 0
+    while start < len(keys):
+        end = start + _PART
+        end = len(keys) if end >= len(keys) else int(np.searchsorted(keys, (keys[end] // base + 1) * base))
+        yield slice(start, end)
+        start = end
+
+
+class _Best:
+    """The n-grams that would be missed the most, of many that come by."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._rows: list[tuple[NDArray[Any], ...]] = []
+
+    def add(self, gain: NDArray[np.float64], *columns: NDArray[Any]) -> None:
+        """Consider some, in ascending order."""
+        chosen = np.flatnonzero(gain > 0)
+        self._rows.append((gain[chosen], *(column[chosen] for column in columns)))
+        if len(self._rows) > 1:
+            joined = [np.concatenate(parts) for parts in zip(*self._rows, strict=True)]
+            chosen = np.sort(np.argsort(-joined[0], kind="stable")[: self._size])
+            self._rows = [tuple(column[chosen] for column in joined)]
+
+    def kept(self) -> tuple[NDArray[Any], ...]:
+        """Return the columns of those that are kept, in ascending order."""
+        nothing = np.zeros(0)
+        self.add(nothing, nothing.astype(np.int64), nothing.astype(np.int64), nothing)
+        self.add(nothing, nothing.astype(np.int64), nothing.astype(np.int64), nothing)
+        return self._rows[0][1:]
+
+
+def _discounts(counts: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return what is taken from counts of 0, 1, 2, 3 and more: Chen and Goodman's D1 to D3+, within what few counts can tell."""
     n1, n2, n3, n4 = (max(float((counts == count).sum()), 1.0) for count in (1, 2, 3, 4))
     y = n1 / (n1 + 2 * n2)
     estimates = [1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
     discounts = [0.0, *(min(max(d, 0.1 * count), 0.95 * count) for count, d in enumerate(estimates, start=1))]
-    return np.array(discounts)[np.minimum(counts, 3).astype(np.int64)]
+    return np.array(discounts)
 
 
-def _with_pairs(
-    level: _Counted, shares: NDArray[np.float64], pairs: Pairs, base: int
-) -> tuple[_Counted, NDArray[np.float64]]:
-    """Return the pairs of a text and those from elsewhere, which get a part of what the text leaves to single words."""
-    rest = 1 - np.bincount(level.contexts, weights=shares, minlength=base)
-    totals = np.bincount(pairs.first, weights=pairs.counts, minlength=base)
-    more = _PAIR_SHARE * rest[pairs.first] * pairs.counts / totals[pairs.first]
-    # The text's own come first and keep their places, by which longer n-grams know them.
-    own = level.contexts * base + level.words
-    theirs = pairs.first * base + pairs.second
-    place = np.searchsorted(own, theirs).clip(max=len(own) - 1)
-    known = own[place] == theirs
-    shares = shares.copy()
-    np.add.at(shares, place[known], more[known])
-    first, second = pairs.first[~known], pairs.second[~known]
-    joined = _Counted(
-        np.append(level.contexts, first),
-        np.append(level.words, second),
-        np.append(level.suffixes, second),
-        np.append(level.counts, np.zeros(len(first))),
-    )
-    return joined, np.append(shares, more[~known])
+def _with_pairs(level: _Counted, pairs: Pairs, base: int) -> tuple[_Counted, NDArray[np.float64]]:
+    """Return the pairs of a text together with those from elsewhere, and how often each stands there."""
+    order = np.lexsort((pairs.second, pairs.first))
+    theirs = (pairs.first * base + pairs.second)[order]
+    joined = _Counted(level.keys, level.counts.copy())
+    joined.add(theirs, np.zeros(len(theirs), dtype=np.int32))
+    added = np.zeros(len(joined.keys))
+    added[np.searchsorted(joined.keys, theirs)] = pairs.counts[order]
+    return joined, added

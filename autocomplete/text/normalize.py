@@ -27,6 +27,7 @@ _STRAIGHT_APOSTROPHES = str.maketrans("’ʼ＇", "'''")
 
 
 _LONE_APOSTROPHE = re.compile(r"(?<![^' ])'(?![^' ])")
+_ASCII_MARKS = {code: " " for code in range(128) if not (chr(code).isalpha() or chr(code) == "'")}
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,12 @@ def split_first_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple
 
 def without_marks(text: str) -> str:
     """Return a text as it is typed in haste: letters with the marks on them, apostrophes and single spaces, in lower case."""
-    text = unicodedata.normalize("NFC", text.lower()).translate(_STRAIGHT_APOSTROPHES)
-    kept = "".join(
-        character if character.isalpha() or character == "'" or unicodedata.category(character)[0] == "M" else " "
-        for character in text
-    )
-    return " ".join(_LONE_APOSTROPHE.sub("", kept).split())
+    if text.isascii():
+        kept = text.lower().translate(_ASCII_MARKS)
+    else:
+        text = unicodedata.normalize("NFC", text.lower()).translate(_STRAIGHT_APOSTROPHES)
+        kept = "".join(
+            character if character.isalpha() or character == "'" or unicodedata.category(character)[0] == "M" else " "
+            for character in text
+        )
+    return " ".join((_LONE_APOSTROPHE.sub("", kept) if "'" in kept else kept).split())

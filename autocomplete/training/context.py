@@ -17,21 +17,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autocomplete.text.corpus import Corpus, running_words
+from autocomplete.text.corpus import Corpus
+from autocomplete.text.encoded import EncodedText, Ids
 from autocomplete.text.ngrams import NGrams, Pairs, estimate
 from autocomplete.text.normalize import Normalization, is_word_character, without_marks
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+from autocomplete.text.words import running_words
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.word_network import Network, WordNetworkProcess, word_log_probabilities
 
-__all__ = ["Context", "NumberedWords", "choose_words"]
+__all__ = ["TUNED", "Context", "NumberedWords", "choose_words"]
 
 _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
-_TUNED = 3_000  # lines that the weights are tuned on, at most
+TUNED = 3_000  # lines that the weights are tuned on, at most
+_PASSAGE, _SENTENCE = 2_000_000, 100_000  # words read at once, and of a sentence that they may end in
 _NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
 
 
@@ -63,15 +66,37 @@ class NumberedWords:
                     yield start
                 yield numbers.get(normalization.key(word), other)
 
-    def ngrams(self, tokens: NDArray[np.int32], corpus: Corpus) -> NGrams:
-        """Return the n-grams of a text, and of the corpus's pairs."""
+    def table(self, text: EncodedText, normalization: Normalization) -> NDArray[np.int32]:
+        """Return the numbers, as `encode` gives them, of those that a text has for its words."""
+        numbers, start, other = self._numbers, len(self.keys), len(self.keys) + 1
+        spellings = text.spellings()
+        own = (numbers.get(normalization.key(spelling), other) for spelling in spellings)
+        return np.append(np.array([start, other], np.int32), np.fromiter(own, dtype=np.int32, count=len(spellings)))
+
+    def ngrams(self, tokens: NDArray[np.int32] | Iterator[NDArray[Any]], corpus: Corpus) -> NGrams:
+        """Return the n-grams of a text, or of passages of one, and of the corpus's pairs."""
         numbers = self._numbers
         known = [(numbers[a], numbers[b], n) for (a, b), n in corpus.pairs.items() if a in numbers and b in numbers]
         pairs = None
         if known:
             first, second, count = map(np.array, zip(*known, strict=True))
             pairs = Pairs(first.astype(np.int64), second.astype(np.int64), count.astype(np.float64))
-        return estimate(tokens.astype(np.int64), self.counts, _NGRAMS, pairs)
+        return estimate(tokens, self.counts, _NGRAMS, pairs)
+
+
+def _passages(texts: Sequence[Ids], start: int) -> Iterator[NDArray[Any]]:
+    """
+    Yield the words of texts in long passages: whole sentences, each once.
+
+    :param start: the number of a beginning.
+    """
+    for text in texts:
+        # From all over the text, as there may be too many.
+        places = np.random.default_rng(0).permutation(np.arange(0, len(text), _PASSAGE))
+        for place in places.tolist():
+            words = text[place : place + _PASSAGE + _SENTENCE]
+            begins = np.append(np.flatnonzero(words == start), len(words))
+            yield words[begins[0] if place else 0 : begins[np.searchsorted(begins, min(_PASSAGE, len(words)))]]
 
 
 def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
@@ -97,8 +122,8 @@ class Context:
 
     The network of words, if there is one, is trained in a process of its own, `word_process`, which begins at once.
 
-    :param lines: of training text, as the network reads them.
-    :param background: lines that the network of words reads beside it, and the n-grams count with it.
+    :param tokens: the words of the training text, as `NumberedWords.encode` gives them, as the network reads it.
+    :param background: those of text that the network of words reads beside it, and the n-grams count with it; may be empty.
     :param validation: lines of other text, on which the weights are tuned.
     :param saved: the snapshot from which the network of words goes on, as its process sent it.
     :param save_every: seconds from one snapshot of it to the next.
@@ -109,8 +134,8 @@ class Context:
         corpus: Corpus,
         words: NumberedWords,
         vocabulary: Vocabulary,
-        lines: Sequence[str],
-        background: Sequence[str],
+        tokens: Ids,
+        background: Ids,
         validation: Sequence[str],
         settings: TrainingSettings,
         precision: str,
@@ -118,17 +143,15 @@ class Context:
         save_every: float = math.inf,
     ) -> None:
         self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
-        spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:_TUNED])
+        spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:TUNED])
         self._validation = list(filter(None, spoken))
-        tokens = words.encode(lines, corpus.normalization)
         self._network: Network | None = None
         self.word_process: WordNetworkProcess | None = None
-        more = words.encode(background, corpus.normalization)
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
-            arguments = tokens, more, held_out, len(words.keys), settings, precision
+            arguments = tokens, background, held_out, len(words.keys), settings, precision
             self.word_process = WordNetworkProcess(*arguments, saved=saved, save_every=save_every)
-        self._ngrams = words.ngrams(np.append(tokens, more), corpus)
+        self._ngrams = words.ngrams(_passages([tokens, background], len(words.keys)), corpus)
         self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
 
     def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -7,7 +7,9 @@ A lesson knows its data; the loop in `trainer` knows steps, validations and file
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,10 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autocomplete.text.corpus import Corpus
-from autocomplete.text.normalize import Normalization, without_marks
-from autocomplete.text.vocabulary import Vocabulary
+from autocomplete.text.encoded import EncodedText, FileArray, Ids
+from autocomplete.text.normalize import without_marks
+from autocomplete.text.running_text import RunningText
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
-from autocomplete.training.context import choose_words
+from autocomplete.training.context import TUNED, choose_words
 from autocomplete.training.model import CharRNN
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
@@ -118,8 +122,8 @@ class TextLesson:
     """
     Running text, line after line.
 
-    :param validation: lines to measure on; without them, the end of the corpus is held out.
-    :param background: lines to read beside those of the corpus, as they are.
+    :param validation: text to measure on; without it, the end of the corpus is held out.
+    :param background: text to read beside that of the corpus, as it is.
     """
 
     unit: Literal["words", "text"] = "text"
@@ -129,34 +133,38 @@ class TextLesson:
         corpus: Corpus,
         settings: TrainingSettings,
         generator: np.random.Generator,
-        validation: tuple[str, ...] = (),
-        background: tuple[str, ...] = (),
+        validation: RunningText | None = None,
+        background: RunningText | None = None,
         processes: Processes = ALONE,
     ) -> None:
-        lines = corpus.lines
-        if not validation:
-            kept = max(1, round((1 - settings.held_out) * len(lines)))
-            lines, validation = lines[:kept], lines[kept:]
-        self.held_out = len(validation)
-        self.validation = validation or lines  # a text too short to spare a line is measured on itself
+        assert corpus.text is not None
         self.highest_rate = settings.text_rate
         self._corpus, self._hidden, self._generator = corpus, settings.unknown, generator
-        hurried = generator.random(len(lines)) < settings.hurried
         # What both networks read; the lines that people would type in haste have lost their marks.
-        read = (without_marks(line) if bare else line for line, bare in zip(lines, hurried.tolist(), strict=True))
-        self.read = tuple(filter(None, read)) or lines
-        keys = list(_keys(self.read, corpus.normalization))
-        self.vocabulary = _alphabet([*keys, *corpus.words])
+        text, hurried = corpus.text, settings.hurried
+        kept = lines = text.encoded(hurried).lines
+        if validation is None:
+            kept = max(1, round((1 - settings.held_out) * lines))
+        if text.before(kept, hurried)[0] == 0:  # marks are all there is
+            hurried = 0.0
+        encoded = text.encoded(hurried)
+        symbols, words = text.before(kept, hurried)
+        self.held_out = lines - kept if validation is None else validation.encoded().lines
+        # A text too short to spare a line is measured on itself.
+        self.validation, keys = _sample(validation or text, kept if validation is None and kept < lines else 0)
+
+        self.vocabulary = _alphabet(encoded, symbols, corpus.words)
         self.words = choose_words(corpus, self.vocabulary)
-        texts = [keys, _keys(background, corpus.normalization)] if background else [keys]
-        self._streams = [
-            Streams(self.vocabulary.encode_lines(text), settings.batch, settings.bptt, generator, processes)
-            for text in texts
-        ]
-        self._training_sample = self.vocabulary.encode_lines(_cut(keys))
-        self._held_out = self.vocabulary.encode_lines(
-            _cut(list(_keys(map(without_marks, self.validation), corpus.normalization)))
-        )
+        others = [] if background is None else [background.encoded()]
+        ids = [_ids(encoded, self.vocabulary, symbols), *(_ids(other, self.vocabulary) for other in others)]
+        self.read = encoded.words.translated(self.words.table(encoded, corpus.normalization), words)
+        # The words of the background, too.
+        self.beside: Ids = np.zeros(0, dtype=np.int32)
+        for other in others:
+            self.beside = other.words.translated(self.words.table(other, corpus.normalization))
+        self._streams = [Streams(each, settings.batch, settings.bptt, generator, processes) for each in ids]
+        self._training_sample = _begin(ids[0])
+        self._held_out = _begin(self.vocabulary.encode_lines(keys))
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
         """Return the loss of the next characters of the corpus or the background."""
@@ -201,20 +209,42 @@ def words_loss(model: CharRNN, batch: PrefixBatch, precision: str) -> Tensor:
     return -(log_probabilities @ batch.weights) / batch.characters
 
 
-def _keys(lines: Iterable[str], normalization: Normalization) -> Iterator[str]:
-    """Yield the keys of lines, blanks made single."""
-    return (" ".join(normalization.key(line).split()) for line in lines)
+def _sample(text: RunningText, start: int) -> tuple[list[str], list[str]]:
+    """Return lines of a text from one on, and their keys as they are typed in haste: enough to measure and tune on."""
+    lines: list[str] = []
+    keys: list[str] = []
+    characters = 0
+    for line in text.lines(start):
+        if characters > _MEASURED and len(lines) >= TUNED:
+            break
+        lines.append(line)
+        keys.append(text.normalization.key(without_marks(line)))
+        characters += len(keys[-1]) + 1
+    return lines, keys
 
 
-def _cut(keys: list[str]) -> list[str]:
-    """Return lines of about as many characters as a validation reads."""
-    lengths = np.cumsum([len(key) + 1 for key in keys])
-    return keys[: max(1, int(np.searchsorted(lengths, _MEASURED)))]
+def _ids(text: EncodedText, vocabulary: Vocabulary, symbols: int | None = None) -> FileArray:
+    """Return the first symbols of a text and the boundary after them, all by default, as ids of a vocabulary."""
+    table = np.array([BOUNDARY, UNKNOWN, *vocabulary.encode(text.characters)])
+    return text.symbols.translated(
+        table.astype(np.min_scalar_type(len(vocabulary))), None if symbols is None else symbols + 1
+    )
 
 
-def _alphabet(keys: list[str]) -> Vocabulary:
-    """Return the characters of a text that are not too rare to be learned."""
-    code_points: NDArray[np.uint32] = np.frombuffer("".join(keys).encode("utf-32-le"), dtype=np.uint32)
-    distinct, counts = np.unique(code_points, return_counts=True)
-    least = max(1, math.ceil(_RAREST * len(code_points)))
-    return Vocabulary([chr(point) for point in distinct[counts >= least].tolist() if chr(point).isprintable()])
+def _begin(ids: FileArray | NDArray[Any]) -> NDArray[Any]:
+    """Return whole lines of about as many characters as a validation reads, one at least."""
+    longest = _MEASURED
+    while not (ends := np.flatnonzero(ids[:longest] == BOUNDARY)[1:]).size:
+        longest *= 2
+    return ids[: ends[-1] + 1]
+
+
+def _alphabet(text: EncodedText, symbols: int, words: Iterable[str]) -> Vocabulary:
+    """Return the characters of words, and of the first symbols of a text, that are not too rare to be learned."""
+    seen = text.character_counts.copy()
+    for start in range(symbols, len(text.symbols), _MEASURED):
+        seen -= np.bincount(text.symbols[start : start + _MEASURED], minlength=2 + len(seen))[2:]
+    counts = Counter(dict(zip(text.characters, seen.tolist(), strict=True)))
+    counts.update(chain.from_iterable(words))
+    least = max(1, math.ceil(_RAREST * counts.total()))
+    return Vocabulary(sorted(c for c, count in counts.items() if count >= least and c.isprintable()))

@@ -70,6 +70,10 @@ class Processes:
         """Return the part of this process of what `gathered` joined."""
         return tensor.chunk(self.count, dim)[self.rank] if self.count > 1 else tensor
 
+    def part(self) -> None:
+        """Wait for all others: a process that ends while the rest still work may take their connections with it."""
+        self.sums([0.0])
+
     def shared(self, model: M) -> Callable[[Callable[[M], T]], T]:
         """Return what applies a function to the network so that the gradients become the mean of those of all processes."""
         return _Applied(model) if self.count == 1 else nn.parallel.DistributedDataParallel(_Applied(model))

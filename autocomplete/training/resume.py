@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from autocomplete.checkpoint import (
 from autocomplete.errors import CheckpointError
 from autocomplete.files import clear_leftovers
 from autocomplete.text.corpus import Corpus
+from autocomplete.text.running_text import RunningText
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
@@ -211,7 +212,7 @@ class Run:
         self._saved_at = time.monotonic()
 
 
-def input_hashes(corpus: Corpus, validation: Sequence[str], background: Sequence[str]) -> dict[str, str]:
+def input_hashes(corpus: Corpus, validation: RunningText | None, background: RunningText | None) -> dict[str, str]:
     """Return a hash of each thing that a resumed run has to be given again."""
     return {"corpus": corpus.sha256, "validation": _hash(validation), "background": _hash(background)}
 
@@ -250,8 +251,8 @@ def saved_words(saved: Snapshot | None) -> bytes | None:
     return None if file is None else file.numpy().tobytes()
 
 
-def _hash(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _hash(text: RunningText | None) -> str:
+    return hashlib.sha256().hexdigest() if text is None else text.sha256
 
 
 def _damaged(folder: Path, error: Exception) -> CheckpointError:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from autocomplete.text.encoded import Ids
 from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.training.model import CharRNN, State
 from autocomplete.training.processes import ALONE, Processes
@@ -55,7 +56,7 @@ class Streams:
 
     def __init__(
         self,
-        ids: NDArray[np.integer[Any]],
+        ids: Ids,
         batch: int,
         bptt: int,
         generator: np.random.Generator,

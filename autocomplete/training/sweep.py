@@ -25,6 +25,7 @@ from typing import Literal
 from autocomplete.checkpoint import Configuration, check_place, place_checkpoint
 from autocomplete.errors import AutocompleteError, SettingsError
 from autocomplete.text.corpus import Corpus
+from autocomplete.text.running_text import RunningText
 from autocomplete.training.budget import Budget, rounds
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer
@@ -97,8 +98,8 @@ def sweep(
     answer_seconds: Callable[[Configuration], float],
     answer_limit: float,
     overwrite: bool = False,
-    validation: tuple[str, ...] = (),
-    background: tuple[str, ...] = (),
+    validation: RunningText | None = None,
+    background: RunningText | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Generator[SweepEvent, None, None]:
     """
@@ -120,7 +121,9 @@ def sweep(
         settings = replace(settings, minutes=trials)
     check_place(folder, overwrite=overwrite, size=0)  # each run asks for the room that it needs
     new_optimizer(CharRNN(Configuration(1, hidden=1)), 0)  # with the first one, torch loads what takes it a second
-    books = Trials(settings, TrainingSettings.text_rate if corpus.lines else TrainingSettings.word_rate, fixed)
+    books = Trials(
+        settings, TrainingSettings.text_rate if corpus.text is not None else TrainingSettings.word_rate, fixed
+    )
     with tempfile.TemporaryDirectory(
         prefix=f".{folder.name}.search-", dir=folder.parent, ignore_cleanup_errors=True
     ) as place:

@@ -20,6 +20,7 @@ import torch
 from autocomplete.checkpoint import Configuration, check_place
 from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
+from autocomplete.text.running_text import RunningText
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
@@ -127,8 +128,8 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     save_every: float = 60.0,
-    validation: tuple[str, ...] = (),
-    background: tuple[str, ...] = (),
+    validation: RunningText | None = None,
+    background: RunningText | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """
@@ -141,9 +142,9 @@ def train(
     :param overwrite: replace a checkpoint that is there.
     :param resume: go on with the interrupted or killed run in that folder, under its own settings.
     :param save_every: seconds after which what the run goes on with is saved again; so it is with each network that is the best.
-    :param validation: lines of text to measure on, in place of the last part of the corpus.
-    :param background: lines of text that the networks read beside those of the corpus, less towards the end of the run; their
-        word n-grams are counted too, but their words and characters are not added to the corpus's.
+    :param validation: text to measure on, in place of the last part of the corpus.
+    :param background: text that the networks read beside that of the corpus, less towards the end of the run; its word
+        n-grams are counted too, but its words and characters are not added to the corpus's.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
     :raises CheckpointError: where the folder cannot be written or resumed.
     :raises SettingsError: where the training diverges: a loss, gradient or validation that is no number, or a loss that climbs
@@ -171,8 +172,8 @@ def _run(
     overwrite: bool,
     resume: bool,
     save_every: float,
-    validation: tuple[str, ...],
-    background: tuple[str, ...],
+    validation: RunningText | None,
+    background: RunningText | None,
     should_stop: Callable[[], bool],
     cleanup: ExitStack,
 ) -> Iterator[Event]:
@@ -185,7 +186,7 @@ def _run(
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
         TextLesson(corpus, settings, generator, validation, background, processes)
-        if corpus.lines
+        if corpus.text is not None
         else WordsLesson(corpus, settings, generator, processes)
     )
     configuration = settings.configuration(len(lesson.vocabulary))
@@ -213,7 +214,7 @@ def _run(
         cleanup.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     if isinstance(lesson, TextLesson) and processes.first:
-        texts = lesson.read, background, lesson.validation
+        texts = lesson.read, lesson.beside, lesson.validation
         run.context = Context(
             corpus, lesson.words, lesson.vocabulary, *texts, settings, precision, saved_words(saved), save_every
         )
@@ -335,6 +336,7 @@ def _run(
             yield validate(last)
 
     if not processes.first:
+        processes.part()
         return
     # The figures of what is on disk: the best weights, rounded to fp16.
     model.load_state_dict({name: value.float() for name, value in last.best.items()})
@@ -342,6 +344,7 @@ def _run(
     summary = {"steps": last.steps, "seconds": round(last.seconds, 1), "curve": last.curve}
     figures = lesson.figures(model) | mixture | summary
     run.finish(last, figures, resumable=interrupted)
+    processes.part()
     yield Finished(folder, reason, last.steps, last.seconds, figures, last.curve)
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from autocomplete.checkpoint import Configuration
 from autocomplete.errors import SettingsError
+from autocomplete.text.encoded import Ids, count_ids, translate_ids
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.model import CharRNN
@@ -53,8 +54,8 @@ class WordNetworkTraining:
 
     def __init__(
         self,
-        tokens: NDArray[np.int32],
-        background: NDArray[np.int32],
+        tokens: Ids,
+        background: Ids,
         held_out: NDArray[np.int32],
         words: int,
         settings: TrainingSettings,
@@ -65,7 +66,7 @@ class WordNetworkTraining:
         torch.manual_seed(settings.seed)
         self._settings, self._precision = settings, precision
         self._generator = generator = np.random.default_rng(settings.seed)
-        counts, more = (np.bincount(text, minlength=words + 2)[:words] for text in (tokens, background))
+        counts, more = (count_ids(text, words + 2)[:words] for text in (tokens, background))
         counts = counts + _BACKGROUND_COUNT * more
         rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
         self._rows = rows = rows[counts[rows] > 0]
@@ -76,11 +77,11 @@ class WordNetworkTraining:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model = CharRNN(self._configuration, settings.word_dropout).to(device)
         self._optimizer = new_optimizer(self._model, settings.weight_decay)
-        texts = [own[text] for text in (tokens, background) if len(text)]
+        texts = [translate_ids(text, own) for text in (tokens, background) if len(text)]
         self._sources = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
         # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one
         # text hardly has it, would weigh so much in its step that the network comes apart.
-        shares = np.sum([np.bincount(text, minlength=len(rows) + 2) / len(text) for text in texts], axis=0)
+        shares = np.sum([count_ids(text, len(rows) + 2) / len(text) for text in texts], axis=0)
         self._loss = SampledLoss(shares * len(tokens), _SAMPLED, generator)
         self._steps, self._measured_at, self._best_bits = 0, 0.0, math.inf
         self._best: dict[str, Tensor] = {}

@@ -1,0 +1,270 @@
+"""
+Running text that stays in its files: encoded once, as it streams by, and read again in parts.
+
+What is encoded is kept in a cache, under the hash of the files and all else that it depends on; that of a small text is made
+afresh each time and deleted with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal
+
+from autocomplete.errors import CorpusError
+from autocomplete.text.cache import cached, find_cached, temporary
+from autocomplete.text.encoded import EncodedText, Place, write_text
+from autocomplete.text.encoding import LONGEST_LINE, ChunkEncoder, EncodedChunk, NoTextError
+from autocomplete.text.normalize import Normalization
+
+__all__ = ["RunningText", "TextFile", "Watch", "hash_files"]
+
+Watch = Callable[[Literal["checking", "reading"], int, int], None]  # what is done, and how many bytes of how many
+
+_FORMAT = 1  # of what is in the cache; another one is not found there
+_SMALL = 4_000_000  # bytes; a text below that is encoded in the time that a process takes to start
+_CHUNK = 8_000_000  # bytes
+_PROCESSES = 4  # each takes 100 MB, and one alone can serve no more
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """
+    A file as it is found.
+
+    :param name: what the user calls it.
+    :param path: where its bytes can be read, more than once.
+    """
+
+    name: Path
+    path: Path
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """What changes where the file does: its size and time."""
+        status = self.path.stat()
+        return status.st_size, status.st_mtime_ns
+
+
+class RunningText:
+    """
+    The lines of some files, one after another.
+
+    :param diagnose: raises the CorpusError that says what is wrong with a file that is no text.
+    :param watch: told how far the files are read.
+    :raises CorpusError: where one cannot be read.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[TextFile],
+        normalization: Normalization,
+        diagnose: Callable[[TextFile], None],
+        watch: Watch | None = None,
+    ) -> None:
+        self._files, self.normalization, self._diagnose = tuple(files), normalization, diagnose
+        self._watch: Watch = watch or (lambda *_: None)
+        self._encoded: dict[float, EncodedText] = {}
+        self._states = [file.state for file in files]
+        self.size = sum(size for size, _ in self._states)
+        self.sha256 = hash_files(files, self._watch)
+
+    def encoded(self, hurried: float = 0.0) -> EncodedText:
+        """
+        Return the text as numbers.
+
+        :param hurried: share of the lines that have lost their marks, as people type in haste. Which ones, the text tells: they
+            are the same for every seed.
+        :raises CorpusError: where it is no text, has changed, or there is no room for what is made of it.
+        """
+        if hurried not in self._encoded:
+            if self.size < _SMALL:
+                self._encoded[hurried] = temporary(lambda folder: self._make(folder, hurried), EncodedText.read)
+            else:
+                name = f"{self._content}-{hurried:g}"
+                self._encoded[hurried] = cached(name, lambda folder: self._make(folder, hurried), EncodedText.read)
+        return self._encoded[hurried]
+
+    def counted(self, hurried: float = 0.0) -> EncodedText:
+        """Return the text encoded in any way, best in the one given: words are counted alike in all."""
+        if not self._encoded and self.size >= _SMALL and (found := find_cached(f"{self._content}-*", EncodedText.read)):
+            return found
+        return next(iter(self._encoded.values()), None) or self.encoded(hurried)
+
+    def lines(self, start: int = 0) -> Iterator[str]:
+        """Yield the lines from one on, in normal form, without blank ones."""
+        place = Place(0, 0, 0, 0, 0)
+        if start:
+            place = max(
+                (chunk for chunk in self.counted().chunks[:-1] if chunk.line <= start), key=lambda chunk: chunk.line
+            )
+        lines = (line for number in range(place.file, len(self._files)) for _, line in self._lines(number, place))
+        yield from map(self.normalization.surface, islice(lines, start - place.line, None))
+
+    def before(self, line: int, hurried: float = 0.0) -> tuple[int, int]:
+        """Return how many symbols and numbers of words come before a line."""
+        chunks = self.encoded(hurried).chunks
+        number = max(i for i, chunk in enumerate(chunks) if chunk.line <= line)
+        place = chunks[number]
+        if place.line == line:
+            return place.symbol, place.word
+        last = next(islice(self._lines(place.file, place), line - place.line - 1, None))[0]
+        with self._files[place.file].path.open("rb") as file:
+            file.seek(place.byte)
+            data = b"".join(islice(file, last + 1))
+        chunk = ChunkEncoder(self.normalization, hurried).encode(data, number, begins_file=place.byte == 0)
+        return place.symbol + len(chunk.symbols), place.word + len(chunk.words)
+
+    def _lines(self, number: int, place: Place) -> Iterator[tuple[int, str]]:
+        """Yield the lines of a file that are not blank, each with its number; from a place on, if that is in this file."""
+        with self._files[number].path.open("rb") as file:
+            file.seek(place.byte if number == place.file else 0)
+            begins_file = file.tell() == 0
+            for count, raw in enumerate(file):
+                line = raw.decode()
+                if begins_file and count == 0:
+                    line = line.removeprefix("\ufeff")
+                if line := line.strip():
+                    yield count, line
+
+    @property
+    def _content(self) -> str:
+        """What the encoded text depends on, beside the share of hurried lines."""
+        depends = f"{_FORMAT} {self.sha256} {[size for size, _ in self._states]} {self.normalization}"
+        return hashlib.sha256(depends.encode()).hexdigest()[:32]
+
+    def _make(self, folder: Path, hurried: float) -> None:
+        write_text(folder, self._encode(hurried))
+        for file, state in zip(self._files, self._states, strict=True):
+            if file.state != state:
+                raise CorpusError(f"{file.name}: has changed while it was read; try again")
+
+    def _encode(self, hurried: float) -> Iterator[tuple[int, int, EncodedChunk]]:
+        """Yield each chunk, with its file and place, encoded."""
+        processes = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
+        done = 0
+        with ExitStack() as stack:
+            if processes > 1:
+                helpers = [stack.enter_context(_Helper(self.normalization, hurried)) for _ in range(processes)]
+                encoded = _by_turns(helpers, self._chunks())
+            else:
+                encoder = ChunkEncoder(self.normalization, hurried)
+                encoded = ((chunk, _try(encoder, *chunk)) for chunk in self._chunks())
+            for (file, byte, _, data), result in encoded:
+                if result is None:
+                    self._diagnose(self._files[file])
+                    raise CorpusError(f"{self._files[file].name}: has changed while it was read; try again")
+                yield file, byte, result
+                done += len(data)
+                self._watch("reading", done, self.size)
+
+    def _chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
+        """Yield whole lines: the number of the file, the place in it, the number of the chunk, and the bytes."""
+        number = 0
+        for index, file in enumerate(self._files):
+            try:
+                with file.path.open("rb") as opened:
+                    byte = 0
+                    while data := opened.read(_CHUNK):
+                        if not data.endswith(b"\n"):
+                            data += opened.readline(LONGEST_LINE + 1)
+                        yield index, byte, number, data
+                        byte += len(data)
+                        number += 1
+            except OSError as error:
+                raise _cannot_read(file, error) from None
+
+
+def hash_files(files: Sequence[TextFile], watch: Watch = lambda *_: None) -> str:
+    """Return the SHA-256 of the bytes of all files; raise CorpusError where one cannot be read."""
+    digest, done, size = hashlib.sha256(), 0, sum(file.state[0] for file in files)
+    for file in files:
+        try:
+            with file.path.open("rb") as opened:
+                while data := opened.read(_CHUNK):
+                    digest.update(data)
+                    done += len(data)
+                    watch("checking", done, size)
+        except OSError as error:
+            raise _cannot_read(file, error) from None
+    return digest.hexdigest()
+
+
+def _cannot_read(file: TextFile, error: OSError) -> CorpusError:
+    return CorpusError(f"{file.name}: cannot be read ({error.strerror}); check the name and its permissions")
+
+
+class _Helper:
+    """A process that encodes chunks."""
+
+    def __init__(self, normalization: Normalization, hurried: float) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, normalization, hurried), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __enter__(self) -> _Helper:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._ours.close()
+        self._process.terminate()
+        self._process.join()
+
+    def send(self, chunk: tuple[int, int, int, bytes]) -> None:
+        """Give it a chunk; it takes one at a time."""
+        with suppress(BrokenPipeError):  # told by `receive`
+            self._ours.send(chunk)
+
+    def receive(self) -> EncodedChunk | None:
+        """Wait for what it makes of that: nothing where it is no text."""
+        try:
+            result: EncodedChunk | None = self._ours.recv()
+        except (EOFError, ConnectionResetError):
+            raise CorpusError("a process that reads the text ended early; close other programs and try again") from None
+        return result
+
+
+def _serve(pipe: Connection, normalization: Normalization, hurried: float) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
+    encoder = ChunkEncoder(normalization, hurried)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # it has ended
+        while True:
+            pipe.send(_try(encoder, *pipe.recv()))
+
+
+def _try(encoder: ChunkEncoder, file: int, byte: int, number: int, data: bytes) -> EncodedChunk | None:
+    try:
+        return encoder.encode(data, number, begins_file=byte == 0)
+    except NoTextError:
+        return None
+
+
+def _by_turns(
+    helpers: Sequence[_Helper], chunks: Iterator[tuple[int, int, int, bytes]]
+) -> Iterator[tuple[tuple[int, int, int, bytes], EncodedChunk | None]]:
+    """Yield each chunk and what is made of it, in order; each helper has the next chunk while its last one is used."""
+    given: list[tuple[_Helper, tuple[int, int, int, bytes]]] = []
+    for helper, chunk in zip(helpers, chunks, strict=False):
+        helper.send(chunk)
+        given.append((helper, chunk))
+    while given:
+        helper, chunk = given.pop(0)
+        result = helper.receive()
+        if (following := next(chunks, None)) is not None:
+            helper.send(following)
+            given.append((helper, following))
+        yield chunk, result
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
