@@ -101,7 +101,8 @@ class Streams:
         :param device: where the network is.
         """
         self._shift, self._position = tensors["place"].tolist()
-        parts = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
+        # Copies: torch aligns what it allocates, and products of what lies otherwise may round otherwise.
+        parts = [tensors[name].to(device).clone() for name in ("state.0", "state.1") if name in tensors]
         self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 
