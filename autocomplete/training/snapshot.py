@@ -96,7 +96,8 @@ class Snapshot:
     def from_bytes(cls, content: bytes) -> Self:
         """Return what `to_bytes` was asked for; raise ValueError where that is damaged."""
         try:
-            tensors = load(content)
+            # Copies: torch aligns what it allocates, and products of what lies otherwise, as in a file, may round otherwise.
+            tensors = {name: tensor.clone() for name, tensor in load(content).items()}
             header = content[8 : 8 + int.from_bytes(content[:8], "little")]  # as safetensors files begin
             return cls(json.loads(json.loads(header)["__metadata__"][_METADATA_KEY]), tensors)
         except (SafetensorError, KeyError, TypeError) as error:
