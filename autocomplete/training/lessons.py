@@ -24,6 +24,7 @@ from autocomplete.training.model import CharRNN
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import Streams, bits, choose_source, stream_loss
+from autocomplete.training.transfer import Origin
 from autocomplete.training.validation import Validation, hold_out
 
 __all__ = ["Lesson", "TextLesson", "WordsLesson"]
@@ -66,15 +67,27 @@ class Lesson(Protocol):
 
 
 class WordsLesson:
-    """The words of lists, each by itself."""
+    """
+    The words of lists, each by itself.
+
+    :param origin: where the network comes from; its words are among those of the corpus.
+    """
 
     unit: Literal["words", "text"] = "words"
 
     def __init__(
-        self, corpus: Corpus, settings: TrainingSettings, generator: np.random.Generator, processes: Processes = ALONE
+        self,
+        corpus: Corpus,
+        settings: TrainingSettings,
+        generator: np.random.Generator,
+        processes: Processes = ALONE,
+        origin: Origin | None = None,
     ) -> None:
         self.vocabulary = Vocabulary.from_words(corpus.words)
         self.highest_rate = settings.word_rate
+        if origin is not None:
+            self.vocabulary = origin.extend(self.vocabulary)
+            self.highest_rate *= settings.from_rate
         self._corpus = corpus
         self._words = Words(corpus.words, self.vocabulary)
         counts = corpus.counts[self._words.order]
@@ -120,6 +133,7 @@ class TextLesson:
 
     :param validation: lines to measure on; without them, the end of the corpus is held out.
     :param background: lines to read beside those of the corpus, as they are.
+    :param origin: where the network comes from; its words are among those of the corpus, its text is read like a background.
     """
 
     unit: Literal["words", "text"] = "text"
@@ -132,6 +146,7 @@ class TextLesson:
         validation: tuple[str, ...] = (),
         background: tuple[str, ...] = (),
         processes: Processes = ALONE,
+        origin: Origin | None = None,
     ) -> None:
         lines = corpus.lines
         if not validation:
@@ -147,12 +162,15 @@ class TextLesson:
         self.read = tuple(filter(None, read)) or lines
         keys = list(_keys(self.read, corpus.normalization))
         self.vocabulary = _alphabet([*keys, *corpus.words])
+        if origin is not None:
+            self.vocabulary = origin.extend(self.vocabulary)
+            self.highest_rate *= settings.from_rate
         self.words = choose_words(corpus, self.vocabulary)
         texts = [keys, _keys(background, corpus.normalization)] if background else [keys]
-        self._streams = [
-            Streams(self.vocabulary.encode_lines(text), settings.batch, settings.bptt, generator, processes)
-            for text in texts
-        ]
+        encoded = [self.vocabulary.encode_lines(text) for text in texts]
+        if origin is not None and len(origin.rehearsed):
+            encoded.append(origin.translate(origin.rehearsed, self.vocabulary))
+        self._streams = [Streams(ids, settings.batch, settings.bptt, generator, processes) for ids in encoded]
         self._training_sample = self.vocabulary.encode_lines(_cut(keys))
         self._held_out = self.vocabulary.encode_lines(
             _cut(list(_keys(map(without_marks, self.validation), corpus.normalization)))

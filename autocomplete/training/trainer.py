@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,9 +25,10 @@ from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.processes import join_processes
-from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_words
+from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_origin, saved_words
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
+from autocomplete.training.transfer import Origin, read_origin
 
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
 
@@ -129,6 +130,7 @@ def train(
     save_every: float = 60.0,
     validation: tuple[str, ...] = (),
     background: tuple[str, ...] = (),
+    source: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """
@@ -144,10 +146,12 @@ def train(
     :param validation: lines of text to measure on, in place of the last part of the corpus.
     :param background: lines of text that the networks read beside those of the corpus, less towards the end of the run; their
         word n-grams are counted too, but their words and characters are not added to the corpus's.
+    :param source: the folder of a checkpoint to start from; the sizes of its network take the place of those in the settings. A
+        run that is resumed knows where it came from, and needs that checkpoint no more.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
-    :raises CheckpointError: where the folder cannot be written or resumed.
-    :raises SettingsError: where the training diverges: a loss, gradient or validation that is no number, or a loss that climbs
-        above that of the first step and stays there. The best so far is kept.
+    :raises CheckpointError: where the folder cannot be written or resumed, or the source cannot be read.
+    :raises SettingsError: where source and corpus do not fit together; and where the training diverges: a loss, gradient or
+        validation that is no number, or a loss that climbs above that of the first step and stays there. The best so far is kept.
     """
     with ExitStack() as cleanup:
         yield from _run(
@@ -159,6 +163,7 @@ def train(
             save_every,
             validation,
             background,
+            source,
             should_stop,
             cleanup,
         )
@@ -173,6 +178,7 @@ def _run(
     save_every: float,
     validation: tuple[str, ...],
     background: tuple[str, ...],
+    source: Path | None,
     should_stop: Callable[[], bool],
     cleanup: ExitStack,
 ) -> Iterator[Event]:
@@ -180,15 +186,23 @@ def _run(
     processes = join_processes()
     hashes = input_hashes(corpus, validation, background)
     saved: Snapshot | None = None
+    origin: Origin | None = None
     if resume:
         settings, saved = read_run(folder, corpus.name, hashes)
+        origin = saved_origin(folder, saved)
+    elif source is not None:
+        origin = read_origin(source, corpus, settings)
+        settings = origin.settings(settings)
+    learned = corpus if origin is None else origin.merge(corpus)
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
-        TextLesson(corpus, settings, generator, validation, background, processes)
+        TextLesson(learned, settings, generator, validation, background, processes, origin)
         if corpus.lines
-        else WordsLesson(corpus, settings, generator, processes)
+        else WordsLesson(learned, settings, generator, processes, origin)
     )
     configuration = settings.configuration(len(lesson.vocabulary))
+    if origin is not None:
+        configuration = replace(origin.configuration, vocabulary=len(lesson.vocabulary))
     if saved is None and processes.first:
         check_place(folder, overwrite=overwrite, size=_size(configuration, settings, lesson.unit))
 
@@ -200,8 +214,11 @@ def _run(
     except RuntimeError as error:  # what torch raises for want of memory
         problem = str(error).splitlines()[0]
         raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
+    if origin is not None and saved is None:
+        origin.initialize(model, lesson.vocabulary)
     optimizer = new_optimizer(model, settings.weight_decay)
     run = Run(folder, corpus, settings, hashes, lesson, model, optimizer, generator, processes, save_every, overwrite)
+    run.origin = origin
     if saved is not None:
         run.go_on(saved)
     state = run.state
@@ -215,7 +232,7 @@ def _run(
     if isinstance(lesson, TextLesson) and processes.first:
         texts = lesson.read, background, lesson.validation
         run.context = Context(
-            corpus, lesson.words, lesson.vocabulary, *texts, settings, precision, saved_words(saved), save_every
+            learned, lesson.words, lesson.vocabulary, *texts, settings, precision, saved_words(saved), save_every
         )
         cleanup.callback(run.context.close)
     saved = None  # it is as large as all that goes on from it
@@ -340,7 +357,8 @@ def _run(
     model.load_state_dict({name: value.float() for name, value in last.best.items()})
     mixture = {} if run.context is None else {"mixture": run.context.finish(model)}
     summary = {"steps": last.steps, "seconds": round(last.seconds, 1), "curve": last.curve}
-    figures = lesson.figures(model) | mixture | summary
+    forgotten = {} if origin is None else {"from": origin.figures(model, lesson.vocabulary)}
+    figures = lesson.figures(model) | mixture | forgotten | summary
     run.finish(last, figures, resumable=interrupted)
     yield Finished(folder, reason, last.steps, last.seconds, figures, last.curve)
 
