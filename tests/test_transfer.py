@@ -17,7 +17,7 @@ from test_processes import finish, launch
 from test_resume import outcome, run, until
 from test_text_training import sentences
 
-from autocomplete.checkpoint import Cell, Checkpoint, read_checkpoint, read_lexicon, write_checkpoint
+from autocomplete.checkpoint import Cell, Checkpoint, read_checkpoint, read_context, read_lexicon, write_checkpoint
 from autocomplete.cli import main
 from autocomplete.errors import SettingsError
 from autocomplete.inference.predictor import Predictor
@@ -223,6 +223,39 @@ def test_text_learns_new_lines_and_still_knows_the_old(home: Path, tmp_path: Pat
     assert mixture.suggest("I saw the red ho", 1)[0].word == "house"
     pairs = Predictor.load(str(tmp_path / "both"), members="ngrams")  # none of these words stand in the new text
     assert pairs.suggest("a green ", 1)[0].word == "apple"
+
+
+def test_old_network_of_words_is_used_as_it_is_unless_another_is_trained(home: Path, tmp_path: Path) -> None:
+    with_words = replace(SMALL, word_hidden=16, word_embedding=8, word_vocabulary=100)
+    run(corpus(home, "prose"), tmp_path / "old", with_words)
+    new = corpus(home, "text")
+    until(train(new, tmp_path / "both", NEXT, source=tmp_path / "old", save_every=0), 5)
+    run(new, tmp_path / "both", resume=True)
+    (old_tensors, old_facts), (tensors, facts) = (read_known(tmp_path / name) for name in ("old", "both"))
+    assert facts["configuration"] == old_facts["configuration"]  # no word was dropped
+    assert len(tensors["ngrams.unigrams"]) > len(old_tensors["ngrams.unigrams"])
+    for name in ("embedding.weight", "recurrent.weight_hh_l0", "decoder.bias"):
+        np.testing.assert_array_equal(tensors[f"network.{name}"], old_tensors[f"network.{name}"])
+    before, after = (Predictor.load(str(tmp_path / name), members="words") for name in ("old", "both"))
+    for line in ("I saw the ", "a green ", "Anna likes my "):
+        first, then = before.suggest(line, 3), after.suggest(line, 3)
+        assert [each.word for each in then] == [each.word for each in first]
+        # What it gives to all words that it does not know is for the new ones; the others share the rest as before.
+        rest = then[0].probability / first[0].probability
+        assert 0.8 < rest < 1
+        assert [each.probability for each in then] == pytest.approx(
+            [rest * each.probability for each in first], rel=1e-4
+        )
+
+    run(new, tmp_path / "anew", replace(NEXT, word_hidden=12, word_embedding=6), source=tmp_path / "old")
+    assert read_known(tmp_path / "anew")[1]["configuration"]["hidden"] == 12
+
+
+def read_known(folder: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Return what a checkpoint knows of words in context."""
+    found = read_context(folder)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(("name", "old"), [("words", "list"), ("text", "prose")])

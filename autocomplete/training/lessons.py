@@ -21,10 +21,10 @@ from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
 from autocomplete.training.context import choose_words
 from autocomplete.training.model import CharRNN
+from autocomplete.training.origin import Origin
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import Streams, bits, choose_source, stream_loss
-from autocomplete.training.transfer import Origin
 from autocomplete.training.validation import Validation, hold_out
 
 __all__ = ["Lesson", "TextLesson", "WordsLesson"]

@@ -39,10 +39,10 @@ from autocomplete.text.corpus import Corpus
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
+from autocomplete.training.origin import Origin
 from autocomplete.training.processes import Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
-from autocomplete.training.transfer import Origin
 
 __all__ = ["Run", "RunState", "input_hashes", "read_run", "saved_origin", "saved_words"]
 

@@ -24,11 +24,12 @@ from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
+from autocomplete.training.origin import Origin
 from autocomplete.training.processes import join_processes
 from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_origin, saved_words
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
-from autocomplete.training.transfer import Origin, read_origin
+from autocomplete.training.transfer import read_origin
 
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
 
@@ -231,8 +232,17 @@ def _run(
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     if isinstance(lesson, TextLesson) and processes.first:
         texts = lesson.read, background, lesson.validation
+        network = None if origin is None else origin.words_in(lesson.words.keys)
         run.context = Context(
-            learned, lesson.words, lesson.vocabulary, *texts, settings, precision, saved_words(saved), save_every
+            learned,
+            lesson.words,
+            lesson.vocabulary,
+            *texts,
+            settings,
+            precision,
+            saved_words(saved),
+            save_every,
+            network,
         )
         cleanup.callback(run.context.close)
     saved = None  # it is as large as all that goes on from it
