@@ -18,6 +18,7 @@ from test_resume import outcome, run, until
 from test_text_training import sentences
 
 from autocomplete.checkpoint import (
+    LEXICON,
     Cell,
     Checkpoint,
     read_checkpoint,
@@ -27,7 +28,7 @@ from autocomplete.checkpoint import (
     write_context,
 )
 from autocomplete.cli import main
-from autocomplete.errors import SettingsError
+from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.corpus import Corpus, read_corpus
@@ -37,6 +38,7 @@ from autocomplete.training import transfer
 from autocomplete.training.context import NumberedWords
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.streams import choose_source
 from autocomplete.training.trainer import train
 from autocomplete.training.transfer import draw_text, read_origin
 from autocomplete.training.word_network import WordNetworkTraining
@@ -153,6 +155,8 @@ def test_old_words_are_merged_with_their_weight(home: Path) -> None:
     assert counts["monday"] == pytest.approx(10 + 7 * counts["name"] / 50)
     assert list(merged.counts) == sorted(merged.counts, reverse=True)
     assert merged.surface("monday") == "monday"  # as those who begin anew write it
+    capital = replace(new, surfaces={"monday": "MONDAY"})
+    assert read_origin(source(home, "list"), capital, SMALL).merge(capital).surface("monday") == "MONDAY"
     old = corpus(home, "list")
     assert read_origin(source(home, "list"), old, SMALL).merge(old).surface("monday") == "Monday"
     assert read_origin(source(home, "list"), new, replace(SMALL, from_weight=0.0)).merge(new) is new
@@ -293,6 +297,23 @@ def test_without_rehearsal_more_is_forgotten(home: Path, tmp_path: Path, name: s
     assert forgotten[0] > forgotten[1] + 0.2
 
 
+def test_background_and_rehearsed_text_are_read_alike_often() -> None:
+    generator = np.random.default_rng(0)
+    sources = ["corpus", "background", "rehearsed"]
+    drawn = [choose_source(sources, 0.0, generator) for _ in range(4_000)]
+    assert [drawn.count(each) / 4_000 for each in sources] == pytest.approx([0.5, 0.25, 0.25], abs=0.04)
+
+
+def test_text_is_rehearsed_beside_a_background(home: Path, tmp_path: Path) -> None:
+    """Left in the midst of three texts, too."""
+    new, background = corpus(home, "text"), corpus(home, "prose").lines
+    options = {"source": source(home, "prose"), "background": background}
+    until(train(new, tmp_path / "mine", replace(NEXT, steps=20), save_every=0, **options), 9)
+    run(new, tmp_path / "mine", resume=True, background=background)
+    run(new, tmp_path / "alone", replace(NEXT, steps=20), **options)
+    assert outcome(tmp_path / "mine") == outcome(tmp_path / "alone")
+
+
 # Runs that are left, mistakes, and several processes.
 
 
@@ -350,6 +371,14 @@ def test_other_comparison_of_words_is_refused(home: Path, tmp_path: Path) -> Non
     write_checkpoint(tmp_path / "old", replace(old, normalization=Normalization(case="keep")), {"name": 1.0})
     with pytest.raises(SettingsError, match=r"compares words by .*'keep'"):
         next(train(corpus(home, "words"), tmp_path / "mine", NEXT, source=tmp_path / "old"))
+    assert not (tmp_path / "mine").exists()
+
+
+def test_words_in_context_that_do_not_fit_the_lexicon_are_told(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(source(home, "prose"), tmp_path / "old")
+    (tmp_path / "old" / LEXICON).write_text("garden\t3\nriver\t1\n")
+    with pytest.raises(CheckpointError, match="old: its words in context do not fit its lexicon"):
+        next(train(corpus(home, "text"), tmp_path / "mine", NEXT, source=tmp_path / "old"))
     assert not (tmp_path / "mine").exists()
 
 

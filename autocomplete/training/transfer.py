@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from autocomplete.checkpoint import Configuration, read_checkpoint, read_context, read_lexicon
-from autocomplete.errors import SettingsError
+from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import NGrams, Pairs
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
@@ -82,11 +82,7 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     rehearsed: NDArray[np.integer[Any]] = np.zeros(0, np.uint8)
     sample = rehearsed
     if unit == "text":
-        context = read_context(folder)
-        if context is not None:
-            pairs = NGrams.from_tensors(named(context[0], "ngrams.")).pairs()
-            if "configuration" in context[1]:
-                network = Configuration(**context[1]["configuration"]), named(context[0], "network.")
+        pairs, network = _words_in_context(folder, len(ordered))
         streams = _MEASURED + _REHEARSED * (weight > 0)
         text = draw_text(model, streams, _WRITTEN, torch.Generator().manual_seed(settings.seed))
         sample, rehearsed = text[:_MEASURED].ravel(), text[_MEASURED:].ravel()
@@ -106,6 +102,26 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
         tensors=checkpoint.tensors,
     )
     return replace(origin, before=origin.measure(model, vocabulary))
+
+
+def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network | None]:
+    """Return the pairs of a checkpoint of so many words, and its network of words; raise CheckpointError where they misfit."""
+    if (found := read_context(folder)) is None:
+        return None, None
+    tensors, metadata = found
+    try:
+        ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
+        network = None
+        if "configuration" in metadata:
+            network = Configuration(**metadata["configuration"]), named(tensors, "network.")
+        fits = ngrams.start == words and (network is None or int(network[1]["rows"].max(initial=0)) < words)
+    except (LookupError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise CheckpointError(
+            f"{folder}: its words in context do not fit its lexicon; train it again, or copy it again"
+        )
+    return ngrams.pairs(), network
 
 
 @torch.no_grad()
