@@ -161,6 +161,12 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="replace a checkpoint of that name, from the first validation on"
     )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="CHECKPOINT",
+        help="start from the network, the words and what is remembered of the text of this checkpoint; it stays as it is",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted training of that name")
     parser.add_argument(
         "--save-every",
@@ -211,6 +217,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         ("learning-rate", float, "the highest learning rate (default: 0.01 on words, 0.004 on text)"),
         ("held-out", float, "share of the rarer words kept for validation (default: 0.05)"),
         ("patience", int, "stop after so many validations without a gain (default: 10)"),
+        (
+            "from-weight",
+            float,
+            "with --from, share of the old words in the sum of all counts; 0 forgets (default: 0.5)",
+        ),
         ("seed", int, "the same seed and --steps give the same network (default: 0)"),
         ("precision", str, "auto, fp32 or bf16 (default: auto)"),
     ]:
@@ -305,14 +316,22 @@ def _checkpoint_name(options: argparse.Namespace) -> str:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from autocomplete.checkpoint import find_checkpoint
     from autocomplete.training.settings import TrainingSettings
 
     given = {name: value for name, value in vars(options).items() if name in TrainingSettings.__dataclass_fields__}
-    if options.resume and (given or options.force):
+    source = options.source
+    if options.resume and (given or options.force or source is not None):
         extra = ["--" + name.replace("_", "-") for name in given] + ["--force"] * options.force
+        extra += ["--from"] * (source is not None)
         raise SettingsError(
             f"--resume goes on under the settings that the run began with; leave out {', '.join(extra)}"
         )
+    if source is None and "from_weight" in given:
+        raise SettingsError("--from-weight is for words that --from takes over; give --from, too, or leave it out")
+    sizes = [f"--{size}" for size in ("cell", "layers", "hidden", "embedding") if source is not None and size in given]
+    if sizes:
+        raise SettingsError(f"--from goes on with the network of {source} and its sizes; leave out {', '.join(sizes)}")
     settings = TrainingSettings(**given)
     name = options.name if options.name is not None else options.corpus[0].stem
     if name != Path(name).name or name.startswith((".", "-")) or not name:
@@ -322,6 +341,7 @@ def _train(options: argparse.Namespace) -> int:
     if options.search is not None:
         return _search(options, folder, settings, given)
     logs = _logs(options) if first else []
+    source = None if source is None else find_checkpoint(source)
     often = {} if options.save_every is None else {"save_every": options.save_every}
     corpus, texts = _read(options, settings)
 
@@ -345,6 +365,7 @@ def _train(options: argparse.Namespace) -> int:
             resume=options.resume,
             validation=texts["validation"],
             background=texts["background"],
+            source=source,
             **often,
             should_stop=interrupted,
         ):
@@ -383,7 +404,11 @@ def _train_command(options: argparse.Namespace, name: str, *files: str) -> str:
 
 def _search(options: argparse.Namespace, folder: Path, settings: TrainingSettings, given: Collection[str]) -> int:
     """Train under many settings; those given are fixed."""
-    for other, is_given in [("--resume", options.resume), ("--tensorboard", options.tensorboard is not None)]:
+    for other, is_given in [
+        ("--resume", options.resume),
+        ("--from", options.source is not None),
+        ("--tensorboard", options.tensorboard is not None),
+    ]:
         if is_given:
             raise SettingsError(f"--search goes without {other}; leave out one")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from autocomplete.checkpoint import Checkpoint, Configuration, read_context
 
-__all__ = ["CurveChart", "checkpoint_json", "checkpoint_list", "checkpoint_tables"]
+__all__ = ["CurveChart", "checkpoint_json", "checkpoint_list", "checkpoint_tables", "forgotten"]
 
 _WIDTH = 80  # of the chart, where there is room
 
@@ -50,8 +50,21 @@ def checkpoint_tables(folder: Path, checkpoint: Checkpoint) -> RenderableType:
         *([_pairs("Words in context", context)] if (context := _context(found)) else []),
         _pairs("Training", checkpoint.training),
         _pairs("Figures", _flat(figures)),
+        *forgotten(figures),
         *([CurveChart(curve)] if len(curve) > 1 else []),
     )
+
+
+def forgotten(figures: Mapping[str, Any]) -> list[Text]:
+    """Return how much a network lost of what the one that it started from knew, in a line; nothing where there was none."""
+    if "from" not in figures:
+        return []
+    origin = figures["from"]
+    before, after, unit = origin["before"], origin["after"], f"a {origin['unit']}"
+    if after < before:
+        return [Text(f"nothing forgotten of {origin['name']}: {before:.2f} bits {unit} became {after:.2f}")]
+    lost = f"{after - before:.2f} bits {unit} ({before:.2f} to {after:.2f})"
+    return [Text(f"forgotten of {origin['name']}: {lost}")]
 
 
 class CurveChart:

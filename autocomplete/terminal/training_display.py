@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.terminal.inspection import CurveChart
+from autocomplete.terminal.inspection import CurveChart, forgotten
 from autocomplete.training.trainer import Event, Finished, Started, Validated
 from autocomplete.training.trainer import Progress as Step
 
@@ -130,7 +130,7 @@ def summary(finished: Finished) -> RenderableType:
     ]
     end = Text(f"{done} after {finished.steps:,} steps, {duration(finished.seconds)}; saved in {finished.folder}")
     curve = [CurveChart(finished.curve)] if len(finished.curve) > 1 else []
-    return Group(table, *curve, end)
+    return Group(table, *forgotten(finished.figures), *curve, end)
 
 
 def _text_table(figures: dict[str, Any]) -> Table:

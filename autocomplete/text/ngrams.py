@@ -115,6 +115,16 @@ class NGrams:
             place = i
         return self._levels[len(context) - 1].row(place)
 
+    def pairs(self) -> Pairs:
+        """Return its pairs of words, in shares of the text instead of counts; without those that begin a line or sentence."""
+        if not self._levels:
+            return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        level = self._levels[0]
+        first = np.repeat(level.contexts, np.diff(level.starts)).astype(np.int64)
+        known = first < self.start
+        shares = self._unigrams[first[known]] * self._decoded[level.shares[known]]
+        return Pairs(first[known], level.words[known].astype(np.int64), shares.astype(np.float64))
+
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, for a checkpoint."""
         named: dict[str, NDArray[Any]] = {"unigrams": self._unigrams}

@@ -127,6 +127,7 @@ class Context:
     :param validation: lines of other text, on which the weights are tuned.
     :param saved: the snapshot from which the network of words goes on, as its process sent it.
     :param save_every: seconds from one snapshot of it to the next.
+    :param network: of words, that another checkpoint had; it is used as it is where none is trained.
     """
 
     def __init__(
@@ -141,18 +142,20 @@ class Context:
         precision: str,
         saved: bytes | None = None,
         save_every: float = math.inf,
+        network: Network | None = None,
     ) -> None:
         self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
         spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:TUNED])
         self._validation = list(filter(None, spoken))
-        self._network: Network | None = None
+        self._network = None if settings.word_hidden else network
         self.word_process: WordNetworkProcess | None = None
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
             arguments = tokens, background, held_out, len(words.keys), settings, precision
             self.word_process = WordNetworkProcess(*arguments, saved=saved, save_every=save_every)
         self._ngrams = words.ngrams(_passages([tokens, background], len(words.keys)), corpus)
-        self._weights = np.tile([0.2, 0.8], (self._ngrams.order, 1))
+        first = [0.2, 0.8] if self._network is None else [0.2, 0.3, 0.5]  # until they are tuned
+        self._weights = np.tile(first, (self._ngrams.order, 1))
 
     def tensors(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return what is to be written: arrays by name, and what says how to read them."""

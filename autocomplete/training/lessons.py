@@ -25,6 +25,7 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
 from autocomplete.training.context import TUNED, choose_words
 from autocomplete.training.model import CharRNN
+from autocomplete.training.origin import Origin
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import Streams, bits, choose_source, stream_loss
@@ -70,15 +71,27 @@ class Lesson(Protocol):
 
 
 class WordsLesson:
-    """The words of lists, each by itself."""
+    """
+    The words of lists, each by itself.
+
+    :param origin: where the network comes from; its words are among those of the corpus.
+    """
 
     unit: Literal["words", "text"] = "words"
 
     def __init__(
-        self, corpus: Corpus, settings: TrainingSettings, generator: np.random.Generator, processes: Processes = ALONE
+        self,
+        corpus: Corpus,
+        settings: TrainingSettings,
+        generator: np.random.Generator,
+        processes: Processes = ALONE,
+        origin: Origin | None = None,
     ) -> None:
         self.vocabulary = Vocabulary.from_words(corpus.words)
         self.highest_rate = settings.word_rate
+        if origin is not None:
+            self.vocabulary = origin.extend(self.vocabulary)
+            self.highest_rate *= settings.from_rate
         self._corpus = corpus
         self._words = Words(corpus.words, self.vocabulary)
         counts = corpus.counts[self._words.order]
@@ -124,6 +137,7 @@ class TextLesson:
 
     :param validation: text to measure on; without it, the end of the corpus is held out.
     :param background: text to read beside that of the corpus, as it is.
+    :param origin: where the network comes from; its words are among those of the corpus, its text is read like a background.
     """
 
     unit: Literal["words", "text"] = "text"
@@ -136,6 +150,7 @@ class TextLesson:
         validation: RunningText | None = None,
         background: RunningText | None = None,
         processes: Processes = ALONE,
+        origin: Origin | None = None,
     ) -> None:
         assert corpus.text is not None
         self.highest_rate = settings.text_rate
@@ -154,14 +169,19 @@ class TextLesson:
         self.validation, keys = _sample(validation or text, kept if validation is None and kept < lines else 0)
 
         self.vocabulary = _alphabet(encoded, symbols, corpus.words)
+        if origin is not None:
+            self.vocabulary = origin.extend(self.vocabulary)
+            self.highest_rate *= settings.from_rate
         self.words = choose_words(corpus, self.vocabulary)
         others = [] if background is None else [background.encoded()]
-        ids = [_ids(encoded, self.vocabulary, symbols), *(_ids(other, self.vocabulary) for other in others)]
+        ids: list[Ids] = [_ids(encoded, self.vocabulary, symbols), *(_ids(other, self.vocabulary) for other in others)]
         self.read = encoded.words.translated(self.words.table(encoded, corpus.normalization), words)
         # The words of the background, too.
         self.beside: Ids = np.zeros(0, dtype=np.int32)
         for other in others:
             self.beside = other.words.translated(self.words.table(other, corpus.normalization))
+        if origin is not None and len(origin.rehearsed):
+            ids.append(origin.translate(origin.rehearsed, self.vocabulary))
         self._streams = [Streams(each, settings.batch, settings.bptt, generator, processes) for each in ids]
         self._training_sample = _begin(ids[0])
         self._held_out = _begin(self.vocabulary.encode_lines(keys))

@@ -33,18 +33,19 @@ from autocomplete.checkpoint import (
     write_context,
     write_resume,
 )
-from autocomplete.errors import CheckpointError
+from autocomplete.errors import AutocompleteError, CheckpointError
 from autocomplete.files import clear_leftovers
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
+from autocomplete.training.origin import Origin
 from autocomplete.training.processes import Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 
-__all__ = ["Run", "RunState", "input_hashes", "read_run", "saved_words"]
+__all__ = ["Run", "RunState", "input_hashes", "read_run", "saved_origin", "saved_words"]
 
 
 @dataclass
@@ -86,6 +87,7 @@ class Run:
     :param processes: that train together; the first of them writes.
     :param save_every: seconds from one save to the next, at most; one step may take longer.
     :param overwrite: whether what is in the folder may be replaced.
+    :param origin: what the run took over from another checkpoint.
     """
 
     folder: Path
@@ -101,6 +103,7 @@ class Run:
     overwrite: bool
     state: RunState = field(default_factory=RunState)
     context: Context | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         self.on_disk = False  # a checkpoint of this run
@@ -195,6 +198,8 @@ class Run:
         numbers["seconds"] = self.seconds()
         facts = {"settings": self.settings.to_json(), "hashes": self.hashes, "state": numbers}
         parts = {"lesson": self.lesson.tensors(), "best": self.state.best}
+        if self.origin is not None:
+            facts["from"], parts["from"] = self.origin.facts(), self.origin.parts()
         process = None if self.context is None else self.context.word_process
         if process is not None and process.snapshot is not None:
             parts["words"] = {"file": torch.frombuffer(bytearray(process.snapshot), dtype=torch.uint8)}
@@ -242,6 +247,14 @@ def read_run(folder: Path, corpus_name: str, hashes: dict[str, str]) -> tuple[Tr
                 raise CheckpointError(f"{folder}: its training {other}")
         return TrainingSettings(**saved.facts["settings"]), saved
     except (OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, error) from None
+
+
+def saved_origin(folder: Path, saved: Snapshot) -> Origin | None:
+    """Return what the run in a folder took over from another checkpoint; raise CheckpointError where that is damaged."""
+    try:
+        return Origin.from_snapshot(saved)
+    except (AutocompleteError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from None
 
 

@@ -42,6 +42,8 @@ class TrainingSettings:
     :param unknown: share of inputs replaced by the unknown symbol, so that the network can read on past one.
     :param held_out: share of the rarer words, or of the end of a text, that is kept from the network, to measure it on.
     :param patience: validations without a better figure after which the run ends early.
+    :param from_weight: share of the old words in the sum of all counts, where the training starts from another checkpoint, from 0
+        to below 1; at 0, nothing old is rehearsed. None for a half, or where there is no other.
     :param seed: of all that is random; the same seed, machine and number of threads give the same weights.
     :param precision: of the matrix products: "auto" is bf16 where the processor multiplies in it, else fp32.
     :raises SettingsError: for a setting out of its range.
@@ -70,11 +72,13 @@ class TrainingSettings:
     unknown: float = 0.001
     held_out: float = 0.05
     patience: int = 10
+    from_weight: float | None = None
     seed: int = 0
     precision: Precision = "auto"
 
     default_steps = 4_000  # about three minutes for a list of 50,000 words on two cores
     word_rate, text_rate, context_rate = 1e-2, 4e-3, 2e-3  # learning rates: of words, of text, and of a text's words
+    from_rate = 0.5  # of those, where the training starts from another checkpoint: what is there is not to be shaken
     validations = 50  # in a run
 
     def __post_init__(self) -> None:
@@ -105,6 +109,8 @@ class TrainingSettings:
             raise SettingsError(f"steps is {self.steps}; it must be at least 1")
         if self.learning_rate is not None and not 1e-9 <= self.learning_rate <= 10:
             raise SettingsError(f"learning rate is {self.learning_rate}; it must be from 1e-09 to 10")
+        if self.from_weight is not None and not 0 <= self.from_weight < 1:
+            raise SettingsError(f"from weight is {self.from_weight}; it must be from 0 to below 1")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise SettingsError(f"minutes is {self.minutes}; it must be above 0")
         if self.precision not in ("auto", "fp32", "bf16"):

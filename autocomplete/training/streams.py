@@ -37,11 +37,12 @@ def choose_source(sources: Sequence[Source], progress: float, generator: np.rand
     """
     Return what a step reads.
 
-    :param sources: the corpus and, if there is one, the background.
+    :param sources: the corpus and, if there are any, what is read in the background, all of that alike often.
     :param progress: of the whole run, from 0 to 1.
     """
-    background = len(sources) > 1 and generator.random() < np.interp(progress, *_BACKGROUND)
-    return sources[int(background)]
+    if len(sources) == 1 or generator.random() >= np.interp(progress, *_BACKGROUND):
+        return sources[0]
+    return sources[1 if len(sources) == 2 else int(generator.integers(1, len(sources)))]
 
 
 class Streams:

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,10 +25,12 @@ from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
+from autocomplete.training.origin import Origin
 from autocomplete.training.processes import join_processes
-from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_words
+from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_origin, saved_words
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
+from autocomplete.training.transfer import read_origin
 
 __all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
 
@@ -130,6 +132,7 @@ def train(
     save_every: float = 60.0,
     validation: RunningText | None = None,
     background: RunningText | None = None,
+    source: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """
@@ -145,10 +148,12 @@ def train(
     :param validation: text to measure on, in place of the last part of the corpus.
     :param background: text that the networks read beside that of the corpus, less towards the end of the run; its word
         n-grams are counted too, but its words and characters are not added to the corpus's.
+    :param source: the folder of a checkpoint to start from; the sizes of its network take the place of those in the settings. A
+        run that is resumed knows where it came from, and needs that checkpoint no more.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
-    :raises CheckpointError: where the folder cannot be written or resumed.
-    :raises SettingsError: where the training diverges: a loss, gradient or validation that is no number, or a loss that climbs
-        above that of the first step and stays there. The best so far is kept.
+    :raises CheckpointError: where the folder cannot be written or resumed, or the source cannot be read.
+    :raises SettingsError: where source and corpus do not fit together; and where the training diverges: a loss, gradient or
+        validation that is no number, or a loss that climbs above that of the first step and stays there. The best so far is kept.
     """
     with ExitStack() as cleanup:
         yield from _run(
@@ -160,6 +165,7 @@ def train(
             save_every,
             validation,
             background,
+            source,
             should_stop,
             cleanup,
         )
@@ -174,6 +180,7 @@ def _run(
     save_every: float,
     validation: RunningText | None,
     background: RunningText | None,
+    source: Path | None,
     should_stop: Callable[[], bool],
     cleanup: ExitStack,
 ) -> Iterator[Event]:
@@ -181,15 +188,23 @@ def _run(
     processes = join_processes()
     hashes = input_hashes(corpus, validation, background)
     saved: Snapshot | None = None
+    origin: Origin | None = None
     if resume:
         settings, saved = read_run(folder, corpus.name, hashes)
+        origin = saved_origin(folder, saved)
+    elif source is not None:
+        origin = read_origin(source, corpus, settings)
+        settings = origin.settings(settings)
+    learned = corpus if origin is None else origin.merge(corpus)
     generator = np.random.default_rng(settings.seed)
     lesson: Lesson = (
-        TextLesson(corpus, settings, generator, validation, background, processes)
+        TextLesson(learned, settings, generator, validation, background, processes, origin)
         if corpus.text is not None
-        else WordsLesson(corpus, settings, generator, processes)
+        else WordsLesson(learned, settings, generator, processes, origin)
     )
     configuration = settings.configuration(len(lesson.vocabulary))
+    if origin is not None:
+        configuration = replace(origin.configuration, vocabulary=len(lesson.vocabulary))
     if saved is None and processes.first:
         check_place(folder, overwrite=overwrite, size=_size(configuration, settings, lesson.unit))
 
@@ -201,8 +216,11 @@ def _run(
     except RuntimeError as error:  # what torch raises for want of memory
         problem = str(error).splitlines()[0]
         raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
+    if origin is not None and saved is None:
+        origin.initialize(model, lesson.vocabulary)
     optimizer = new_optimizer(model, settings.weight_decay)
     run = Run(folder, corpus, settings, hashes, lesson, model, optimizer, generator, processes, save_every, overwrite)
+    run.origin = origin
     if saved is not None:
         run.go_on(saved)
     state = run.state
@@ -215,8 +233,17 @@ def _run(
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     if isinstance(lesson, TextLesson) and processes.first:
         texts = lesson.read, lesson.beside, lesson.validation
+        network = None if origin is None else origin.words_in(lesson.words.keys)
         run.context = Context(
-            corpus, lesson.words, lesson.vocabulary, *texts, settings, precision, saved_words(saved), save_every
+            learned,
+            lesson.words,
+            lesson.vocabulary,
+            *texts,
+            settings,
+            precision,
+            saved_words(saved),
+            save_every,
+            network,
         )
         cleanup.callback(run.context.close)
     saved = None  # it is as large as all that goes on from it
@@ -342,7 +369,8 @@ def _run(
     model.load_state_dict({name: value.float() for name, value in last.best.items()})
     mixture = {} if run.context is None else {"mixture": run.context.finish(model)}
     summary = {"steps": last.steps, "seconds": round(last.seconds, 1), "curve": last.curve}
-    figures = lesson.figures(model) | mixture | summary
+    forgotten = {} if origin is None else {"from": origin.figures(model, lesson.vocabulary)}
+    figures = lesson.figures(model) | mixture | forgotten | summary
     run.finish(last, figures, resumable=interrupted)
     processes.part()
     yield Finished(folder, reason, last.steps, last.seconds, figures, last.curve)

@@ -1,0 +1,140 @@
+"""
+Read another checkpoint for a training that starts from it: its network, its words, and its text as far as the network remembers.
+
+The old corpus is not there any more, and a network that learns something new forgets what it knew, unless it rehearses. Where
+it had learned words, it goes on drawing those of its lexicon by their counts. Where it had learned text, it reads beside the new
+one what it wrote itself before it began (pseudorehearsal; Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal",
+Connection Science 7, 1995). What it forgets nevertheless is measured: on the words of the old lexicon, or on more of its own
+text, where the bits that the new network needs beyond those of the old one estimate the Kullback-Leibler divergence of the two.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autocomplete.checkpoint import Configuration, read_checkpoint, read_context, read_lexicon
+from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.text.corpus import Corpus
+from autocomplete.text.ngrams import NGrams, Pairs
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.training.model import CharRNN
+from autocomplete.training.origin import Origin, named
+from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.word_network import Network
+
+__all__ = ["draw_text", "read_origin"]
+
+_WEIGHT = 0.5  # of old words, as many as new ones, where nothing else is asked for
+_REHEARSED, _MEASURED = (
+    256,
+    64,
+)  # streams that the old network writes side by side, to be read again and to be measured on
+_WRITTEN = 1_200  # characters of each stream: 300,000 to be read again, some seconds of work
+
+
+def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Origin:
+    """
+    Return what a training takes over from a checkpoint, for which that one writes text and is measured.
+
+    :param corpus: that is to be learned now.
+    :raises CheckpointError: where the checkpoint is missing or damaged.
+    :raises SettingsError: where the two do not fit together.
+    """
+    weight = _WEIGHT if settings.from_weight is None else settings.from_weight
+    checkpoint = read_checkpoint(folder)
+    unit = "text" if corpus.text is not None else "words"
+    if checkpoint.unit != unit:
+        learned = {"words": "lists of words", "text": "running text"}
+        raise SettingsError(
+            f"{folder}: --from has learned {learned[checkpoint.unit]}, and {corpus.name} is {learned[unit]}; give a corpus or a "
+            "checkpoint of the other kind"
+        )
+    if checkpoint.normalization != corpus.normalization:
+        raise SettingsError(
+            f"{folder}: --from compares words by {checkpoint.normalization.to_json()}, and {corpus.name} is read by "
+            f"{corpus.normalization.to_json()}; give another checkpoint"
+        )
+    vocabulary, normalization = checkpoint.vocabulary, checkpoint.normalization
+    lexicon: Counter[str] = Counter()
+    surfaces: dict[str, str] = {}
+    for surface, count in read_lexicon(folder).items():
+        key = normalization.key(surface)
+        lexicon[key] += count  # type: ignore[assignment]  # counts may be fractions
+        surfaces.setdefault(key, surface)
+    if unit == "words" and not lexicon:
+        raise SettingsError(
+            f"{folder}: --from has no lexicon, so its words cannot be rehearsed; give another checkpoint"
+        )
+    keys = list(lexicon)
+    ordered = {keys[i]: float(lexicon[keys[i]]) for i in vocabulary.sort(keys)}
+
+    model = CharRNN(checkpoint.configuration)
+    model.load_state_dict({k: torch.from_numpy(v.astype(np.float32)) for k, v in checkpoint.tensors.items()})
+    pairs: Pairs | None = None
+    network: Network | None = None
+    rehearsed: NDArray[np.integer[Any]] = np.zeros(0, np.uint8)
+    sample = rehearsed
+    if unit == "text":
+        pairs, network = _words_in_context(folder, len(ordered))
+        streams = _MEASURED + _REHEARSED * (weight > 0)
+        text = draw_text(model, streams, _WRITTEN, torch.Generator().manual_seed(settings.seed))
+        sample, rehearsed = text[:_MEASURED].ravel(), text[_MEASURED:].ravel()
+    origin = Origin(
+        name=folder.resolve().name,
+        unit=checkpoint.unit,
+        weight=weight,
+        configuration=checkpoint.configuration,
+        vocabulary=vocabulary,
+        lexicon=ordered,
+        surfaces={key: surface for key, surface in surfaces.items() if key != surface},
+        pairs=pairs,
+        rehearsed=rehearsed,
+        sample=sample,
+        before=0.0,
+        word_network=network,
+        tensors=checkpoint.tensors,
+    )
+    return replace(origin, before=origin.measure(model, vocabulary))
+
+
+def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network | None]:
+    """Return the pairs of a checkpoint of so many words, and its network of words; raise CheckpointError where they misfit."""
+    if (found := read_context(folder)) is None:
+        return None, None
+    tensors, metadata = found
+    try:
+        ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
+        network = None
+        if "configuration" in metadata:
+            network = Configuration(**metadata["configuration"]), named(tensors, "network.")
+        fits = ngrams.start == words and (network is None or int(network[1]["rows"].max(initial=0)) < words)
+    except (LookupError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise CheckpointError(
+            f"{folder}: its words in context do not fit its lexicon; train it again, or copy it again"
+        )
+    return ngrams.pairs(), network
+
+
+@torch.no_grad()
+def draw_text(model: CharRNN, streams: int, length: int, generator: torch.Generator) -> NDArray[np.integer[Any]]:
+    """Return text drawn from a network's own probabilities, (streams, length + 1) symbols, each stream from a new line on."""
+    model.eval()
+    symbols = torch.full((streams, 1), BOUNDARY, device=model.device)
+    state, drawn = None, [symbols.cpu()]
+    for _ in range(length):
+        logits, state = model.continue_from(state, symbols)
+        logits[:, :, UNKNOWN] = -torch.inf  # no character that could be read again
+        drawn.append(torch.multinomial(logits[:, 0].float().softmax(dim=-1).cpu(), 1, generator=generator))
+        symbols = drawn[-1].to(model.device)
+    model.train()
+    text: NDArray[np.int64] = torch.cat(drawn, dim=1).numpy()
+    return text.astype(np.min_scalar_type(model.configuration.vocabulary))
