@@ -40,6 +40,7 @@ _SMALLEST_COUNT, _LARGEST_COUNT = 1e-100, 1e100  # sums and shares of them stay 
 _SAMPLE = 1_000  # lines looked at to tell the kind of a file
 _LIST_SHARE = 1 / 3  # of all words, where lists stand beside running text: their counts are on a scale of their own
 _CONSISTENT = 0.5  # share of its spellings that the most frequent one of a word must have to be taken over
+_SPELLINGS = 300_000  # of the words of a text
 _EVIDENCE = 3  # times that text must have a word, inside of a sentence, to tell how it is written
 
 
@@ -213,13 +214,16 @@ class _Tally:
     def add_text(self, text: EncodedText) -> None:
         """Count all words of a text, those that tell how they are written in the order in which they first do so."""
         spellings = text.spellings()
+        # Beyond so many, the rarest are left out: each takes a kilobyte for a while, and few of them are words.
+        rare = np.sort(text.counts)[-_SPELLINGS] if len(spellings) > _SPELLINGS else 0
         for spelling, count in zip(spellings, text.counts.tolist(), strict=True):
-            if count:
+            if count > rare:
                 self._spellings[spelling] = count
         for place in np.argsort(text.first_evidence, kind="stable").tolist():
             if not (count := int(text.evidence[place])):
                 break
-            self._evidence[spellings[place]] = count
+            if text.counts[place] > rare:
+                self._evidence[spellings[place]] = count
         self.left_out += text.left_out
 
     @cached_property

@@ -10,12 +10,12 @@ A whole text, encoded, in files: written chunk by chunk as it is read, and read 
 from __future__ import annotations
 
 import mmap
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,9 @@ __all__ = ["EncodedText", "FileArray", "Ids", "Place", "count_ids", "translate_i
 
 _SYMBOLS, _WORDS, _INDEX = "symbols.bin", "words.bin", "index.npz"
 _SPECIAL = 2  # codes and numbers below this one are no characters and words
-_MANY = 1_000_000  # spellings, of some 200 bytes each; from then on one is only taken in
+_MANY = 500_000  # spellings, of some 200 bytes each; from then on one is only taken in
 _SEVERAL = 4  # where a chunk has it so many times,
-_MOST = 2_000_000  # and none at all from then on
+_MOST = 1_000_000  # and none at all from then on
 _HELD = 16  # reads until the pages of a file, which the system keeps anyway, are no longer counted as this process's
 _PART = 1_000_000  # items read at once where all are
 
@@ -200,7 +200,6 @@ def write_text(folder: Path, chunks: Iterable[tuple[int, int, EncodedChunk]]) ->
             left_out += chunk.left_out
         symbols_file.write(np.array([BOUNDARY]), len(characters))
         rows.append((*rows[-1][:2], line, symbol, word) if rows else (0, 0, 0, 0, 0))
-        _settle(words_file)
     with (folder / _INDEX).open("wb") as file_of_index:
         np.savez(
             file_of_index,
@@ -214,7 +213,6 @@ def write_text(folder: Path, chunks: Iterable[tuple[int, int, EncodedChunk]]) ->
             first_evidence=words.first_evidence[: len(words.numbers)],
             left_out=left_out,
         )
-        _settle(file_of_index)
 
 
 class _Characters:
@@ -229,7 +227,7 @@ class _Characters:
 
     def add(self, chunk: EncodedChunk) -> NDArray[Any]:
         """Return the symbols of a chunk in these codes."""
-        counts = np.bincount(chunk.symbols, minlength=len(self.counts))
+        counts = chunk.symbol_counts
         table = np.full(len(counts), UNKNOWN, dtype=np.uint16)
         table[BOUNDARY] = BOUNDARY
         # A process knows characters of other chunks, too: which of them get codes must not hang on which process it was.
@@ -254,14 +252,11 @@ class _Spellings:
     def add(self, chunk: EncodedChunk) -> NDArray[np.uint32]:
         """Count the words of a chunk, and return its words in these numbers."""
         numbers = self.numbers
-        if len(numbers) < _MANY:
-            for spelling in chunk.spellings:
-                numbers.setdefault(spelling, _SPECIAL + len(numbers))
-        else:
-            for spelling, count in zip(chunk.spellings, chunk.counts.tolist(), strict=True):
-                if count >= _SEVERAL and len(numbers) < _MOST:
-                    numbers.setdefault(spelling, _SPECIAL + len(numbers))
-        table = np.array([0, OTHER, *(numbers.get(spelling, OTHER) for spelling in chunk.spellings)], dtype=np.uint32)
+        table = np.fromiter(chain((0, OTHER), map(numbers.get, chunk.spellings, repeat(OTHER))), dtype=np.uint32)
+        for own in np.flatnonzero(table == OTHER)[1:].tolist():  # those that are not known yet
+            spelling = chunk.spellings[own - _SPECIAL]
+            if len(numbers) < _MANY or (len(numbers) < _MOST and chunk.counts[own - _SPECIAL] >= _SEVERAL):
+                table[own] = numbers[spelling] = _SPECIAL + len(numbers)
         more = len(numbers) - len(self.counts)
         if more > 0:
             self.counts, self.evidence = (np.append(a, np.zeros(more, np.int64)) for a in (self.counts, self.evidence))
@@ -285,12 +280,8 @@ class _SymbolsFile:
     def __enter__(self) -> _SymbolsFile:
         return self
 
-    def __exit__(self, kind: object, *exception: object) -> None:
-        try:
-            if kind is None:
-                _settle(self._file)
-        finally:
-            self._file.close()
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
 
     def write(self, symbols: NDArray[Any], codes: int) -> None:
         """Append symbols, of so many that there are so far."""
@@ -304,9 +295,3 @@ class _SymbolsFile:
                     self._file.write(np.frombuffer(part, dtype=np.uint8).astype("<u2").data)
             narrow.unlink()
         self._file.write(symbols.astype(f"<u{self.bytes}", copy=False).data)
-
-
-def _settle(file: IO[bytes]) -> None:
-    """Have the system write a file out now, so that it is whole even where the machine stops a moment later."""
-    file.flush()
-    os.fsync(file.fileno())

@@ -42,7 +42,8 @@ class EncodedChunk:
 
     :param lines: that are not blank.
     :param symbols: (n,) BOUNDARY before each line and then its key: code points, or BEYOND for the first of the characters
-    :param beyond: whose code points do not fit into two bytes.
+    :param beyond: whose code points do not fit into two bytes;
+    :param symbol_counts: (65536,) how often each of them stands there.
     :param words: (m,) numbers of words: START where a line or sentence begins, OTHER, and 2 for the first of `spellings`.
     :param counts: (spellings,) how often each stands in the text as it is written.
     :param evidence: (spellings,) how often not at the beginning of a sentence.
@@ -54,6 +55,7 @@ class EncodedChunk:
     lines: int
     symbols: NDArray[np.uint16]
     beyond: str
+    symbol_counts: NDArray[np.int64]
     words: NDArray[np.int32]
     spellings: list[str]
     counts: NDArray[np.int64]
@@ -85,13 +87,18 @@ class ChunkEncoder:
         if len(self._tokens) > _REMEMBERED:
             self._tokens = Tokens(self._normalization)
         generator = np.random.default_rng(number)
-        _refuse_other_than_text(chunk)
+        line_ends = np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n"))
+        if b"\0" in chunk or np.diff(line_ends, prepend=-1, append=len(chunk) - 1).max() > LONGEST_LINE:
+            raise NoTextError
         blocks, start = [], 0
         while start < len(chunk):
             end = len(chunk) if start + _BLOCK >= len(chunk) else chunk.rfind(b"\n", start, start + _BLOCK) + 1
             if end <= start:  # a line longer than a block
                 end = chunk.find(b"\n", start) + 1 or len(chunk)
-            block = _with_plain_blanks(chunk[start:end], begins_file=begins_file and start == 0)
+            try:
+                block = _with_plain_blanks(chunk[start:end], begins_file=begins_file and start == 0)
+            except UnicodeDecodeError:
+                raise NoTextError from None
             blocks.append(self._encode(block, generator))
             start = end
         lines, symbols, words, occurrences = zip(*blocks, strict=True) if blocks else ((), (), (), ())
@@ -176,6 +183,7 @@ class ChunkEncoder:
             lines=lines,
             symbols=symbols,
             beyond=tokens.beyond,
+            symbol_counts=np.bincount(symbols, minlength=65_536),
             words=own[words],
             spellings=[every[number] for number in (numbers - 2).tolist()],
             counts=totals[0, numbers],
@@ -192,18 +200,6 @@ def _begins_sentence(flags: NDArray[np.int32], begins_line: NDArray[np.bool_]) -
     told = np.where(begins_line | (before & SETTLES > 0), np.arange(len(flags)), 0)
     answers = begins_line | (before & ENDS > 0)
     return answers[np.maximum.accumulate(told)] | (flags & OPENS > 0)
-
-
-def _refuse_other_than_text(chunk: bytes) -> None:
-    line_ends = np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n"))
-    longest = np.diff(line_ends, prepend=-1, append=len(chunk) - 1).max()
-    if b"\0" in chunk or longest > LONGEST_LINE:
-        raise NoTextError
-    try:
-        if not chunk.isascii():
-            chunk.decode()
-    except UnicodeDecodeError:
-        raise NoTextError from None
 
 
 def _with_plain_blanks(block: bytes, *, begins_file: bool) -> bytes:

@@ -14,20 +14,27 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 from autocomplete.errors import SettingsError
 
-__all__ = ["APOSTROPHES", "Normalization", "is_word_character", "split_first_word", "split_last_word", "without_marks"]
+__all__ = [
+    "APOSTROPHES",
+    "Kept",
+    "Normalization",
+    "is_word_character",
+    "split_first_word",
+    "split_last_word",
+    "without_marks",
+]
 
 APOSTROPHES = frozenset("'")  # as keys have them: they go on with a word, but do not begin one
 _STRAIGHT_APOSTROPHES = str.maketrans("’ʼ＇", "'''")
 
 
 _LONE_APOSTROPHE = re.compile(r"(?<![^' ])'(?![^' ])")
-_ASCII_MARKS = {code: " " for code in range(128) if not (chr(code).isalpha() or chr(code) == "'")}
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,22 @@ def is_word_character(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character)[0] == "M"
 
 
+class Kept(dict[int, str]):
+    """For `str.translate`: a blank in place of each character that a test does not pass; tested once."""
+
+    def __init__(self, test: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._test = test
+
+    def __missing__(self, code: int) -> str:
+        self[code] = chr(code) if self._test(chr(code)) else " "
+        return self[code]
+
+
+# Letters with the marks on them, and apostrophes.
+_TYPED = Kept(lambda c: c.isalpha() or c == "'" or unicodedata.category(c)[0] == "M")
+
+
 def split_last_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple[str, str]:
     """
     Split a line into what stands before its last word and the word that is being typed, which may be empty.
@@ -131,12 +154,8 @@ def split_first_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple
 
 def without_marks(text: str) -> str:
     """Return a text as it is typed in haste: letters with the marks on them, apostrophes and single spaces, in lower case."""
-    if text.isascii():
-        kept = text.lower().translate(_ASCII_MARKS)
-    else:
-        text = unicodedata.normalize("NFC", text.lower()).translate(_STRAIGHT_APOSTROPHES)
-        kept = "".join(
-            character if character.isalpha() or character == "'" or unicodedata.category(character)[0] == "M" else " "
-            for character in text
-        )
+    kept = text.lower()
+    if not kept.isascii():
+        kept = unicodedata.normalize("NFC", kept).translate(_STRAIGHT_APOSTROPHES)
+    kept = kept.translate(_TYPED)
     return " ".join((_LONE_APOSTROPHE.sub("", kept) if "'" in kept else kept).split())

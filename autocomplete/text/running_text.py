@@ -7,6 +7,7 @@ afresh each time and deleted with it.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -236,6 +237,7 @@ class _Helper:
 
 def _serve(pipe: Connection, normalization: Normalization, hurried: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
+    gc.disable()  # nothing here goes in circles
     encoder = ChunkEncoder(normalization, hurried)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # it has ended
         while True:

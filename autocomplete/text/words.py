@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from autocomplete.text.normalize import is_word_character
+from autocomplete.text.normalize import Kept, is_word_character
 
 __all__ = ["running_words", "token_words"]
 
-_ASCII_MARKS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "'")}
+_SPACED = Kept(lambda c: is_word_character(c) or c in "'’")
 _ENDING, _CLOSING, _OPENING = frozenset(".!?:…"), "\"')]”’»", frozenset("\"'([“‘«")  # of sentences
 
 
@@ -37,12 +37,8 @@ def token_words(tokens: Iterable[str], begins: bool) -> tuple[list[tuple[str, bo
             found.append((token, begins))
             begins = False
             continue
-        if token.isascii():
-            spaced = token.translate(_ASCII_MARKS)
-        else:
-            spaced = "".join(c if is_word_character(c) or c in "'’" else " " for c in token)
         begins = begins or token[0] in _OPENING
-        for word in spaced.split():
+        for word in token.translate(_SPACED).split():
             word = word.strip("'’")
             if any(map(str.isalpha, word)):
                 found.append((word, begins))
