@@ -214,7 +214,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         ("draws", int, "words drawn for a step (default: 1024)"),
         ("steps", int, "stop after so many steps (default: 4000, or no bound where --minutes is given)"),
         ("minutes", float, "stop after so many minutes"),
-        ("learning-rate", float, "the highest learning rate (default: 0.01 on words, 0.004 on text)"),
+        (
+            "learning-rate",
+            float,
+            "the highest learning rate (default: 0.01 on words, 0.004 on text, half of that with --from)",
+        ),
         ("held-out", float, "share of the rarer words kept for validation (default: 0.05)"),
         ("patience", int, "stop after so many validations without a gain (default: 10)"),
         (

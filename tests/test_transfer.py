@@ -341,8 +341,8 @@ def test_source_itself_can_be_replaced(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        ("words.txt --from prose", "prose: --from has learned running text, and words.txt is lists of words"),
-        ("text.txt --from list", "list: --from has learned lists of words, and text.txt is running text"),
+        ("words.txt --from prose", "prose: this checkpoint learned running text, and words.txt is lists of words"),
+        ("text.txt --from list", "list: this checkpoint learned lists of words, and text.txt is running text"),
         ("words.txt --from missing", "missing: no such checkpoint; there are: list, prose"),
         ("words.txt --from list --hidden 9 --cell gru", "list and its sizes; leave out --cell, --hidden"),
         ("words.txt --from list --from-weight 1", "from weight is 1.0; it must be from 0 to below 1"),

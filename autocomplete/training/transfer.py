@@ -32,10 +32,8 @@ from autocomplete.training.word_network import Network
 __all__ = ["draw_text", "read_origin"]
 
 _WEIGHT = 0.5  # of old words, as many as new ones, where nothing else is asked for
-_REHEARSED, _MEASURED = (
-    256,
-    64,
-)  # streams that the old network writes side by side, to be read again and to be measured on
+# Streams that the old network writes side by side: to be read again, and to be measured on.
+_REHEARSED, _MEASURED = 256, 64
 _WRITTEN = 1_200  # characters of each stream: 300,000 to be read again, some seconds of work
 
 
@@ -53,13 +51,13 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     if checkpoint.unit != unit:
         learned = {"words": "lists of words", "text": "running text"}
         raise SettingsError(
-            f"{folder}: --from has learned {learned[checkpoint.unit]}, and {corpus.name} is {learned[unit]}; give a corpus or a "
-            "checkpoint of the other kind"
+            f"{folder}: this checkpoint learned {learned[checkpoint.unit]}, and {corpus.name} is {learned[unit]}; give --from "
+            f"one that learned {learned[unit]}"
         )
     if checkpoint.normalization != corpus.normalization:
         raise SettingsError(
-            f"{folder}: --from compares words by {checkpoint.normalization.to_json()}, and {corpus.name} is read by "
-            f"{corpus.normalization.to_json()}; give another checkpoint"
+            f"{folder}: this checkpoint compares words by {checkpoint.normalization.to_json()}, and {corpus.name} is read by "
+            f"{corpus.normalization.to_json()}; give --from another"
         )
     vocabulary, normalization = checkpoint.vocabulary, checkpoint.normalization
     lexicon: Counter[str] = Counter()
@@ -70,7 +68,7 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
         surfaces.setdefault(key, surface)
     if unit == "words" and not lexicon:
         raise SettingsError(
-            f"{folder}: --from has no lexicon, so its words cannot be rehearsed; give another checkpoint"
+            f"{folder}: this checkpoint has no lexicon, so its words cannot be rehearsed; give --from another"
         )
     keys = list(lexicon)
     ordered = {keys[i]: float(lexicon[keys[i]]) for i in vocabulary.sort(keys)}
