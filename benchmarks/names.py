@@ -28,7 +28,15 @@ from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 
 SETTINGS = TrainingSettings(
-    steps=4_000, layers=2, hidden=192, dropout=0.35, draws=512, learning_rate=0.005, patience=1_000
+    steps=4_000,
+    layers=2,
+    hidden=192,
+    dropout=0.3,
+    weight_decay=0.1,
+    draws=512,
+    learning_rate=0.005,
+    held_out=0.01,
+    patience=1_000,
 )
 TESTED = 1_000
 
