@@ -25,7 +25,7 @@ def trained(folder: Path, processes: int, threads: int, batch: int, steps: int) 
     """Return characters a second, and the training bits at each validation."""
     log = folder / f"{processes}.jsonl"
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "autocomplete", "--"]
-    settings = ["--steps", str(steps), "--batch", str(batch), "--precision", "fp32"]
+    settings = ["--steps", str(steps), "--batch", str(batch), "--precision", "fp32", "--validation", "few.txt"]
     subprocess.run(
         [
             sys.executable,
@@ -60,6 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         make_text(folder / "text.txt")
+        (folder / "few.txt").write_text("few words only, for this is about the speed of the steps\n", encoding="utf-8")
         for _ in range(TURNS):
             speed, alone = trained(folder, 1, 2, 64, steps)
             speeds[1].append(speed)
