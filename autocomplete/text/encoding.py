@@ -26,7 +26,7 @@ _REMEMBERED = 400_000  # tokens, of some 200 bytes each, before all are forgotte
 _NEVER = np.iinfo(np.int64).max
 _IS_BLANK = np.array([chr(code).isspace() for code in range(128)] + [False] * 128)  # by byte
 _IS_PLAIN = np.array([chr(code).isalnum() for code in range(128)] + [False] * 128)  # by byte
-_MARK = np.array([code if chr(code) in ".,?!:;" else 0 for code in range(256)], dtype=np.uint8)  # by byte
+_MARK = np.array([code if chr(code) in '.,?!:;)]"' else 0 for code in range(256)], dtype=np.uint8)  # by byte
 _ENDS = np.array([(SETTLES | ENDS) * (chr(code) in ".?!:") for code in range(256)])  # by byte
 _OTHER_BLANKS = [chr(code) for code in range(128, 0x3001) if chr(code).isspace()]
 

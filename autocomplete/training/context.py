@@ -42,7 +42,7 @@ _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the co
 TUNED = 3_000  # lines that the weights are tuned on, at most
 _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
 _SAMPLED = 2_048  # words in the softmax of a step of the network of words
-_PASSAGE, _SENTENCE = 2_000_000, 100_000  # words read at once, and of a sentence that they may end in
+_PASSAGE, _SENTENCE = 1_000_000, 100_000  # words read at once, and of a sentence that they may end in
 _NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
 
 
