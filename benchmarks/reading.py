@@ -5,7 +5,7 @@ Read a large text as `autocomplete train` does, and train on it for some steps: 
 
 The text is synthetic: words of the shipped lexicon drawn by Zipf's law, with marks, capitals, letters beyond ASCII, and one word
 in a thousand that stands nowhere else. It and its cache are written to a folder of their own and deleted at the end. Every
-reading is a fresh process. Memory is the proportional set size (PSS) of it and all that it has started, added up ten times a
+reading is a fresh process. Memory is the proportional set size (PSS) of it and all that it has started, added up every half
 second, with files that are mapped; Linux only (/proc). Speed is given beside that of `cat` and of `sha256sum` in the same run.
 """
 
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from autocomplete.checkpoint import DEFAULT, find_checkpoint, read_lexicon
 
 MARKS = [*[""] * 70, *[","] * 10, *["."] * 6, *[".\n"] * 8, ":", "?", "!", "’s", "”", ")"]  # equally probable
+PAUSE = 0.5  # seconds: to add memory up takes the time of a processor, too
 ENDS = np.array([mark[-1:] in {"?", ".", "\n"} for mark in MARKS])
 FOREIGN = ["Zoë", "naïve", "Müller", "café", "señor", "Ærø", "Łódź", "Москва", "東京"]
 
@@ -75,10 +77,20 @@ def memory(process: int) -> int:
     return total
 
 
-def watched(command: list[str], folder: Path, begun: str = "") -> tuple[float, float, int]:
-    """Run a command; return the seconds until a line of its output has some text, those in all, and the most memory in bytes."""
+@dataclass
+class Run:
+    """Seconds until a line of the output had some text, and in all; those of all processors; the most memory, in bytes."""
+
+    begun: float
+    seconds: float
+    work: float
+    peak: int
+
+
+def watched(command: list[str], folder: Path, begun: str = "") -> Run:
+    """Run a command and watch it."""
     environment = os.environ | {"AUTOCOMPLETE_CACHE": str(folder / "cache"), "COLUMNS": "200"}
-    started, first, peak = time.perf_counter(), 0.0, 0
+    started, first, peak, before = time.perf_counter(), 0.0, 0, os.times()
     with (folder / "output").open("w") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:
@@ -86,21 +98,21 @@ def watched(command: list[str], folder: Path, begun: str = "") -> tuple[float, f
                 peak = max(peak, memory(process.pid))
             if begun and not first and begun in (folder / "output").read_text():
                 first = time.perf_counter() - started
-            time.sleep(0.1)
+            time.sleep(PAUSE)
     if process.returncode:
         sys.exit((folder / "output").read_text())
-    return first, time.perf_counter() - started, peak
+    after = os.times()
+    work = after.children_user + after.children_system - before.children_user - before.children_system
+    return Run(first, time.perf_counter() - started, work, peak)
 
 
 READ = """
-import resource, sys
+import sys
 from pathlib import Path
 from autocomplete.text.corpus import read_corpus
 
 if __name__ == "__main__":
     print(read_corpus([Path(sys.argv[1])], hurried=0.5).describe())
-    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
-        print(resource.getrusage(who).ru_maxrss // 1000, "MB")
 """
 
 
@@ -112,32 +124,38 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--folder", type=Path, help="where there is room for three times the text")
     options = parser.parse_args()
+    load, processors = os.getloadavg()[0], len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         text = folder / "synthetic.txt"
         write_text(text, options.megabytes * 10**6)
         (folder / "read.py").write_text(READ)
         size = text.stat().st_size / 1e6
-        plain = {tool: watched([tool, str(text)], folder)[1] for tool in ("cat", "sha256sum")}
+        plain = {tool: watched([tool, str(text)], folder) for tool in ("cat", "sha256sum")}
         reading = watched([sys.executable, "read.py", str(text)], folder)
-        said, own, helpers = (folder / "output").read_text().splitlines()
+        said = (folder / "output").read_text().strip()
         again = watched([sys.executable, "read.py", str(text)], folder)
         settings = ["--steps", str(options.steps), "--hidden", str(options.hidden)]
         train = [sys.executable, "-m", "autocomplete", "train", str(text), *settings]
-        begun, whole, peak = watched(train, folder, begun="parameters")
+        training = watched(train, folder, begun="parameters")
         cached = sum(file.stat().st_size for file in (folder / "cache").rglob("*")) / 1e6
-    processors = len(os.sched_getaffinity(0))
-    print(f"{said}; {size:,.0f} MB, {processors} processors, {os.getloadavg()[0]:.1f} processes at work on average")
-    for tool, seconds in plain.items():
-        print(f"{tool:<26} {size / seconds:8,.0f} MB/s")
-    for what, seconds in (("read and encoded", reading[1]), ("read again, from the cache", again[1])):
-        ratios = ", ".join(f"{seconds / other:.1f} times {tool}" for tool, other in plain.items())
-        print(f"{what:<26} {size / seconds:8,.0f} MB/s   {seconds:.1f} s: {ratios}")
+    print(f"{said}; {size:,.0f} MB")
     print(
-        f"most memory, reading       {reading[2] / 1e6:8,.0f} MB     the process {own}, the largest it started {helpers}"
+        f"{processors} processors; {load:.1f} processes at work before this began, {os.getloadavg()[0]:.1f} at its end"
     )
-    print(f"most memory, training      {peak / 1e6:8,.0f} MB     begun after {begun:.1f} s, ended after {whole:.1f} s")
-    print(f"the cache takes            {cached:8,.0f} MB")
+    for what, run in {**plain, "read and encoded": reading, "read again, from the cache": again}.items():
+        share = run.work / run.seconds
+        print(
+            f"{what:<27}{size / run.seconds:7,.0f} MB/s {run.seconds:7.1f} s, {run.work:.1f} s of work on {share:.2f} processors"
+        )
+    ratios = ", ".join(f"{reading.seconds / run.seconds:.1f} times {tool}" for tool, run in plain.items())
+    print(f"reading takes {ratios}; from the cache, {again.seconds / plain['sha256sum'].seconds:.1f} times sha256sum")
+    print(f"most memory, reading       {reading.peak / 1e6:7,.0f} MB")
+    print(f"most memory, training      {training.peak / 1e6:7,.0f} MB")
+    print(
+        f"training began after       {training.begun:7.1f} s      and ended after {training.seconds:.1f} s, {options.steps} steps"
+    )
+    print(f"the cache takes            {cached:7,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from resource import RLIMIT_FSIZE, setrlimit
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 from autocomplete.checkpoint import CONTEXT, LEXICON, read_checkpoint
 from autocomplete.errors import CorpusError
-from autocomplete.text import cache, encoded, encoding, running_text, tokens
+from autocomplete.text import cache, chunks, encoding, running_text, tokens
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.encoded import EncodedText, FileArray
 from autocomplete.text.normalize import Normalization, without_marks
@@ -220,9 +221,9 @@ def test_tokens_that_want_the_same_slots_are_told_apart(small_parts: Path, tmp_p
 def test_where_there_are_too_many_words_only_frequent_ones_are_taken_in(
     small_parts: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(encoded, "_MANY", 3)
-    monkeypatch.setattr(encoded, "_MOST", 4)
-    monkeypatch.setattr(encoded, "_SEVERAL", 2)
+    monkeypatch.setattr(chunks, "_MANY", 3)
+    monkeypatch.setattr(chunks, "_MOST", 4)
+    monkeypatch.setattr(chunks, "_SEVERAL", 2)
     monkeypatch.setattr(running_text, "_CHUNK", 1000)
     (tmp_path / "1.txt").write_text("one two three " * 4)
     (tmp_path / "2.txt").write_text("four four one five six\n" * 2)
@@ -364,22 +365,18 @@ def test_folder_that_cannot_be_written_is_done_without(small_parts: Path, writte
     assert events
 
 
-def test_full_disk_is_told_in_one_line(written: Path, small_parts: Path, monkeypatch) -> None:
-    """/dev/full refuses every byte, as a full disk does."""
-
-    def full(self: Path, mode: str = "r", *rest, **options):
-        return (
-            true_open(Path("/dev/full"), mode)
-            if self.name == "words.bin" and "w" in mode
-            else true_open(self, mode, *rest, **options)
-        )
-
-    true_open = Path.open
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(CorpusError, match=r"No space left on device.*AUTOCOMPLETE_CACHE") as raised:
-        doings(written)
-    assert len(str(raised.value).splitlines()) == 1
-    assert entries(small_parts) == []
+def test_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    """A limit on the size of a file, which the processes that read have too, refuses bytes as a full disk does."""
+    (tmp_path / "long.txt").write_text(LINES * 60_000, encoding="utf-8")
+    completed = subprocess.run(
+        [*COMMAND, "train", "long.txt"], cwd=tmp_path, env=ENVIRONMENT | {cache.CACHE_VARIABLE: str(tmp_path / "cache")},
+        capture_output=True, text=True, check=False, preexec_fn=lambda: setrlimit(RLIMIT_FSIZE, (10**6, 10**6)),
+    )  # fmt: skip
+    assert completed.returncode == 2
+    assert len(completed.stderr.splitlines()) == 1, completed.stderr
+    for part in ("cache", "cannot be written", "File too large", "free some space", cache.CACHE_VARIABLE):
+        assert part in completed.stderr
+    assert entries(tmp_path / "cache") == []
 
 
 def test_small_text_leaves_nothing_behind(written: Path, small_parts: Path, tmp_path: Path, monkeypatch) -> None:

@@ -1,8 +1,7 @@
 """
 Running text as arrays: the symbols of its characters, its words as numbers, and how often each word stands in it.
 
-Text comes in chunks of whole lines, and what is made of a chunk knows nothing of the others: characters and words have
-numbers that hold within the chunk, listed beside them. So chunks can be encoded side by side.
+Text comes in chunks of whole lines. Words have the numbers of their encoder, so that several can work side by side.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from autocomplete.text.normalize import Normalization
 from autocomplete.text.tokens import ENDS, OPENS, SETTLES, Tokens, gather
 from autocomplete.text.vocabulary import BOUNDARY
 
-__all__ = ["LONGEST_LINE", "ChunkEncoder", "EncodedChunk", "NoTextError"]
+__all__ = ["LONGEST_LINE", "ChunkEncoder", "EncodedChunk", "NoTextError", "Tally"]
 
 LONGEST_LINE = 1_000_000  # bytes; a longer one is no text that a person wrote
 
@@ -26,7 +25,7 @@ _REMEMBERED = 400_000  # tokens, of some 200 bytes each, before all are forgotte
 _NEVER = np.iinfo(np.int64).max
 _IS_BLANK = np.array([chr(code).isspace() for code in range(128)] + [False] * 128)  # by byte
 _IS_PLAIN = np.array([chr(code).isalnum() for code in range(128)] + [False] * 128)  # by byte
-_MARK = np.array([code if chr(code) in ".,?!:;" else 0 for code in range(256)], dtype=np.uint8)  # by byte
+_MARK = np.array([code if chr(code) in '.,?!:;)]"' else 0 for code in range(256)], dtype=np.uint8)  # by byte
 _ENDS = np.array([(SETTLES | ENDS) * (chr(code) in ".?!:") for code in range(256)])  # by byte
 _OTHER_BLANKS = [chr(code) for code in range(128, 0x3001) if chr(code).isspace()]
 
@@ -41,40 +40,64 @@ class EncodedChunk:
     Lines of text, encoded.
 
     :param lines: that are not blank.
-    :param symbols: (n,) BOUNDARY before each line and then its key: code points, or BEYOND for the first of the characters
-    :param beyond: whose code points do not fit into two bytes;
-    :param symbol_counts: (65536,) how often each of them stands there.
-    :param words: (m,) numbers of words: START where a line or sentence begins, OTHER, and 2 for the first of `spellings`.
-    :param counts: (spellings,) how often each stands in the text as it is written.
-    :param evidence: (spellings,) how often not at the beginning of a sentence.
-    :param first_evidence: (spellings,) before which token of the chunk that was for the first time.
-    :param left_out: words that were too long to be words.
-    :param tokens: in all of the chunk.
+    :param symbols: (n,) BOUNDARY before each line and then its key: code points, or from BEYOND on those of
+        `ChunkEncoder.beyond`.
+    :param words: (m,) numbers of words: START where a line or sentence begins, OTHER, and 2 for the first of
+        `ChunkEncoder.spellings`.
     """
 
     lines: int
     symbols: NDArray[np.uint16]
-    beyond: str
-    symbol_counts: NDArray[np.int64]
     words: NDArray[np.int32]
-    spellings: list[str]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """
+    How often words stand in some chunks.
+
+    :param numbers: (words,) of them.
+    :param counts: (words,) how often each stands there as it is written, and
+    :param evidence: how often not at the beginning of a sentence;
+    :param first_evidence: where that was for the first time: the later, the higher.
+    :param left_out: how many others were too long to be words.
+    """
+
+    numbers: NDArray[np.int64]
     counts: NDArray[np.int64]
     evidence: NDArray[np.int64]
     first_evidence: NDArray[np.int64]
     left_out: int
-    tokens: int
 
 
 class ChunkEncoder:
     """
-    Encodes chunks, and remembers their tokens from one to the next.
+    Encodes chunks, and remembers their tokens and counts their words from one to the next.
 
     :param hurried: share of the lines that lose their marks, as people type in haste; the number of a chunk tells which ones.
     """
 
     def __init__(self, normalization: Normalization, hurried: float) -> None:
-        self._normalization, self._hurried = normalization, hurried
+        self._hurried = hurried
         self._tokens = Tokens(normalization)
+        # Of each token, inside of a sentence and at the beginning of one: how often, and where first.
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._first = np.zeros(0, dtype=np.int64)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many tokens are remembered that a fresh encoder should go on."""
+        return len(self._tokens) > _REMEMBERED
+
+    @property
+    def spellings(self) -> list[str]:
+        """The words whose numbers are 2 and on."""
+        return self._tokens.spellings
+
+    @property
+    def beyond(self) -> str:
+        """The characters whose code points do not fit into two bytes."""
+        return self._tokens.beyond
 
     def encode(self, chunk: bytes, number: int, *, begins_file: bool = False) -> EncodedChunk:
         """
@@ -84,8 +107,6 @@ class ChunkEncoder:
         :param begins_file: so that a byte-order mark may come first.
         :raises NoTextError: for what is none.
         """
-        if len(self._tokens) > _REMEMBERED:
-            self._tokens = Tokens(self._normalization)
         generator = np.random.default_rng(number)
         line_ends = np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n"))
         if b"\0" in chunk or np.diff(line_ends, prepend=-1, append=len(chunk) - 1).max() > LONGEST_LINE:
@@ -102,7 +123,8 @@ class ChunkEncoder:
             blocks.append(self._encode(block, generator))
             start = end
         lines, symbols, words, occurrences = zip(*blocks, strict=True) if blocks else ((), (), (), ())
-        return self._number_within(sum(lines), _join(symbols, "u2"), _join(words, "i4"), _join(occurrences, "i4"))
+        self._count(_join(occurrences, "i4"), number)
+        return EncodedChunk(sum(lines), _join(symbols, "u2"), _join(words, "i4"))
 
     def _encode(
         self, block: bytes, generator: np.random.Generator
@@ -149,48 +171,36 @@ class ChunkEncoder:
         begins = begins[some]
         return gather(self._tokens.words, forms[some, 2] + ~begins, (forms[some, 3] >> 3) + begins)[0]
 
-    def _number_within(
-        self, lines: int, symbols: NDArray[Any], words: NDArray[Any], occurrences: NDArray[np.int32]
-    ) -> EncodedChunk:
-        """Return a chunk whose words have numbers of its own, given those of all tokens."""
-        tokens = self._tokens
-        by_token = np.bincount(occurrences, minlength=2 * len(tokens))
-        first = np.full(2 * len(tokens), _NEVER)
-        first[occurrences[::-1]] = np.arange(len(occurrences))[::-1]  # the last one written counts
-        used = np.flatnonzero(by_token.reshape(-1, 2).any(axis=1))
-        inside, begins = by_token.reshape(-1, 2)[used].T
-        first_inside, first_begins = first.reshape(-1, 2)[used].T
-        written = tokens.written[used]
+    def _count(self, occurrences: NDArray[np.int32], number: int) -> None:
+        """Count tokens, given as twice their numbers, and one more where a sentence begins."""
+        length = 2 * len(self._tokens)
+        self._first = np.append(self._first, np.full(length - len(self._first), _NEVER))
+        self._counts = np.append(self._counts, np.zeros(length - len(self._counts), dtype=np.int64))
+        self._counts += np.bincount(occurrences, minlength=length)
+        fresh = np.flatnonzero(self._first[occurrences] == _NEVER)[::-1]
+        self._first[occurrences[fresh]] = fresh + (number << 32)  # the last one written counts, which is the first
+
+    def tally(self) -> Tally:
+        """Return how often each word was in all chunks."""
+        written = self._tokens.written
         sizes = written[:, 1]
-        spelled, places = gather(tokens.spelled, written[:, 0], sizes)
+        spelled, places = gather(self._tokens.spelled, written[:, 0], sizes)
+        inside, begins = self._counts.reshape(-1, 2).T
+        first_inside, first_begins = self._first.reshape(-1, 2).T
         times = np.repeat(inside + begins, sizes)
-        evidence, first_evidence = times.copy(), np.repeat(np.minimum(first_inside, first_begins), sizes)
+        evidence, first = times.copy(), np.repeat(np.minimum(first_inside, first_begins), sizes)
         heads = places[sizes > 0]  # only the first word of a token can begin a sentence
         evidence[heads] = inside[sizes > 0]
-        first_evidence[heads] = first_inside[sizes > 0]
-        every = tokens.spellings
-        totals = np.zeros((2, len(every) + 2), dtype=np.int64)
-        np.add.at(totals[0], spelled, times)
-        np.add.at(totals[1], spelled, evidence)
-        earliest = np.full(len(every) + 2, _NEVER)
-        np.minimum.at(earliest, spelled, first_evidence)
-        stands = totals[0] > 0
-        stands[words] = True
-        stands[:2] = True
-        own = np.cumsum(stands, dtype=np.int32) - 1
-        numbers = np.flatnonzero(stands)[2:]
-        return EncodedChunk(
-            lines=lines,
-            symbols=symbols,
-            beyond=tokens.beyond,
-            symbol_counts=np.bincount(symbols, minlength=65_536),
-            words=own[words],
-            spellings=[every[number] for number in (numbers - 2).tolist()],
-            counts=totals[0, numbers],
-            evidence=totals[1, numbers],
-            first_evidence=earliest[numbers],
+        first[heads] = first_inside[sizes > 0]
+        numbers, which = np.unique(spelled, return_inverse=True)
+        earliest = np.full(len(numbers), _NEVER)
+        np.minimum.at(earliest, which, first)
+        return Tally(
+            numbers=numbers,
+            counts=np.bincount(which, weights=times, minlength=len(numbers)).astype(np.int64),
+            evidence=np.bincount(which, weights=evidence, minlength=len(numbers)).astype(np.int64),
+            first_evidence=earliest,
             left_out=int(written[:, 2] @ (inside + begins)),
-            tokens=len(occurrences),
         )
 
 

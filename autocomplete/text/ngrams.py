@@ -22,7 +22,7 @@ _PRIOR_SHARE = 0.3  # of the prior, beside the words of the text
 _PAIR_SHARE = 0.5  # of pairs from elsewhere, in what the pairs of the text leave to single words
 _PAIR_WEIGHT = 20.0  # times that a word is taken to stand in the text at least when its pairs are chosen
 _MOST = 12_000_000  # distinct n-grams of the longest length, of 12 bytes each
-_PART = 1_000_000  # n-grams looked at side by side
+_PART = 300_000  # n-grams looked at side by side
 _STEPS = 20.0  # a share is kept in a byte, rounded down, as the logarithm of it in twentieths: exp(-255 / 20) is 3 in a million
 
 
@@ -186,7 +186,7 @@ def estimate(
         if pairs is not None and not levels:
             level, added = _with_pairs(level, pairs, base)
         best = _Best(size)
-        whole = np.empty(len(level.keys))
+        whole = np.empty(len(level.keys) if len(levels) + 1 < len(sizes) else 0)  # of the longest, nobody asks for it
         for part in _whole_contexts(level.keys, base):
             keys, counts = level.keys[part], level.counts[part]
             contexts, which = np.unique(keys // base, return_inverse=True)
@@ -200,8 +200,10 @@ def estimate(
                 totals = np.maximum(totals, _PAIR_WEIGHT)
             rest = 1 - np.bincount(which, weights=shares)
             backoff = lower[np.searchsorted(below, keys % base ** (len(levels) + 1))]
-            whole[part] = shares + rest[which] * backoff
-            gain = np.log(np.maximum(whole[part], 1e-30)) - np.log(np.maximum(backoff, 1e-30))
+            own = shares + rest[which] * backoff
+            if len(whole):
+                whole[part] = own
+            gain = np.log(np.maximum(own, 1e-30)) - np.log(np.maximum(backoff, 1e-30))
             gain *= shares * totals[which]
             context_places = places[np.searchsorted(below, contexts)][which]
             gain[(keys % base >= words) | (context_places < 0)] = 0

@@ -12,18 +12,29 @@ import hashlib
 import multiprocessing
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
 from autocomplete.errors import CorpusError
 from autocomplete.text.cache import cached, find_cached, temporary
-from autocomplete.text.encoded import EncodedText, Place, write_text
-from autocomplete.text.encoding import LONGEST_LINE, ChunkEncoder, EncodedChunk, NoTextError
+from autocomplete.text.chunks import (
+    SYMBOLS,
+    WORDS,
+    Chunk,
+    ChunkReport,
+    ChunkWriter,
+    Destination,
+    Numbering,
+    TooManyError,
+)
+from autocomplete.text.encoded import EncodedText, Place, write_index
+from autocomplete.text.encoding import LONGEST_LINE, ChunkEncoder, Tally
 from autocomplete.text.normalize import Normalization
 
 __all__ = ["RunningText", "TextFile", "Watch", "hash_files"]
@@ -143,73 +154,117 @@ class RunningText:
         return hashlib.sha256(depends.encode()).hexdigest()[:32]
 
     def _make(self, folder: Path, hurried: float) -> None:
-        write_text(folder, self._encode(hurried))
+        try:
+            self._write(folder, hurried, width=1)
+        except TooManyError:
+            self._write(folder, hurried, width=2)
         for file, state in zip(self._files, self._states, strict=True):
             if file.state != state:
-                raise CorpusError(f"{file.name}: has changed while it was read; try again")
+                raise _changed(file)
 
-    def _encode(self, hurried: float) -> Iterator[tuple[int, int, EncodedChunk]]:
-        """Yield each chunk, with its file and place, encoded."""
-        processes = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
-        done = 0
+    def _write(self, folder: Path, hurried: float, width: int) -> None:
+        """Write the encoded text into files, with so many bytes for a symbol."""
+        for name in (SYMBOLS, WORDS):
+            (folder / name).write_bytes(b"")
+        numbering, places, done = Numbering(width), [], 0
+        count = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
+        arguments = [file.path for file in self._files], folder, self.normalization, hurried
         with ExitStack() as stack:
-            if processes > 1:
-                helpers = [stack.enter_context(_Helper(self.normalization, hurried)) for _ in range(processes)]
-                encoded = _by_turns(helpers, self._chunks())
-            else:
-                encoder = ChunkEncoder(self.normalization, hurried)
-                encoded = ((chunk, _try(encoder, *chunk)) for chunk in self._chunks())
-            for (file, byte, _, data), result in encoded:
-                if result is None:
-                    self._diagnose(self._files[file])
-                    raise CorpusError(f"{self._files[file].name}: has changed while it was read; try again")
-                yield file, byte, result
-                done += len(data)
+            helpers = [
+                stack.enter_context(_Helper(*arguments)) if count > 1 else _Alone(*arguments) for _ in range(count)
+            ]
+            chunks = self._chunks()
+            given = deque[tuple[_Helper | _Alone, Chunk]]()
+            for helper, chunk in zip(helpers, chunks, strict=False):
+                helper.send(None, chunk)
+                given.append((helper, chunk))
+            while given:
+                helper, chunk = given.popleft()
+                if (report := helper.receive()) is None:
+                    self._diagnose(self._files[chunk.file])
+                    raise _changed(self._files[chunk.file])
+                places.append(Place(chunk.file, chunk.byte, numbering.lines, numbering.symbols, numbering.words))
+                following = next(chunks, None)
+                helper.send(numbering.place(report), following)
+                if following is not None:
+                    given.append((helper, following))
+                done += chunk.length
                 self._watch("reading", done, self.size)
+            for helper in helpers[: len(places)]:
+                numbering.add(helper.finish())
+        end = replace(places[-1], line=numbering.lines, symbol=numbering.symbols, word=numbering.words)
+        write_index(folder, numbering, [*places, end])
 
-    def _chunks(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Yield whole lines: the number of the file, the place in it, the number of the chunk, and the bytes."""
+    def _chunks(self) -> Iterator[Chunk]:
+        """Yield the text in whole lines."""
         number = 0
         for index, file in enumerate(self._files):
-            try:
-                with file.path.open("rb") as opened:
-                    byte = 0
-                    while data := opened.read(_CHUNK):
-                        if not data.endswith(b"\n"):
-                            data += opened.readline(LONGEST_LINE + 1)
-                        yield index, byte, number, data
-                        byte += len(data)
-                        number += 1
-            except OSError as error:
-                raise _cannot_read(file, error) from None
+            size, begin = self._states[index][0], 0
+            with _reading(file) as opened:
+                while begin < size:
+                    opened.seek(begin + _CHUNK - 1)
+                    opened.readline(LONGEST_LINE + 1)
+                    end = min(max(opened.tell(), begin + _CHUNK), size)
+                    yield Chunk(number, index, begin, end - begin)
+                    begin, number = end, number + 1
 
 
 def hash_files(files: Sequence[TextFile], watch: Watch = lambda *_: None) -> str:
     """Return the SHA-256 of the bytes of all files; raise CorpusError where one cannot be read."""
     digest, done, size = hashlib.sha256(), 0, sum(file.state[0] for file in files)
     for file in files:
-        try:
-            with file.path.open("rb") as opened:
-                while data := opened.read(_CHUNK):
-                    digest.update(data)
-                    done += len(data)
-                    watch("checking", done, size)
-        except OSError as error:
-            raise _cannot_read(file, error) from None
+        with _reading(file) as opened:
+            while data := opened.read(_CHUNK):
+                digest.update(data)
+                done += len(data)
+                watch("checking", done, size)
     return digest.hexdigest()
 
 
-def _cannot_read(file: TextFile, error: OSError) -> CorpusError:
-    return CorpusError(f"{file.name}: cannot be read ({error.strerror}); check the name and its permissions")
+@contextmanager
+def _reading(file: TextFile) -> Iterator[BinaryIO]:
+    try:
+        with file.path.open("rb") as opened:
+            yield opened
+    except OSError as error:
+        raise CorpusError(
+            f"{file.name}: cannot be read ({error.strerror}); check the name and its permissions"
+        ) from None
+
+
+def _changed(file: TextFile) -> CorpusError:
+    return CorpusError(f"{file.name}: has changed while it was read; try again")
+
+
+class _Alone:
+    """Writes chunks in this process."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._writer = ChunkWriter(*arguments)
+
+    def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
+        """Have the last chunk written, and the next one encoded, if there are."""
+        if destination is not None:
+            self._writer.write(destination)
+        self._next = chunk
+
+    def receive(self) -> ChunkReport | None:
+        """Return what is in the next chunk: nothing where it is no text."""
+        assert self._next is not None
+        return self._writer.encode(self._next)
+
+    def finish(self) -> Tally:
+        """Return how often each word was in all chunks that have not been counted yet."""
+        return self._writer.tally()
 
 
 class _Helper:
-    """A process that encodes chunks."""
+    """A process that does the same."""
 
-    def __init__(self, normalization: Normalization, hurried: float) -> None:
+    def __init__(self, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, normalization, hurried), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, *arguments), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -221,51 +276,46 @@ class _Helper:
         self._process.terminate()
         self._process.join()
 
-    def send(self, chunk: tuple[int, int, int, bytes]) -> None:
-        """Give it a chunk; it takes one at a time."""
-        with suppress(BrokenPipeError):  # told by `receive`
-            self._ours.send(chunk)
+    def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
+        """Have it write the last chunk and encode the next one, if there are."""
+        with suppress(BrokenPipeError):  # told by `_receive`
+            self._ours.send((destination, chunk))
 
-    def receive(self) -> EncodedChunk | None:
-        """Wait for what it makes of that: nothing where it is no text."""
+    def receive(self) -> ChunkReport | None:
+        """Wait for what is in the next chunk: nothing where it is no text."""
+        report: ChunkReport | None = self._receive()
+        return report
+
+    def finish(self) -> Tally:
+        """Wait for how often each word was in all chunks that have not been counted yet."""
+        tally: Tally = self._receive()
+        return tally
+
+    def _receive(self) -> Any:
         try:
-            result: EncodedChunk | None = self._ours.recv()
+            answer = self._ours.recv()
         except (EOFError, ConnectionResetError):
             raise CorpusError("a process that reads the text ended early; close other programs and try again") from None
-        return result
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
 
 
-def _serve(pipe: Connection, normalization: Normalization, hurried: float) -> None:
+def _serve(pipe: Connection, *arguments: Any) -> None:
+    """Answer each chunk with its report, and the end of all with a tally; an OSError with itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
     gc.disable()  # nothing here goes in circles
-    encoder = ChunkEncoder(normalization, hurried)
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # it has ended
+    writer = ChunkWriter(*arguments)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # that one has ended
         while True:
-            pipe.send(_try(encoder, *pipe.recv()))
-
-
-def _try(encoder: ChunkEncoder, file: int, byte: int, number: int, data: bytes) -> EncodedChunk | None:
-    try:
-        return encoder.encode(data, number, begins_file=byte == 0)
-    except NoTextError:
-        return None
-
-
-def _by_turns(
-    helpers: Sequence[_Helper], chunks: Iterator[tuple[int, int, int, bytes]]
-) -> Iterator[tuple[tuple[int, int, int, bytes], EncodedChunk | None]]:
-    """Yield each chunk and what is made of it, in order; each helper has the next chunk while its last one is used."""
-    given: list[tuple[_Helper, tuple[int, int, int, bytes]]] = []
-    for helper, chunk in zip(helpers, chunks, strict=False):
-        helper.send(chunk)
-        given.append((helper, chunk))
-    while given:
-        helper, chunk = given.pop(0)
-        result = helper.receive()
-        if (following := next(chunks, None)) is not None:
-            helper.send(following)
-            given.append((helper, following))
-        yield chunk, result
+            destination, chunk = pipe.recv()
+            try:
+                if destination is not None:
+                    writer.write(destination)
+                answer: Any = writer.tally() if chunk is None else writer.encode(chunk)
+            except OSError as error:
+                answer = error
+            pipe.send(answer)
 
 
 def _processors() -> int:

@@ -196,8 +196,8 @@ class _Apart:
         """Add a form, given what `token_words` finds in it where no sentence begins."""
         key = self._normalization.key(text)
         numbers = [START]
-        for word, begins in words:
-            if begins and len(numbers) > 1:
+        for place, (word, begins) in enumerate(words):
+            if begins and place:
                 numbers.append(START)
             numbers.append(self._number(word))
         # After a word, or where one ends, what stood before is forgotten.

@@ -34,7 +34,7 @@ _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
 TUNED = 3_000  # lines that the weights are tuned on, at most
-_PASSAGE, _SENTENCE = 2_000_000, 100_000  # words read at once, and of a sentence that they may end in
+_PASSAGE, _SENTENCE = 1_000_000, 100_000  # words read at once, and of a sentence that they may end in
 _NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
 
 
