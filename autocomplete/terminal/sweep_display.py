@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from autocomplete.terminal.live_display import LiveDisplay
 from autocomplete.terminal.training_display import duration
 from autocomplete.training.sweep import SweepEvent, SweepFinished, SweepProgress, SweepStarted
 from autocomplete.training.trials import Trial
@@ -31,7 +28,7 @@ _ORDER = ["running", "waiting", "done", "stopped", "pruned", "failed", "too slow
 _STYLES = {"running": "bold", "pruned": "dim", "failed": "red", "too slow": "dim"}
 
 
-class SweepDisplay:
+class SweepDisplay(LiveDisplay):
     """
     Shows events as they come; a context manager, so that the terminal is left clean. What it shows now can be printed, too.
 
@@ -39,28 +36,9 @@ class SweepDisplay:
     """
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console, "searching", 4)
         self._trials: dict[int, Trial] = {}
         self._rounds: tuple[int, ...] = ()
-        self._bar = Progress(
-            TextColumn("searching"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
-            console=console,
-        )
-        self._task = self._bar.add_task("searching", total=1.0, left="")
-        self._live = Live(self, console=console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
 
     def show(self, event: SweepEvent) -> None:
         """Show one event."""

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from autocomplete.terminal.inspection import CurveChart, forgotten
+from autocomplete.terminal.live_display import LiveDisplay
 from autocomplete.training.trainer import Event, Finished, Started, Validated
 from autocomplete.training.trainer import Progress as Step
 
@@ -32,7 +30,7 @@ _LETTERS = [
 ]
 
 
-class TrainingDisplay:
+class TrainingDisplay(LiveDisplay):
     """
     Shows events as they come; a context manager, so that the terminal is left clean. What it shows now can be printed, too.
 
@@ -40,30 +38,11 @@ class TrainingDisplay:
     """
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
-            console=console,
-        )
-        self._task = self._bar.add_task("training", total=1.0, left="")
+        super().__init__(console, "training", 8)
         self._holds_out, self._patience = True, 0
         self._stopping = False
         self._step: Step | None = None
         self._validations: deque[Validated] = deque(maxlen=_VALIDATIONS_SHOWN)
-        self._live = Live(self, console=console, refresh_per_second=8, transient=True)
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
 
     def show(self, event: Event) -> None:
         """Show one event."""
