@@ -290,9 +290,12 @@ class _Prompt:
     # Suggestions.
 
     def _forget(self) -> None:
-        """Ask anew."""
+        """Ask anew. At once, or an answer to what was asked before would come later, and be kept."""
         self._offers.forget()
         self._asked = None
+        place, settings = self._place(), self._settings
+        place = Place("", "") if is_command(place.line) else place
+        self._engine.request(Request(place, settings.count, settings.threshold, settings.ahead))
 
     def _ask(self) -> None:
         """Ask for what may be inserted at the cursor of the frame that was just drawn."""
