@@ -75,8 +75,10 @@ class CharRNN(nn.Module):
         :param inputs: (batch, time) ids.
         :returns: (batch, time, vocabulary), and the state.
         """
-        outputs, state = self.recurrent(self.dropout(self.embedding(inputs)), state)  # (batch, time, hidden)
-        return self.decode(self.dropout(outputs)), state
+        # In memory time comes first, as the recurrent kernels have it: so nothing is copied but the ids.
+        embedded = self.embedding(inputs.t().contiguous()).transpose(0, 1)
+        outputs, state = self.recurrent(self.dropout(embedded), state)  # (batch, time, hidden)
+        return self.decode(self.dropout(outputs.transpose(0, 1))).transpose(0, 1), state
 
     def sampled_from(
         self, state: State | None, inputs: Tensor, targets: Tensor, candidates: Tensor, log_chances: Tensor

@@ -129,8 +129,11 @@ def stream_loss(model: CharRNN, streams: Streams, hidden: float, precision: str)
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         logits, state = model.continue_from(state, inputs.to(model.device))
     streams.keep(state)
-    targets = targets.to(model.device)
-    return functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten()), targets.numel()
+    logits, targets = (
+        logits.transpose(0, 1).flatten(0, 1),
+        targets.to(model.device).t().flatten(),
+    )  # time first, as they lie
+    return functional.cross_entropy(logits.float(), targets), len(targets)
 
 
 class SampledLoss:

@@ -23,6 +23,7 @@ from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
+from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.origin import Origin
@@ -185,6 +186,7 @@ def _run(
     cleanup: ExitStack,
 ) -> Iterator[Event]:
     """Train; what is put into `cleanup` is done at the end, whatever that is."""
+    keep_memory()
     processes = join_processes()
     hashes = input_hashes(corpus, validation, background)
     saved: Snapshot | None = None

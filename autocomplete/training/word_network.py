@@ -25,6 +25,7 @@ from autocomplete.errors import SettingsError
 from autocomplete.text.encoded import Ids, count_ids, translate_ids
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
@@ -187,6 +188,7 @@ class WordNetworkProcess:
 def _train(pipe: Any, arguments: tuple[Any, ...], saved: bytes | None, save_every: float) -> None:
     """Train a network of words, and send snapshots and, with the last of them, the network."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is asked, and passes it on
+    keep_memory()
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     with contextlib.suppress(EOFError, ConnectionError):  # the first process is no more
         training = WordNetworkTraining(*arguments, saved=None if saved is None else Snapshot.from_bytes(saved))
