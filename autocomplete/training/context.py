@@ -21,8 +21,10 @@ from autocomplete.text.corpus import Corpus
 from autocomplete.text.encoded import EncodedText, Ids
 from autocomplete.text.ngrams import NGrams, Pairs, estimate
 from autocomplete.text.normalize import Normalization, is_word_character, without_marks
+from autocomplete.text.soft_targets import SoftTargets
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.text.words import running_words
+from autocomplete.training.distillation import Taught
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
@@ -72,6 +74,10 @@ class NumberedWords:
         spellings = text.spellings()
         own = (numbers.get(normalization.key(spelling), other) for spelling in spellings)
         return np.append(np.array([start, other], np.int32), np.fromiter(own, dtype=np.int32, count=len(spellings)))
+
+    def soft(self, taught: SoftTargets) -> Taught:
+        """Return soft targets with the numbers that `encode` gives."""
+        return taught.numbered(self._numbers, len(self.keys), len(self.keys) + 1)
 
     def ngrams(self, tokens: NDArray[np.int32] | Iterator[NDArray[Any]], corpus: Corpus) -> NGrams:
         """Return the n-grams of a text, or of passages of one, and of the corpus's pairs."""
@@ -125,6 +131,7 @@ class Context:
     :param tokens: the words of the training text, as `NumberedWords.encode` gives them, as the network reads it.
     :param background: those of text that the network of words reads beside it, and the n-grams count with it; may be empty.
     :param validation: lines of other text, on which the weights are tuned.
+    :param taught: what a teacher expects in some text, for the network of words.
     :param saved: the snapshot from which the network of words goes on, as its process sent it.
     :param save_every: seconds from one snapshot of it to the next.
     :param network: of words, that another checkpoint had; it is used as it is where none is trained.
@@ -140,6 +147,7 @@ class Context:
         validation: Sequence[str],
         settings: TrainingSettings,
         precision: str,
+        taught: SoftTargets | None = None,
         saved: bytes | None = None,
         save_every: float = math.inf,
         network: Network | None = None,
@@ -151,7 +159,8 @@ class Context:
         self.word_process: WordNetworkProcess | None = None
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
-            arguments = tokens, background, held_out, len(words.keys), settings, precision
+            soft = None if taught is None else words.soft(taught)
+            arguments = tokens, background, held_out, len(words.keys), settings, precision, soft
             self.word_process = WordNetworkProcess(*arguments, saved=saved, save_every=save_every)
         self._ngrams = words.ngrams(_passages([tokens, background], len(words.keys)), corpus)
         first = [0.2, 0.8] if self._network is None else [0.2, 0.3, 0.5]  # until they are tuned

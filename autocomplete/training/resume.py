@@ -37,6 +37,7 @@ from autocomplete.errors import AutocompleteError, CheckpointError
 from autocomplete.files import clear_leftovers
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
+from autocomplete.text.soft_targets import SoftTargets
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
@@ -217,9 +218,12 @@ class Run:
         self._saved_at = time.monotonic()
 
 
-def input_hashes(corpus: Corpus, validation: RunningText | None, background: RunningText | None) -> dict[str, str]:
+def input_hashes(
+    corpus: Corpus, validation: RunningText | None, background: RunningText | None, taught: SoftTargets | None = None
+) -> dict[str, str]:
     """Return a hash of each thing that a resumed run has to be given again."""
-    return {"corpus": corpus.sha256, "validation": _hash(validation), "background": _hash(background)}
+    others = {"validation": validation, "background": background, "soft_targets": taught}
+    return {"corpus": corpus.sha256} | {name: _hash(other) for name, other in others.items()}
 
 
 def read_run(folder: Path, corpus_name: str, hashes: dict[str, str]) -> tuple[TrainingSettings, Snapshot]:
@@ -242,6 +246,7 @@ def read_run(folder: Path, corpus_name: str, hashes: dict[str, str]) -> tuple[Tr
             "corpus": f"began on another corpus than {corpus_name}; give that one",
             "validation": "was measured on another text; give the same --validation, or none",
             "background": "read another background; give the same --background, or none",
+            "soft_targets": "learned from other soft targets; give the same --soft-targets, or none",
         }.items():
             if saved.facts["hashes"][name] != hashes[name]:
                 raise CheckpointError(f"{folder}: its training {other}")
@@ -264,7 +269,7 @@ def saved_words(saved: Snapshot | None) -> bytes | None:
     return None if file is None else file.numpy().tobytes()
 
 
-def _hash(text: RunningText | None) -> str:
+def _hash(text: RunningText | SoftTargets | None) -> str:
     return hashlib.sha256().hexdigest() if text is None else text.sha256
 
 

@@ -21,6 +21,7 @@ from autocomplete.checkpoint import Configuration, check_place
 from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
+from autocomplete.text.soft_targets import SoftTargets
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.memory import keep_memory
@@ -133,6 +134,7 @@ def train(
     save_every: float = 60.0,
     validation: RunningText | None = None,
     background: RunningText | None = None,
+    taught: SoftTargets | None = None,
     source: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
@@ -149,6 +151,7 @@ def train(
     :param validation: text to measure on, in place of the last part of the corpus.
     :param background: text that the networks read beside that of the corpus, less towards the end of the run; its word
         n-grams are counted too, but its words and characters are not added to the corpus's.
+    :param taught: what a larger model expects in some text, for the network of words to learn beside what stands there.
     :param source: the folder of a checkpoint to start from; the sizes of its network take the place of those in the settings. A
         run that is resumed knows where it came from, and needs that checkpoint no more.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
@@ -166,6 +169,7 @@ def train(
             save_every,
             validation,
             background,
+            taught,
             source,
             should_stop,
             cleanup,
@@ -181,6 +185,7 @@ def _run(
     save_every: float,
     validation: RunningText | None,
     background: RunningText | None,
+    taught: SoftTargets | None,
     source: Path | None,
     should_stop: Callable[[], bool],
     cleanup: ExitStack,
@@ -188,7 +193,7 @@ def _run(
     """Train; what is put into `cleanup` is done at the end, whatever that is."""
     keep_memory()
     processes = join_processes()
-    hashes = input_hashes(corpus, validation, background)
+    hashes = input_hashes(corpus, validation, background, taught)
     saved: Snapshot | None = None
     origin: Origin | None = None
     if resume:
@@ -243,6 +248,7 @@ def _run(
             *texts,
             settings,
             precision,
+            taught,
             saved_words(saved),
             save_every,
             network,

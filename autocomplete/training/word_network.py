@@ -25,6 +25,7 @@ from autocomplete.errors import SettingsError
 from autocomplete.text.encoded import Ids, count_ids, translate_ids
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.training.distillation import SoftLoss, Taught
 from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
@@ -37,6 +38,7 @@ __all__ = ["Network", "WordNetworkProcess", "WordNetworkTraining", "word_log_pro
 _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
 _SAMPLED = 2_048  # words in the softmax of a step
 _MEASURED_EACH = 0.05  # of the run
+_TAUGHT = 0.6  # share of the steps that learn from a teacher, where there is one
 
 Network = tuple[Configuration, dict[str, NDArray[Any]]]
 
@@ -49,6 +51,7 @@ class WordNetworkTraining:
     :param background: (m,) of text to read beside it; may be empty.
     :param held_out: (h,) of text to choose the best network by.
     :param words: how many words are numbered.
+    :param taught: text with what a teacher expects, as `SoftTargets.numbered` gives it.
     :param saved: where to go on.
     :raises KeyError, TypeError, ValueError, RuntimeError: where that is the snapshot of another network.
     """
@@ -61,6 +64,7 @@ class WordNetworkTraining:
         words: int,
         settings: TrainingSettings,
         precision: str,
+        taught: Taught | None = None,
         *,
         saved: Snapshot | None = None,
     ) -> None:
@@ -79,11 +83,17 @@ class WordNetworkTraining:
         self._model = CharRNN(self._configuration, settings.word_dropout).to(device)
         self._optimizer = new_optimizer(self._model, settings.weight_decay)
         texts = [translate_ids(text, own) for text in (tokens, background) if len(text)]
-        self._sources = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
+        self._streams = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
         # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one
         # text hardly has it, would weigh so much in its step that the network comes apart.
         shares = np.sum([count_ids(text, len(rows) + 2) / len(text) for text in texts], axis=0)
         self._loss = SampledLoss(shares * len(tokens), _SAMPLED, generator)
+        self._soft: SoftLoss | None = None
+        if taught is not None:
+            text, places, candidates, shares = taught
+            symbols = own[text], places, own[candidates], shares
+            self._soft = SoftLoss(symbols, settings.batch, max(1, settings.bptt // 2), generator)
+        self._sources = self._streams if self._soft is None else [*self._streams, self._soft.streams]
         self._steps, self._measured_at, self._best_bits = 0, 0.0, math.inf
         self._best: dict[str, Tensor] = {}
         seconds = 0.0
@@ -103,8 +113,11 @@ class WordNetworkTraining:
 
     def step(self) -> None:
         """Take one step, and measure the network if it is time to."""
-        source = choose_source(self._sources, self._progress, self._generator)
-        loss = self._loss(self._model, source, self._precision)
+        if self._soft is not None and self._generator.random() < _TAUGHT:
+            loss = self._soft(self._model, self._precision)
+        else:
+            source = choose_source(self._streams, self._progress, self._generator)
+            loss = self._loss(self._model, source, self._precision)
         rate = self._settings.rate(self._settings.context_rate, self._steps, self._progress)
         training_step(self._model, self._optimizer, loss, rate, self._settings.clip)
         self._steps += 1
