@@ -210,6 +210,7 @@ class Teacher:
         inside = {i: text[1:] for i, text in enumerate(texts) if text and text[0] == " " and text[1:].strip()}
         first = {i: text for i, text in enumerate(texts) if text and text[0].isupper()}
         self._pieces = {False: self._choose(inside), True: self._choose(first)}
+        self._likeliest = min(LIKELIEST, *(len(pieces.words) for pieces in self._pieces.values()))
 
     def _choose(self, texts: dict[int, str]) -> Pieces:
         """Return pieces that are words, given what they stand for."""
@@ -294,7 +295,7 @@ class Teacher:
             weights = self._distribution(tuple(map(self._place, contexts[row])))[forms - 2] + 1e-9
             mass, table[row, column] = table[row, column], 0
             table[row, columns] += mass * weights / weights.sum()
-        shares, best = found.topk(LIKELIEST, dim=1)
+        shares, best = found.topk(self._likeliest, dim=1)
         found.scatter_(1, best, 0.0)
         rest = found.sum(dim=1, keepdim=True) / DRAWN
         drawn = torch.multinomial(found + 1e-12, DRAWN, replacement=True)

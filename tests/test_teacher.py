@@ -1,0 +1,197 @@
+"""The teacher of the English checkpoint: a tiny Llama in a real GGUF file, against the same computed step by step."""
+
+from __future__ import annotations
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from teacher import Llama, Teacher, joined, passages, text_of
+
+from autocomplete.text.ngrams import NGrams
+from autocomplete.text.soft_targets import SoftTargets
+from autocomplete.text.tokens import OTHER, START
+
+WIDTH, HEADS, KEY_HEADS, HEAD, INNER, LAYERS = 16, 4, 2, 4, 24, 2
+MERGES = ["t h", "th e", "Ġ the", "T h", "Th e", "c a", "ca t", "Ġ cat", "d o", "do n", "Ġ don", "Ġ I", "Ġ t", "Ġt o"]
+LETTERS = [chr(code) for code in [*range(33, 127), *range(161, 173), *range(174, 256)]]
+PIECES = [*LETTERS, *(chr(256 + i) for i in range(68)), *(merge.replace(" ", "") for merge in MERGES)]
+WORDS = ("cat", "do", "don't", "i", "i'm", "t", "the", "to", "tomorrow")
+NUMBER = {word: number for number, word in enumerate(WORDS, start=2)}
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+
+    def drawn(*shape: int) -> np.ndarray:
+        return (generator.normal(size=shape) * shape[-1] ** -0.5).astype(np.float32)
+
+    found = {"token_embd": drawn(len(PIECES), WIDTH) * 4, "output_norm": 1 + 0.1 * drawn(WIDTH)}
+    for layer in range(LAYERS):
+        for name, shape in {
+            "attn_norm": (WIDTH,),
+            "attn_q": (HEADS * HEAD, WIDTH),
+            "attn_k": (KEY_HEADS * HEAD, WIDTH),
+            "attn_v": (KEY_HEADS * HEAD, WIDTH),
+            "attn_output": (WIDTH, HEADS * HEAD),
+            "ffn_norm": (WIDTH,),
+            "ffn_gate": (INNER, WIDTH),
+            "ffn_up": (INNER, WIDTH),
+            "ffn_down": (WIDTH, INNER),
+        }.items():
+            found[f"blk.{layer}.{name}"] = drawn(*shape) + (len(shape) == 1)
+    # As the teacher keeps them.
+    return {k: torch.from_numpy(v).bfloat16().float().numpy() if v.ndim == 2 else v for k, v in found.items()}
+
+
+@pytest.fixture(scope="module")
+def llama(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Llama:
+    path = tmp_path_factory.mktemp("llama") / "tiny.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_block_count(LAYERS)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(KEY_HEADS)
+    writer.add_rope_dimension_count(HEAD)
+    writer.add_rope_freq_base(100.0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_token_list(PIECES)
+    writer.add_token_merges(MERGES)
+    for name, array in weights.items():
+        writer.add_tensor(f"{name}.weight", array)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return Llama(path)
+
+
+def step_by_step(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
+    """Return (time, width) outputs: each head, time and pair by itself, in double precision."""
+
+    def norm(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return x / np.sqrt((x * x).mean() + 1e-5) * weight
+
+    def turned(head: np.ndarray, time: int) -> np.ndarray:
+        result = np.empty(HEAD)
+        for pair in range(HEAD // 2):
+            angle = time * 100.0 ** (-2 * pair / HEAD)
+            a, b = head[2 * pair], head[2 * pair + 1]
+            result[2 * pair] = a * np.cos(angle) - b * np.sin(angle)
+            result[2 * pair + 1] = a * np.sin(angle) + b * np.cos(angle)
+        return result
+
+    stream = [weights["token_embd"][i].astype(np.float64) for i in ids]
+    for layer in range(LAYERS):
+        own = {name.split(".")[2]: w for name, w in weights.items() if name.startswith(f"blk.{layer}.")}
+        normed = [norm(x, own["attn_norm"]) for x in stream]
+        keys = [
+            [turned(head, t) for head in (own["attn_k"] @ x).reshape(KEY_HEADS, HEAD)] for t, x in enumerate(normed)
+        ]
+        values = [(own["attn_v"] @ x).reshape(KEY_HEADS, HEAD) for x in normed]
+        for t, x in enumerate(normed):
+            heads = []
+            for number, query in enumerate((own["attn_q"] @ x).reshape(HEADS, HEAD)):
+                group = number * KEY_HEADS // HEADS
+                scores = np.array([turned(query, t) @ keys[s][group] for s in range(t + 1)]) / np.sqrt(HEAD)
+                shares = np.exp(scores - scores.max())
+                heads.append(sum(share * values[s][group] for s, share in enumerate(shares / shares.sum())))
+            stream[t] = stream[t] + own["attn_output"] @ np.concatenate(heads)
+        for t, x in enumerate(stream):
+            inner = norm(x, own["ffn_norm"])
+            gate = own["ffn_gate"] @ inner
+            stream[t] = x + own["ffn_down"] @ (gate / (1 + np.exp(-gate)) * (own["ffn_up"] @ inner))
+    return np.array([norm(x, weights["output_norm"]) for x in stream])
+
+
+def test_model_is_a_llama(weights: dict[str, np.ndarray], llama: Llama) -> None:
+    ids = np.random.default_rng(1).integers(0, len(PIECES), (2, 7))
+    with torch.no_grad():
+        outputs = llama.read(torch.from_numpy(ids)).float().numpy()
+    for row, expected in zip(ids.tolist(), outputs, strict=True):
+        np.testing.assert_allclose(step_by_step(weights, row), expected, atol=0.06)  # bfloat16
+
+
+def test_pieces_stand_for_text() -> None:
+    assert text_of("Ġcat") == " cat"
+    assert text_of("Ã¶") == "ö"
+    assert text_of("Ã") is None  # half a character
+    assert text_of("<|im_end|>") == "<|im_end|>"
+
+
+@pytest.fixture(scope="module")
+def taught_by(llama: Llama) -> Teacher:
+    unigrams = np.array([0.2, 0.1, 0.15, 0.1, 0.05, 0.1, 0.1, 0.1, 0.1], dtype=np.float32)
+    return Teacher(llama, WORDS, NGrams(unigrams, []))
+
+
+def test_lines_are_asked_at_their_words(taught_by: Teacher) -> None:
+    line = taught_by.line("The cat. I'm 2 (to) well-known", hurried=False)
+    the, cat, me, to = (NUMBER[word] for word in ("the", "cat", "i'm", "to"))
+    assert line.numbers == [START, the, cat, START, me, START, to, OTHER, OTHER]
+    assert [(line.text[place + 1 :].split()[0], line.numbers[number]) for place, number in line.asked] == [
+        ("The", the), ("cat.", cat), ("I'm", me), ("well-known", OTHER),
+    ]  # fmt: skip
+    hurried = taught_by.line("The cat. I'm 2 (to)", hurried=True)
+    assert hurried.text == "The cat I'm to"
+    assert hurried.numbers == [START, the, cat, me, to]
+
+
+@torch.no_grad()
+def test_what_is_expected_is_what_the_model_says(llama: Llama, taught_by: Teacher) -> None:
+    """Two passages of one and two lines; pieces that are one word are added up, and `don` and `I` are divided by the n-grams."""
+    texts = [["the cat don't"], ["to the cat", "I the"]]
+    asked = [[taught_by.line(text, hurried=False) for text in passage] for passage in texts]
+    numbers, places, candidates, shares = taught_by.expect(asked)
+    assert [WORDS[number - 2] for number in numbers if number >= 2] == [
+        "the",
+        "cat",
+        "don't",
+        "to",
+        "the",
+        "cat",
+        "i",
+        "the",
+    ]
+    found = dict(zip(places, zip(candidates.tolist(), shares.tolist(), strict=True), strict=True))
+    assert sorted(found) == [1, 2, 3, 5, 6, 7, 9, 10]
+    for place, prompt, first in [
+        (1, "\n", True), (2, "\nthe", False), (3, "\nthe cat", False), (5, "\n", True),
+        (6, "\nto", False), (7, "\nto the", False), (9, "\nto the cat\n", True), (10, "\nto the cat\nI", False),
+    ]:  # fmt: skip
+        ids = llama.tokenizer.encode(prompt).ids
+        logits = (llama.read(torch.tensor([ids]))[0, -1] @ llama.output.T).float()
+        words = {"The": "the", "T": "t", "I": "i"} if first else {
+            " the": "the", " cat": "cat", " don": "don't", " I": "i", " to": "to", " t": "t",
+        }  # fmt: skip
+        pieces = [i for i, piece in enumerate(PIECES) if text_of(piece) in words]
+        shares_of = dict.fromkeys(WORDS, 0.0)
+        for i, share in zip(pieces, logits[pieces].softmax(dim=0).tolist(), strict=True):
+            shares_of[words[text_of(PIECES[i])]] += share
+        if shares_of["i"] > 0.01:
+            both = shares_of["i"]
+            shares_of["i"], shares_of["i'm"] = both * 2 / 3, both / 3
+        expected = dict.fromkeys(WORDS, 0.0)
+        for number, share in zip(*found[place], strict=True):
+            expected[WORDS[number - 2]] += share
+        assert expected == pytest.approx(shares_of, abs=0.02), (place, prompt)
+
+
+def test_passages_are_lines_in_a_row(taught_by: Teacher) -> None:
+    lines = [*(f"the cat {'to ' * (i % 50)}" for i in range(60)), "...", ""]
+    read = list(passages(lines, taught_by, np.random.default_rng(0)))
+    texts = [line.text.casefold() for passage in read for line in passage]
+    assert texts == [line.strip() for line in lines[: len(texts)]]  # those that fill no passage come to nothing
+    assert len(texts) > 40
+    assert all(760 < sum(len(line.text) for line in passage) < 1_000 for passage in read)
+
+
+def test_parts_are_joined() -> None:
+    def part(text: list[int], places: list[int]) -> SoftTargets:
+        candidates, shares = np.full((len(places), 2), 2, np.uint16), np.full((len(places), 2), 0.5, np.float16)
+        return SoftTargets(WORDS, np.array(text, np.int32), np.array(places), candidates, shares)
+
+    both = joined([part([0, 2, 3], [1, 2]), part([0, 4], [1])])
+    assert both.text.tolist() == [0, 2, 3, 0, 4]
+    assert both.places.tolist() == [1, 2, 4]
+    assert both.candidates.shape == (3, 2)
