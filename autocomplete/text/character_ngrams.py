@@ -7,6 +7,7 @@ counting is sorting. A line is read as if a line end stood before it; what stand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from autocomplete.text.vocabulary import BOUNDARY
 __all__ = ["CharacterNgrams", "longest_order"]
 
 _WORD = 64  # bits of an n-gram
-_AT_ONCE = 16_384  # characters that are scored
+_AT_ONCE = 2**20  # probabilities that are worked out when a text is scored
 
 
 def longest_order(vocabulary: int) -> int:
@@ -89,7 +90,7 @@ class CharacterNgrams:
         return (np.zeros(1, dtype=np.uint64),)
 
     def step(
-        self, states: tuple[NDArray[Any], ...], symbols: NDArray[np.integer[Any]] | list[int]
+        self, states: tuple[NDArray[Any], ...], symbols: NDArray[np.integer[Any]] | Sequence[int]
     ) -> tuple[NDArray[Any], ...]:
         """Return the states after one more symbol each; after the end of a line, that at the start of the next."""
         symbols = np.asarray(symbols, dtype=np.uint64)
@@ -110,8 +111,9 @@ class CharacterNgrams:
         keys, _ = self._ngrams(ids)
         symbols, contexts = (keys & self._mask(1)).astype(np.int64), keys >> np.uint64(self._bits)
         logs, ranks = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
-        for start in range(0, len(keys), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        batch = max(1, _AT_ONCE // len(self._unigrams))
+        for start in range(0, len(keys), batch):
+            part = slice(start, start + batch)
             probabilities = self._probabilities(contexts[part])
             right = np.take_along_axis(probabilities, symbols[part, None], axis=1)
             logs.append(np.log(right[:, 0]))
