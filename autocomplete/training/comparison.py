@@ -38,6 +38,8 @@ __all__ = ["SETTINGS", "Standing", "Standings", "compare"]
 # of English sentences, a tanh RNN of 256 units reached 2.74 bits with 32 x 32 and 2.89 with 32 x 64, an LSTM of 128 units 2.78
 # and 2.89; at a rate of 0.004, all of them 0.1 to 0.3 more.
 SETTINGS = TrainingSettings(batch=32, bptt=32, warmup=20, learning_rate=0.01)
+_LEAST_ROUNDS, _MOST_ROUNDS = 12, 60
+_TURN = 3  # seconds that one of them is trained without a figure, so that who stops early has some
 _TOLD = 0.5  # seconds between two events at most, but for what cannot be interrupted
 _SAMPLE = 10_000  # characters of the held-out part that the curves are measured on; at the end it is all of it
 
@@ -101,7 +103,7 @@ def compare(
     seconds: float,
     *,
     key_seconds: KeySeconds,
-    rounds: int = 12,
+    rounds: int | None = None,
     word: str = "",
     settings: TrainingSettings = SETTINGS,
     should_stop: Callable[[], bool] = lambda: False,
@@ -111,15 +113,16 @@ def compare(
 
     :param seconds: for all of them together. Each is trained for a step at least, though, and then measured.
     :param key_seconds: see `Standing`; called with the trained numbers by their names, or with the n-grams.
+    :param rounds: by default so many that a turn takes some seconds, and no fewer than a curve needs.
     :param settings: of all networks: batch, bptt, learning rate, and what belongs to them.
     :param word: in the vocabulary, measured at the end.
     """
     keep_memory()
+    if rounds is None:
+        rounds = min(_MOST_ROUNDS, max(_LEAST_ROUNDS, int(seconds / (_TURN * len(contenders)))))
     with one_thread(), torch.random.fork_rng(devices=[]):
-        # With the first optimizer, torch loads what takes it a second.
-        new_optimizer(CharRNN(Contender("rnn", 1, 1, 1).configuration(2)), 0)
         race = _Race(material, contenders, seconds, rounds, settings, key_seconds, should_stop)
-        for standings in chain(race.run(), race.finish(word)):
+        for standings in chain([race.standing()], race.run(), race.finish(word)):
             shown = time.monotonic()
             yield standings
             race.began += time.monotonic() - shown  # what is done with it takes nothing of the budget
@@ -148,6 +151,8 @@ class _Race:
         self._learners: list[Learner] = [
             new_learner(contender, material, settings, seconds / len(contenders)) for contender in contenders
         ]
+        # With the first optimizer, torch loads what takes it a second, which none of them shall have to pay.
+        new_optimizer(CharRNN(Contender("rnn", 1, 1, 1).configuration(2)), 0)
         self._standings = [Standing(learner.contender) for learner in self._learners]
 
     def run(self) -> Iterator[Standings]:
@@ -162,6 +167,8 @@ class _Race:
                 while not learner.is_over and (learner.seconds < until or not learner.seconds):
                     part = 1 - (until - learner.seconds) / slice_ if slice_ else 0.0
                     if self._stops():
+                        if trained:
+                            self._measure(place)
                         return
                     self._train(learner, (number + min(1.0, max(0.0, part))) / self._rounds)
                     trained = True

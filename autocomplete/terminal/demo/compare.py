@@ -7,6 +7,7 @@ budget of seconds. The budget is by the clock, so a busy machine makes for worse
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -22,42 +23,46 @@ from autocomplete.terminal.demo.beginnings import LETTERS, plain_words
 from autocomplete.terminal.demo.drawing import cut
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
 from autocomplete.text.normalize import Normalization
-from autocomplete.training.contenders import FEW
-from autocomplete.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from autocomplete.training.comparison import Standing
 
 __all__ = ["SCENE"]
 
-_SECONDS = 12.0  # of the race; with the start of Python and torch, a scene has 30
+_SECONDS, _LEAST = 16.0, 5.0  # from the first picture to the last, in which torch is loaded, too; for the race at least
 _ROUNDS = 10
 _LONGEST = 14  # letters of the word
-_SETTINGS = TrainingSettings(batch=32, bptt=16, warmup=20, learning_rate=0.02)  # small networks stand a high rate
 
 
 def play(word: str, size: Size) -> Iterator[Frame]:
     """Yield the frames; raise SettingsError for a word that is not spelled in a to z."""
+    began = time.monotonic()
     word = _read(word)
     words = [each for each in plain_words(read_lexicon(find_checkpoint(DEFAULT))) if each != word]
 
     from autocomplete.training.comparison import Standing, compare
+    from autocomplete.training.contenders import FEW
     from autocomplete.training.material import words_material
+    from autocomplete.training.settings import TrainingSettings
 
+    settings = TrainingSettings(batch=32, bptt=16, warmup=20, learning_rate=0.02)  # small networks stand a high rate
     material = words_material(words)
     key_seconds = partial(time_key, symbols=material.held_out)
     each = tuple(Standing(contender) for contender in FEW)
+    left = max(_LEAST, _SECONDS - (time.monotonic() - began))
     caption = f"Six models that know nothing yet, {len(words):,} words to learn from. {word} is kept from all of them."
     yield Frame(_picture(each, word, size), caption, 1.0)
-    race = compare(material, FEW, _SECONDS, key_seconds=key_seconds, rounds=_ROUNDS, word=word, settings=_SETTINGS)
+    race = compare(material, FEW, left, key_seconds=key_seconds, rounds=_ROUNDS, word=word, settings=settings)
     with closing(race) as events:
         shown = 0
         for standings in events:
             each = standings.each
             if standings.round > shown:
                 shown = standings.round
-                time = max(standing.seconds for standing in each)
-                caption = f"After {time:.1f} s for each: how many bits the letters of words that were never seen cost."
+                seconds = max(standing.seconds for standing in each)
+                caption = (
+                    f"After {seconds:.1f} s for each: how many bits the letters of words that were never seen cost."
+                )
                 yield Frame(_picture(each, word, size), caption, 0.3)
     yield Frame(_picture(each, word, size), verdict(each), 4.0)
 
