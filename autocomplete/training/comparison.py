@@ -41,7 +41,7 @@ SETTINGS = TrainingSettings(batch=32, bptt=32, warmup=20, learning_rate=0.01)
 _LEAST_ROUNDS, _MOST_ROUNDS = 12, 60
 _TURN = 3  # seconds that one of them is trained without a figure, so that who stops early has some
 _TOLD = 0.5  # seconds between two events at most, but for what cannot be interrupted
-_SAMPLE = 10_000  # characters of the held-out part that the curves are measured on; at the end it is all of it
+_SAMPLE = 4_000  # characters of the held-out part that the curves are measured on; at the end it is all of it
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Standing:
     :param seconds: of training.
     :param characters: read in that time.
     :param figures: of the held-out part; None where it is not measured yet.
-    :param curve: (seconds of training, bits per character of the first 10,000 held-out ones) after each round.
+    :param curve: (seconds of training, bits per character of the first 4,000 held-out ones) after each round.
     :param word_bits: per character of what was asked for beside; None before the end.
     """
 

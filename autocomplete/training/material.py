@@ -24,7 +24,7 @@ from autocomplete.training.lessons import alphabet, text_ids
 __all__ = ["Material", "read_material", "words_material"]
 
 _HELD_OUT = 0.05  # share of the whole, at its end
-_MEASURED = 100_000  # characters of it at most that are measured
+_MEASURED = 50_000  # characters of it at most that are measured
 _LEAST = 2_000  # characters; of fewer, nothing is learned that could be compared
 
 

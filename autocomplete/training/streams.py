@@ -193,21 +193,23 @@ def bits(
     ids: NDArray[np.integer[Any]],
     counted: Callable[[Tensor], Tensor] | None = None,
     time: int = 256,
+    rows: int = _TO_MEASURE,
 ) -> dict[str, float]:
     """
     Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.
 
     :param ids: (n,)
     :param counted: which targets, (n,), count; all of them by default.
+    :param rows: streams at most that the text is read in.
     """
     model.train(False)
-    batch = max(1, min(_TO_MEASURE, len(ids) // time))
+    batch = max(1, min(rows, len(ids) // time))
     length = len(ids) // batch
-    rows = torch.from_numpy(ids[: batch * length].reshape(batch, length).astype(np.int64)).to(model.device)
+    streams = torch.from_numpy(ids[: batch * length].reshape(batch, length).astype(np.int64)).to(model.device)
     state = None
     sums = torch.zeros(4, dtype=torch.float64)
     for start in range(0, length - 1, time):
-        window = rows[:, start : start + time + 1]
+        window = streams[:, start : start + time + 1]
         logits, state = model.continue_from(state, window[:, :-1])
         logits, targets = logits.flatten(0, 1).float(), window[:, 1:].flatten()
         if counted is not None:
