@@ -125,12 +125,20 @@ def short_race(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "_LEAST", 3.0)
 
 
+# Of scenes whose training is bounded by the clock, what is on the screen however far they came.
+CLOCKED = {
+    "compare": [*(contender.name for contender in FEW), "tanh RNN", "bits/char"],
+    "memory": ["one letter", "window of 3", "convolution", "RNN", "after na", "after tria", "the same answers"],
+    "gradient": ["state after", "RNN", "GRU", "LSTM h", "LSTM c", "gradient of all weights", "nothing beyond a cut"],
+}
+
+
 def lasting(scene: Scene, text: str | list[str]) -> str | list[str]:
-    """Return what of a text is the same whenever a scene is played: all, but of the one that measures time only the names."""
-    if scene.name != "compare":
+    """Return what of a text is the same whenever a scene is played."""
+    if scene.name not in CLOCKED:
         return text
     text = in_one_line("\n".join(text) if isinstance(text, list) else text)
-    return [name for name in (*(contender.name for contender in FEW), "tanh RNN", "bits/char") if name in text]
+    return [part for part in CLOCKED[scene.name] if part in text]
 
 
 each_scene = pytest.mark.parametrize("scene", SCENES, ids=[scene.name for scene in SCENES])
