@@ -129,6 +129,15 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("checkpoints", help="list the checkpoints that can be named")
     command.set_defaults(run=_checkpoints)
 
+    command = commands.add_parser(
+        "compare", help="train networks of all kinds on your words for equally long, and compare them"
+    )
+    command.add_argument("corpus", nargs="+", type=Path, help="a list of words, or text")
+    command.add_argument("--minutes", type=float, default=5.0, metavar="M", help="for all together (default: 5)")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--svg", type=Path, metavar="FILE", help="draw the table and the curves as a picture too")
+    command.set_defaults(run=_compare)
+
     command = commands.add_parser("demo", help="watch how a network learns to spell; without a scene, a menu of them")
     command.add_argument("scene", nargs="?", help="a scene by its name, or any word to see it learned")
     command.add_argument("word", nargs="?", help="a word or a sentence, in quotes, for the scene")
@@ -602,6 +611,44 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.svg is not None:
         write_picture(report, "autocomplete evaluate", options.svg, "--svg")
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from autocomplete.terminal.output import refuse_unwritable, write_picture
+    from autocomplete.terminal.reading_display import reading
+    from autocomplete.text.corpus import read_corpus
+
+    if not 0 < options.minutes < float("inf"):
+        raise SettingsError(f"--minutes is {options.minutes:g}; it must be above 0")
+    if options.svg is not None:
+        refuse_unwritable(options.svg, "--svg", ".svg")
+    with reading(Console(stderr=True)) as watch:
+        corpus = read_corpus(options.corpus, watch=watch)
+
+    from autocomplete.terminal.comparison import comparison_json, time_key
+    from autocomplete.terminal.comparison_display import ComparisonDisplay, comparison_report
+    from autocomplete.training.comparison import compare
+    from autocomplete.training.contenders import CONTENDERS
+    from autocomplete.training.material import read_material
+
+    material = read_material(corpus)
+    key_seconds = partial(time_key, symbols=material.held_out)
+    with _Interruption() as interrupted, ComparisonDisplay(Console(stderr=True)) as display:
+        for standings in compare(
+            material, CONTENDERS, 60 * options.minutes, key_seconds=key_seconds, should_stop=interrupted
+        ):
+            display.show(standings)
+    report = comparison_report(standings, material)
+    if options.json:
+        asked = {"corpus": corpus.to_json()}
+        print(_json(asked | comparison_json(standings, material, options.minutes)))
+    else:
+        _print(report)
+    if options.svg is not None:
+        write_picture(report, "autocomplete compare", options.svg, "--svg")
+    return INTERRUPTED if standings.reason == "interrupted" else 0
 
 
 def _inspect(options: argparse.Namespace) -> int:

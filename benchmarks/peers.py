@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from character_ngram import ALPHABET, HIGHEST_ORDER, SPACE, CharacterNgram, held_out_bits
+from character_ngram import HIGHEST_ORDER, SPACE, VOCABULARY, bits_per_character, held_out_bits, learn
 from presage import Presage, Suggestion
 
 from autocomplete.checkpoint import find_checkpoint
@@ -45,11 +45,15 @@ from autocomplete.evaluation.phrases import phrases, read_phrases, with_capitals
 from autocomplete.evaluation.simulation import Suggester, simulate
 from autocomplete.inference.predictor import Members, Predictor
 from autocomplete.inference.search import ROOT, Search, SearchTree
+from autocomplete.text.character_ngrams import CharacterNgrams
 from autocomplete.text.vocabulary import BOUNDARY
 
 CORPUS = Path(__file__).parent.parent / "corpora" / "english.txt"
 # What the figures of a peer depend on, besides this file.
-BEHIND = (CORPUS, *(Path(inspect.getfile(each)) for each in (CharacterNgram, Presage, Search, savings, simulate)))
+BEHIND = (
+    CORPUS,
+    *(Path(inspect.getfile(each)) for each in (CharacterNgrams, learn, Presage, Search, savings, simulate)),
+)
 COUNTS = (1, 3, 5)  # suggestions read
 ORDERS = (6, 8, 10, HIGHEST_ORDER)  # of the tweets, 12 knows 0.004 bits more than 10: longer ones would gain little
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|@\w+")
@@ -108,8 +112,7 @@ class PrefixTree:
 class NgramSuggester:
     """The most probable words of a character n-gram model, by the search of this project."""
 
-    def __init__(self, model: CharacterNgram) -> None:
-        self._model = model
+    def __init__(self, model: CharacterNgrams) -> None:
         self._tree = SearchTree(model, boundaries=(SPACE, BOUNDARY))
 
     def suggest(self, text: str, count: int) -> list[Suggestion]:
@@ -118,12 +121,12 @@ class NgramSuggester:
             self._tree.clear()
         text = text.lower()
         node = ROOT
-        for symbol in self._model.encode(text):
+        for symbol in VOCABULARY.encode(text):
             node = self._tree.child(node, symbol)
         typed = text.rpartition(" ")[2]
         # One more than wanted: after a space, no word at all is one of them.
         found = Search(self._tree, node, count + 1, floor=1e-5)
-        words = [(typed + "".join(ALPHABET[symbol] for symbol in each.suffix), each.probability) for each in found]
+        words = [(typed + VOCABULARY.decode(each.suffix), each.probability) for each in found]
         return [Suggestion(*word) for word in words if word[0]][:count]
 
 
@@ -238,14 +241,14 @@ def prefix_tree(training: list[str], folder: Path) -> Iterator[Model]:
 
 def character_ngram(training: list[str], folder: Path) -> Iterator[Model]:
     """Yield the character n-gram model of the order that knows best one in a hundred lines of the text, held out."""
-    bits = held_out_bits(training, ORDERS)
-    progress("held out: " + ", ".join(f"order {order}: {value:.3f} bits" for order, value in bits.items()))
-    order = min(bits, key=bits.__getitem__)
+    found = held_out_bits(training, ORDERS)
+    progress("held out: " + ", ".join(f"order {order}: {value:.3f} bits" for order, value in found.items()))
+    order = min(found, key=found.__getitem__)
     started = time.perf_counter()
-    model = CharacterNgram(training, order)
+    model = learn(training, order)
     seconds = time.perf_counter() - started
     name = f"character {order}-gram, Kneser-Ney"
-    yield Model(name, NgramSuggester(model), lambda texts: float(model.bits(texts).mean()), seconds, model.bytes / 1e6)
+    yield Model(name, NgramSuggester(model), lambda texts: bits_per_character(model, texts), seconds, model.bytes / 1e6)
 
 
 def mean_bits(log_probabilities: Iterable[np.ndarray]) -> float:

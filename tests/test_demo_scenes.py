@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -77,6 +78,17 @@ def network(cell: Cell, layers: int = 1, seed: int = 0) -> CharRNN:
 
 def ids(word: str) -> torch.Tensor:
     return torch.tensor([0, *LETTERS.encode(word)])
+
+
+@pytest.mark.parametrize("scene", [memory, gradient])
+def test_where_the_time_is_up_training_ends_early_and_the_scene_goes_on_to_its_end(
+    scene: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene, "_SECONDS", 0.0)
+    frames = list(scene.SCENE.play(scene.SCENE.word, SIZES[0]))
+    trained = [frame.caption for frame in frames if "learn" in frame.caption]
+    assert len(trained) == 1
+    assert "tell the two apart" in frames[-1].caption or "of the gradient is left" in frames[-1].caption
 
 
 # Gradients

@@ -1,5 +1,5 @@
 """
-How long a network takes of an answer, told from its sizes alone, before hours go into its training.
+How long a network takes of an answer, told from its sizes alone, before hours go into its training; and how long of one key.
 
 What the prompt allows follows from its goal, an answer within 1 ms in the median: half of that is for the network, the
 other half for the search, the lexicon and the context.
@@ -8,13 +8,16 @@ other half for the search, the lexicon and the context.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autocomplete.checkpoint import Configuration
+from autocomplete.inference.model import CharacterLanguageModel, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
 
-__all__ = ["ANSWER_LIMIT", "answer_seconds"]
+__all__ = ["ANSWER_LIMIT", "answer_seconds", "key_seconds"]
 
 ANSWER_LIMIT = 0.5e-3  # seconds
 
@@ -23,6 +26,7 @@ ANSWER_LIMIT = 0.5e-3  # seconds
 # may take five times as long (5 ms): the median is the stricter of the two.
 _BATCHES = (1, 3, 3, 3, 3)
 _REPETITIONS, _PATIENCE = 40, 0.1  # seconds, for networks that are so slow that fewer do
+_KEYS = 200
 _LARGE, _BANDWIDTH = 50_000_000, 200e9  # parameters; bytes a second, more than one thread reads
 
 
@@ -50,3 +54,21 @@ def answer_seconds(configuration: Configuration) -> float:
             network.probabilities(network.step(states, symbols))
         least = min(least, time.perf_counter() - started)
     return float(least)
+
+
+def key_seconds(model: CharacterLanguageModel, symbols: NDArray[np.integer[Any]]) -> float:
+    """
+    Return the median of the seconds that a model takes of one key: a step, and the probabilities of all next characters.
+
+    :param symbols: (n,) that are typed, one at least; again from the first where they are few.
+    """
+    predict, states = probabilities(model), model.start()
+    seconds, stop = [], time.perf_counter() + _PATIENCE
+    for symbol in np.resize(symbols, _KEYS).tolist():
+        started = time.perf_counter()
+        states = model.step(states, [symbol])
+        predict(states)
+        seconds.append(time.perf_counter() - started)
+        if time.perf_counter() > stop:
+            break
+    return float(np.median(seconds))

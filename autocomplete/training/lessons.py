@@ -31,7 +31,7 @@ from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import Streams, bits, choose_source, stream_loss
 from autocomplete.training.validation import Validation, hold_out
 
-__all__ = ["Lesson", "TextLesson", "WordsLesson"]
+__all__ = ["Lesson", "TextLesson", "WordsLesson", "alphabet", "text_ids"]
 
 _RAREST = 1e-6  # share of a long text below which a character is not worth a symbol
 _MEASURED = 100_000  # characters of the held-out text that a validation reads
@@ -168,13 +168,16 @@ class TextLesson:
         # A text too short to spare a line is measured on itself.
         self.validation, keys = _sample(validation or text, kept if validation is None and kept < lines else 0)
 
-        self.vocabulary = _alphabet(encoded, symbols, corpus.words)
+        self.vocabulary = alphabet(encoded, symbols, corpus.words)
         if origin is not None:
             self.vocabulary = origin.extend(self.vocabulary)
             self.highest_rate *= settings.from_rate
         self.words = choose_words(corpus, self.vocabulary)
         others = [] if background is None else [background.encoded()]
-        ids: list[Ids] = [_ids(encoded, self.vocabulary, symbols), *(_ids(other, self.vocabulary) for other in others)]
+        ids: list[Ids] = [
+            text_ids(encoded, self.vocabulary, symbols),
+            *(text_ids(other, self.vocabulary) for other in others),
+        ]
         self.read = encoded.words.translated(self.words.table(encoded, corpus.normalization), words)
         # The words of the background, too.
         self.beside: Ids = np.zeros(0, dtype=np.int32)
@@ -243,7 +246,7 @@ def _sample(text: RunningText, start: int) -> tuple[list[str], list[str]]:
     return lines, keys
 
 
-def _ids(text: EncodedText, vocabulary: Vocabulary, symbols: int | None = None) -> FileArray:
+def text_ids(text: EncodedText, vocabulary: Vocabulary, symbols: int | None = None) -> FileArray:
     """Return the first symbols of a text and the boundary after them, all by default, as ids of a vocabulary."""
     table = np.array([BOUNDARY, UNKNOWN, *vocabulary.encode(text.characters)])
     return text.symbols.translated(
@@ -259,7 +262,7 @@ def _begin(ids: FileArray | NDArray[Any]) -> NDArray[Any]:
     return ids[: ends[-1] + 1]
 
 
-def _alphabet(text: EncodedText, symbols: int, words: Iterable[str]) -> Vocabulary:
+def alphabet(text: EncodedText, symbols: int, words: Iterable[str]) -> Vocabulary:
     """Return the characters of words, and of the first symbols of a text, that are not too rare to be learned."""
     seen = text.character_counts.copy()
     for start in range(symbols, len(text.symbols), _MEASURED):

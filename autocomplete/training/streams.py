@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.training.model import CharRNN, State
 from autocomplete.training.processes import ALONE, Processes
 
-__all__ = ["SampledLoss", "Streams", "bits", "choose_source", "stream_loss"]
+__all__ = ["SampledLoss", "StreamNetwork", "Streams", "bits", "choose_source", "stream_loss"]
 
 _TO_MEASURE = 16  # streams that a held-out text is measured in
 # How much of a run is over, and the share of its steps that then read the background: half of them while the network learns
@@ -31,6 +31,23 @@ _TO_MEASURE = 16  # streams that a held-out text is measured in
 _BACKGROUND = (0.0, 0.5, 0.8, 1.0), (0.5, 0.5, 0.35, 0.2)
 
 Source = TypeVar("Source")
+
+
+class StreamNetwork(Protocol):
+    """What reads a text in pieces: `CharRNN`, and the networks of `windows`. What a state is, each knows for itself."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        ...
+
+    def continue_from(self, state: Any, inputs: Tensor) -> tuple[Tensor, Any]:
+        """Return the logits of the next symbol after each of the inputs, (batch, time), and the state after the last."""
+        ...
+
+    def train(self, mode: bool = True) -> Any:
+        """Be as in training, or as in use."""
+        ...
 
 
 def choose_source(sources: Sequence[Source], progress: float, generator: np.random.Generator) -> Source:
@@ -100,6 +117,10 @@ class Streams:
         """Carry a state on to the next symbols."""
         self._state = _own(state) if isinstance(state, Tensor) else (_own(state[0]), _own(state[1]))
 
+    def forget(self) -> None:
+        """Carry nothing on to the next symbols."""
+        self._state = None
+
     def tensors(self) -> dict[str, Tensor]:
         """Return what a resumed run needs to read on, the rows of all processes; each of them has to ask."""
         parts = [] if self._state is None else [self._state] if isinstance(self._state, Tensor) else self._state
@@ -123,7 +144,7 @@ def _own(state: Tensor) -> Tensor:
     return state.detach().clone(memory_format=torch.contiguous_format)
 
 
-def stream_loss(model: CharRNN, streams: Streams, hidden: float, precision: str) -> tuple[Tensor, int]:
+def stream_loss(model: StreamNetwork, streams: Streams, hidden: float, precision: str) -> tuple[Tensor, int]:
     """Return the mean cross entropy of the next symbols of a text, in nats, and how many symbols those are."""
     inputs, targets, state = streams.next(hidden)
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
@@ -168,22 +189,27 @@ class SampledLoss:
 
 @torch.no_grad()
 def bits(
-    model: CharRNN, ids: NDArray[np.integer[Any]], counted: Callable[[Tensor], Tensor] | None = None, time: int = 256
+    model: StreamNetwork,
+    ids: NDArray[np.integer[Any]],
+    counted: Callable[[Tensor], Tensor] | None = None,
+    time: int = 256,
+    rows: int = _TO_MEASURE,
 ) -> dict[str, float]:
     """
     Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.
 
     :param ids: (n,)
     :param counted: which targets, (n,), count; all of them by default.
+    :param rows: streams at most that the text is read in.
     """
-    model.eval()
-    batch = max(1, min(_TO_MEASURE, len(ids) // time))
+    model.train(False)
+    batch = max(1, min(rows, len(ids) // time))
     length = len(ids) // batch
-    rows = torch.from_numpy(ids[: batch * length].reshape(batch, length).astype(np.int64)).to(model.device)
-    state: State | None = None
+    streams = torch.from_numpy(ids[: batch * length].reshape(batch, length).astype(np.int64)).to(model.device)
+    state = None
     sums = torch.zeros(4, dtype=torch.float64)
     for start in range(0, length - 1, time):
-        window = rows[:, start : start + time + 1]
+        window = streams[:, start : start + time + 1]
         logits, state = model.continue_from(state, window[:, :-1])
         logits, targets = logits.flatten(0, 1).float(), window[:, 1:].flatten()
         if counted is not None:

@@ -86,8 +86,11 @@ class FeedForwardWindow(WindowNetwork):
 
     def read(self, symbols: Tensor) -> Tensor:
         """Return the outputs of the last layer for each window; see `WindowNetwork`."""
-        windows = self.embedding(symbols.unfold(1, self.seen, 1))  # (batch, time, window, embedding)
-        outputs: Tensor = windows.flatten(2)
+        embedded = self.embedding(symbols)  # each symbol once, though it stands in several windows
+        time = symbols.shape[1] - self.seen + 1
+        outputs = torch.cat(
+            [embedded[:, i : i + time] for i in range(self.seen)], dim=2
+        )  # (batch, time, window x embedding)
         for layer in self.layers:
             outputs = torch.tanh(layer(outputs))  # (batch, time, hidden)
         return outputs

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from autocomplete.terminal.demo.cell_pictures import beside, counts_picture, gates_picture, map_picture, step_picture
+from autocomplete.terminal.demo.drawing import visible
 from autocomplete.terminal.demo.one_word import one_word
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
-from autocomplete.terminal.demo.tiles import shown_letter
 
 if TYPE_CHECKING:
     from autocomplete.checkpoint import Cell
@@ -41,7 +41,9 @@ def _play(word: str, size: Size) -> Iterator[Frame]:
         yield Frame(step_picture(rnn, 0, names, stage), caption, 1.2)
     last = min(3, len(letters))
     for time in range(1, last + 1):
-        caption = f"It reads {shown_letter(letters[time - 1])}, with the same weights. The state that was new is its memory now."
+        caption = (
+            f"It reads {visible(letters[time - 1])}, with the same weights. The state that was new is its memory now."
+        )
         yield Frame(step_picture(rnn, time, names), caption, 0.8)
 
     lstm, right = _trained("lstm", letters)

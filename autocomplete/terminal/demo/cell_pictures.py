@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.terminal.demo.tiles import centred, percent_tile, shown_letter, sign_tile
+from autocomplete.terminal.demo.drawing import centred, percent_tile, sign_tile, visible
 
 if TYPE_CHECKING:
     from autocomplete.checkpoint import Cell
@@ -188,7 +188,7 @@ def _tile(name: str, value: float, width: int) -> Text:
 
 
 def _shown(name: str) -> str:
-    return shown_letter(name) if len(name) == 1 else name
+    return visible(name) if len(name) == 1 else name
 
 
 def _number(value: float) -> str:

@@ -1,15 +1,42 @@
-"""What pictures of scenes are made of: bars, heights, colours and letters that take the cells they are given."""
+"""
+What pictures of scenes are made of: bars, heights and curves, tiles that show a number by their colour, and letters.
+
+All of them take the cells that they are given, and can be read without colours, too.
+"""
 
 from __future__ import annotations
 
-from rich.cells import cell_len
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.color import Color
+from rich.style import Style
 from rich.text import Text
 
-__all__ = ["bar", "cell_of", "cut", "height", "percent", "shade", "tail", "visible"]
+__all__ = [
+    "bar",
+    "cell_of",
+    "centred",
+    "column",
+    "curve",
+    "cut",
+    "height",
+    "percent",
+    "percent_tile",
+    "shade",
+    "sign_tile",
+    "tail",
+    "visible",
+]
 
 _PARTS = " ▏▎▍▌▋▊▉"  # of a cell, from the left
 _HEIGHTS = "▁▂▃▄▅▆▇█"
-_LOW, _MIDDLE, _HIGH = (70, 130, 240), (128, 128, 128), (245, 120, 30)  # seen on a dark and on a light ground
+# Blue, grey and orange, told apart by all eyes, and seen on a dark and on a light ground.
+_LOW, _MIDDLE, _HIGH = (70, 130, 240), (128, 128, 128), (245, 130, 35)
+_NOTHING = (64, 64, 64)  # the ground of a tile for 0
+_STRONG, _WEAK = 0.5, 0.15  # sizes of a value from which its sign is doubled on a tile, and shown at all
+
+Colour = tuple[int, int, int]
 
 
 def bar(share: float, width: int) -> str:
@@ -17,6 +44,20 @@ def bar(share: float, width: int) -> str:
     eighths = round(8 * width * min(max(share, 0.0), 1.0))
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_PARTS[rest] if rest else "")).ljust(width)
+
+
+def column(share: float, width: int, height: int) -> list[str]:
+    """Return an upright bar of a share of so many lines, to an eighth of a line, from the top one down."""
+    eighths = round(8 * height * share) or (1 if share > 0 else 0)
+    return [(" " + _HEIGHTS)[min(8, max(0, eighths - 8 * row))] * width for row in reversed(range(height))]
+
+
+def curve(values: Sequence[float], width: int, height: int, highest: float) -> list[str]:
+    """Return the lines of a curve, the last value at its right end."""
+    shown = min(width, len(values))
+    places = [round(i * (len(values) - 1) / max(1, shown - 1)) for i in range(shown)]
+    columns = [column(min(1.0, values[place] / highest), 1, height) for place in places]
+    return ["".join(line) for line in zip(*columns, strict=True)]
 
 
 def height(share: float) -> str:
@@ -28,7 +69,22 @@ def shade(share: float) -> str:
     """Return the colour for a share from 0 (blue) over a half (grey) to 1 (orange)."""
     share = min(max(share, 0.0), 1.0)
     near, far, part = (_LOW, _MIDDLE, 2 * share) if share < 0.5 else (_MIDDLE, _HIGH, 2 * share - 1)
-    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in zip(near, far, strict=True))
+    return "#" + "".join(f"{value:02x}" for value in _mixed(near, far, part))
+
+
+def sign_tile(value: float, width: int = 1) -> Text:
+    """Return a tile for a value from -1, blue, to 1, orange; its sign stands on it, twice for a large one if there is room."""
+    size = abs(value)
+    sign = "·" if size < _WEAK else "+" if value > 0 else "−"
+    if width > 1 and size >= _STRONG:
+        sign *= 2
+    return Text(centred(sign, width), style=_ground(_HIGH if value > 0 else _LOW, size))
+
+
+def percent_tile(value: float, width: int = 3) -> Text:
+    """Return a tile for a value from 0 to 1, with the percents on it."""
+    percents = min(round(100 * value), 10**width - 1)  # two cells have no room for 100
+    return Text(centred(str(percents), width), style=_ground(_HIGH, value))
 
 
 def percent(share: float) -> str:
@@ -53,6 +109,12 @@ def cell_of(character: str, width: int) -> str:
     return shown + " " * (width - cell_len(shown))
 
 
+def centred(text: str, width: int) -> str:
+    """Return a text in the middle of so many cells, cut where it is longer."""
+    room = width - cell_len(text)
+    return " " * (room // 2) + text + " " * (room - room // 2) if room >= 0 else set_cell_size(text, width)
+
+
 def cut(text: str, width: int) -> str:
     """Return a text in exactly so many cells: blanks after it, or its beginning and an ellipsis."""
     line = Text(_shown(text))
@@ -72,3 +134,16 @@ def tail(text: str, width: int) -> str:
 
 def _shown(text: str) -> str:
     return "".join(character if character == " " else visible(character) for character in text)
+
+
+def _ground(colour: Colour, share: float) -> Style:
+    """Return the style of a tile: so much of a colour, on which letters can be read."""
+    share = min(1.0, max(0.0, share))
+    mixed = Color.from_rgb(*_mixed(_NOTHING, colour, share))
+    return Style(color="black" if share > 0.6 and colour == _HIGH else "white", bgcolor=mixed)
+
+
+def _mixed(one: Colour, other: Colour, share: float) -> tuple[int, int, int]:
+    """Return the colour that lies between two, at a share of the way."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue

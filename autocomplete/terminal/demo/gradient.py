@@ -8,6 +8,7 @@ The networks are `CharRNN` with each of the three cells, fresh and trained while
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -39,7 +40,8 @@ __all__ = ["SCENE"]
 _CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 _NAMES = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 _HIDDEN, _EMBEDDING = 64, 24
-_STEPS, _FRAMES = 160, 10
+_STEPS, _FRAMES = 120, 10
+_SECONDS = 12.0  # of training, after which no further picture is begun: a busy machine shall not make the scene longer
 _FACTOR = 2.0  # that makes recurrent weights large
 _BPTT = 16  # letters at most between two cuts, three parts at least
 _CLIP = 1.0  # as in every training here
@@ -115,7 +117,7 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
                 f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}.",
                 0.05,
             )
-        yield board, f"Trained {_STEPS} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
+        yield board, f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
         bptt = math.ceil(len(text) / max(3, math.ceil(len(text) / _BPTT)))  # in parts that are about as long
         board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
         yield (
@@ -153,6 +155,8 @@ def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> It
     streams = {cell: Streams(ids, batch=16, bptt=32, generator=np.random.default_rng(0)) for cell in networks}
     optimizers = {cell: new_optimizer(network, settings.weight_decay) for cell, network in networks.items()}
     bits: dict[Cell, float] = {}
+    left = _SECONDS  # for what is computed; how long the pictures stand does not count
+    began = time.monotonic()
     for step in range(_STEPS):
         for cell, network in networks.items():
             loss, _ = stream_loss(network, streams[cell], 0.0, "fp32")
@@ -160,7 +164,11 @@ def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> It
             training_step(network, optimizers[cell], loss, rate, _CLIP)
             bits[cell] = float(loss.detach()) / math.log(2)
         if (step + 1) % (_STEPS // _FRAMES) == 0:
+            left -= time.monotonic() - began
             yield step + 1, dict(bits)
+            if left < 0:
+                return
+            began = time.monotonic()
 
 
 def _picture(text: str, board: _Board, size: Size) -> RenderableType:

@@ -8,6 +8,7 @@ their answers after two beginnings of words, and how far back a letter can stand
 from __future__ import annotations
 
 import string
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -32,7 +33,8 @@ __all__ = ["SCENE"]
 
 _WORDS = 1500  # the most frequent ones: few enough to be learned in seconds
 _NEAR = 100  # further words with each of the two beginnings, so that there is something to know after them
-_STEPS, _FRAMES = 240, 12
+_STEPS, _FRAMES = 200, 10
+_SECONDS = 12.0  # of training, after which no further picture is begun: a busy machine shall not make the scene longer
 _WINDOW, _LAYERS = 3, 3
 _FIELD = 2**_LAYERS  # letters that the convolution sees
 _BACK = 10  # letters back that the answers are tested
@@ -122,6 +124,8 @@ def _lessons(
         weights = np.sqrt(np.array(list(words.values())))  # by the root of its count: rare words are seen, too
         bits = dict.fromkeys(networks, 0.0)
         lessons = train_alike(networks, word_rows(list(words), vocabulary), weights, steps=_STEPS)
+        left = _SECONDS  # for what is computed; how long the pictures stand does not count
+        began = time.monotonic()
         for step, losses in enumerate(lessons, start=1):
             bits = {name: 0.9 * bits[name] + 0.1 * loss if step > 1 else loss for name, loss in losses.items()}
             if step % (_STEPS // _FRAMES) and step > 1:
@@ -131,7 +135,11 @@ def _lessons(
                 pupil.bits = bits[pupil.name]
                 pupil.answers = answers(network, beginnings, vocabulary)
                 pupil.moved = influence(network, tested, string.ascii_lowercase, vocabulary)
+            left -= time.monotonic() - began
             yield step
+            if left < 0:
+                return
+            began = time.monotonic()
 
 
 def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vocabulary, size: Size) -> RenderableType:

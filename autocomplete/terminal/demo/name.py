@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
+from autocomplete.terminal.demo.drawing import centred, column, curve, sign_tile, visible
 from autocomplete.terminal.demo.one_word import one_word
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
-from autocomplete.terminal.demo.tiles import bar, centred, curve, shown_letter, sign_tile
 
 __all__ = ["SCENE"]
 
@@ -97,15 +97,15 @@ def _reading(letters: str, moment: _Moment, time: int) -> str:
             "must guess."
         )
     if time == len(letters) + 1:
-        following = shown_letter(letters[1]) if len(letters) > 1 else "end"
+        following = visible(letters[1]) if len(letters) > 1 else "end"
         return (
             "Unrolled in time: the same weights at every step. Now it learns: after each letter the right answer is "
-            f"the next one, {shown_letter(letters[0])} → {following}."
+            f"the next one, {visible(letters[0])} → {following}."
         )
     guess = moment.guesses[time - 1]
     return (
-        f"It reads {shown_letter(letters[time - 2])}. The new state comes from the letter and the state before, which is "
-        f"all its memory. Untrained, it guesses {'the end' if guess == 'end' else shown_letter(guess)}."
+        f"It reads {visible(letters[time - 2])}. The new state comes from the letter and the state before, which is "
+        f"all its memory. Untrained, it guesses {'the end' if guess == 'end' else visible(guess)}."
     )
 
 
@@ -149,11 +149,8 @@ def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None)
         grid.letters("should be", answers, ["bold"] * columns),
         grid.row("probability", [Text(centred(_percent(p, width), width)) for p in moment.right]),
     ]
-    bars = [bar(p, max(1, width - 2), bar_height) for p in moment.right]
-    rows += [
-        grid.row("", [Text(centred(column[i].plain, width), style="green") for column in bars])
-        for i in range(bar_height)
-    ]
+    bars = [column(p, max(1, width - 2), bar_height) for p in moment.right]
+    rows += [grid.row("", [Text(centred(bar[i], width), style="green") for bar in bars]) for i in range(bar_height)]
     for layer in reversed(range(len(moment.states))):
         rows.append(grid.row("", [Text(centred("↑", width), style="dim")] * columns))
         rows += _layer(grid, layer, moment.states[layer])
@@ -203,7 +200,7 @@ class _Grid:
         """Return a row of characters, or of what stands for the boundary."""
         cells = []
         for name, style in zip(names, styles, strict=True):
-            shown = shown_letter(name) if len(name) == 1 else name
+            shown = visible(name) if len(name) == 1 else name
             if len(shown) > self.width and name in ("start", "end"):
                 shown = {"start": "▸", "end": "■"}[name]
             cells.append(Text(centred(shown, self.width), style=style))

@@ -14,9 +14,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from autocomplete.errors import SettingsError
+from autocomplete.terminal.demo.drawing import centred, sign_tile, visible
 from autocomplete.terminal.demo.one_word import one_word
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
-from autocomplete.terminal.demo.tiles import centred, shown_letter, sign_tile
 
 __all__ = ["SCENE"]
 
@@ -184,7 +184,7 @@ def _state(values: Any, column: int, *, goes_on: bool) -> Text:
 
 def _letter(name: str, column: int) -> str:
     if len(name) == 1:
-        return shown_letter(name)
+        return visible(name)
     return name if len(name) < column else {"start": "▸", "end": "■"}[name]
 
 

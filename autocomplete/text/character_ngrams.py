@@ -1,0 +1,194 @@
+"""
+A character n-gram model with interpolated modified Kneser-Ney smoothing (Chen and Goodman, 1999), in numpy.
+
+An n-gram is one integer, as many bits a character as the vocabulary needs; those of one length are one sorted array, and
+counting is sorting. A line is read as if a line end stood before it; what stands further back does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.text.vocabulary import BOUNDARY
+
+__all__ = ["CharacterNgrams", "longest_order"]
+
+_WORD = 64  # bits of an n-gram
+_AT_ONCE = 2**20  # probabilities that are worked out when a text is scored
+
+
+def longest_order(vocabulary: int) -> int:
+    """Return how many characters the longest n-grams can have, of a vocabulary of that many symbols."""
+    return _WORD // _bits(vocabulary)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """
+    What is known of the n-grams of one length. A context is all of an n-gram but its last character.
+
+    :param contexts: (contexts,) in ascending order.
+    :param first: (contexts + 1,) where the n-grams of each context begin.
+    :param weight: (contexts,) of the probabilities that the shorter context gives.
+    :param symbols: (n-grams,) the last character of each.
+    :param probabilities: (n-grams,) its count less the discount, as a share of its context's.
+    """
+
+    contexts: NDArray[np.uint64]
+    first: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    symbols: NDArray[np.integer[Any]]
+    probabilities: NDArray[np.float32]
+
+
+class CharacterNgrams:
+    """
+    The model; a character language model for `inference.search`. A state is the integer of the characters before.
+
+    :param ids: (n,) of lines to learn from, with BOUNDARY before each and after the last, as `Vocabulary.encode_lines` gives.
+    :param vocabulary: symbols.
+    :param order: characters of the longest n-grams, from 2 to `longest_order`.
+    """
+
+    def __init__(self, ids: NDArray[np.integer[Any]], vocabulary: int, order: int) -> None:
+        if not 2 <= order <= longest_order(vocabulary):
+            raise ValueError(f"the order must be from 2 to {longest_order(vocabulary)}")
+        self.order, self._bits = order, _bits(vocabulary)
+        keys, age = self._ngrams(ids)
+        ngrams, counts = _count(keys[age >= order - 2])
+        orders = []
+        for length in range(order, 1, -1):
+            orders.append(self._smooth(ngrams, counts))
+            # Of a shorter n-gram it counts after how many characters it stands; but after nothing else than a line end
+            # stands one that begins a line, and of that it counts how often.
+            opening = (
+                _count(keys[age == length - 3] & self._mask(length - 1)) if length > 2 else (ngrams[:0], counts[:0])
+            )
+            ngrams, counts = _count(ngrams & self._mask(length - 1))
+            ngrams, counts = np.concatenate([opening[0], ngrams]), np.concatenate([opening[1], counts])
+        self._orders = [found for found in reversed(orders) if len(found.contexts)]  # none is so long in short lines
+        unigrams = np.bincount(ngrams.astype(np.int64), counts, vocabulary) + 1.0  # none is impossible
+        self._unigrams = unigrams / unigrams.sum()
+
+    @property
+    def bytes(self) -> int:
+        """The size of all arrays."""
+        return sum(array.nbytes for order in self._orders for array in vars(order).values())
+
+    @property
+    def parameters(self) -> int:
+        """The number of probabilities and weights that it has learned."""
+        return len(self._unigrams) + sum(len(order.probabilities) + len(order.weight) for order in self._orders)
+
+    def start(self) -> tuple[NDArray[Any], ...]:
+        """Return the state at the start of a line."""
+        return (np.zeros(1, dtype=np.uint64),)
+
+    def step(
+        self, states: tuple[NDArray[Any], ...], symbols: NDArray[np.integer[Any]] | Sequence[int]
+    ) -> tuple[NDArray[Any], ...]:
+        """Return the states after one more symbol each; after the end of a line, that at the start of the next."""
+        symbols = np.asarray(symbols, dtype=np.uint64)
+        after = (states[0] << np.uint64(self._bits) | symbols) & self._mask(self.order - 1)
+        return (np.where(symbols == BOUNDARY, np.uint64(0), after),)
+
+    def log_probabilities(self, states: tuple[NDArray[Any], ...]) -> NDArray[np.float32]:
+        """Return (batch, vocabulary) natural logarithms."""
+        return np.log(self._probabilities(states[0])).astype(np.float32)
+
+    def score(self, ids: NDArray[np.integer[Any]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """
+        Return how each character of some lines was foreseen, their ends included.
+
+        :param ids: (n,) as those to learn from.
+        :returns: (n - 1,) natural log probabilities, and how many symbols were held more probable.
+        """
+        keys, _ = self._ngrams(ids)
+        symbols, contexts = (keys & self._mask(1)).astype(np.int64), keys >> np.uint64(self._bits)
+        logs, ranks = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
+        batch = max(1, _AT_ONCE // len(self._unigrams))
+        for start in range(0, len(keys), batch):
+            part = slice(start, start + batch)
+            probabilities = self._probabilities(contexts[part])
+            right = np.take_along_axis(probabilities, symbols[part, None], axis=1)
+            logs.append(np.log(right[:, 0]))
+            ranks.append((probabilities > right).sum(axis=1))
+        return np.concatenate(logs), np.concatenate(ranks)
+
+    def _probabilities(self, contexts: NDArray[np.uint64]) -> NDArray[np.float64]:
+        probabilities = np.tile(self._unigrams, (len(contexts), 1))  # (batch, vocabulary)
+        rows = np.arange(len(contexts))
+        for length, order in enumerate(self._orders, start=2):
+            wanted = contexts[rows] & self._mask(length - 1)
+            places = np.searchsorted(order.contexts, wanted)
+            places[places == len(order.contexts)] = 0
+            known = order.contexts[places] == wanted
+            rows, places = rows[known], places[known]
+            if not len(rows):
+                break
+            probabilities[rows] *= order.weight[places, None]
+            first, counts = order.first[places], order.first[places + 1] - order.first[places]
+            # The n-grams of all contexts, one context after another.
+            ngrams = np.arange(counts.sum()) + np.repeat(first - np.concatenate([[0], counts.cumsum()[:-1]]), counts)
+            probabilities[np.repeat(rows, counts), order.symbols[ngrams]] += order.probabilities[ngrams]
+        return probabilities
+
+    def _ngrams(self, ids: NDArray[np.integer[Any]]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+        """Return (characters,) the n-gram that ends with each character, and how many stand before it on its line."""
+        symbols = ids[1:]
+        ends = np.flatnonzero(symbols == BOUNDARY)
+        starts = np.concatenate([[0], ends + 1])
+        age = np.arange(len(symbols)) - np.repeat(starts, np.diff(starts, append=len(symbols)))
+        keys = symbols.astype(np.uint64)
+        for distance in range(1, self.order):
+            # Before the line there is nothing but line ends, which are 0.
+            before = np.where(age[distance:] >= distance, symbols[:-distance], 0).astype(np.uint64)
+            keys[distance:] |= before << np.uint64(self._bits * distance)
+        return keys, age.astype(np.int32)
+
+    def _smooth(self, ngrams: NDArray[np.uint64], counts: NDArray[np.int64]) -> _Order:
+        """Return what is known of n-grams of one length from their counts."""
+        order = np.argsort(ngrams, kind="stable")
+        ngrams, counts = ngrams[order], counts[order]
+        discounts = _discounts(counts)[np.minimum(counts, 3)]
+        contexts, sizes = _count(ngrams >> np.uint64(self._bits))
+        first = np.concatenate([[0], sizes.cumsum()])
+        totals = np.add.reduceat(counts, first[:-1])
+        return _Order(
+            contexts,
+            first,
+            np.add.reduceat(discounts, first[:-1]) / totals,
+            (ngrams & self._mask(1)).astype(np.int32),
+            ((counts - discounts) / np.repeat(totals, sizes)).astype(np.float32),
+        )
+
+    def _mask(self, length: int) -> np.uint64:
+        """Return the bits of that many characters."""
+        return np.uint64((1 << (self._bits * length)) - 1)
+
+
+def _bits(vocabulary: int) -> int:
+    """Return how many bits a symbol takes."""
+    return max(1, (vocabulary - 1).bit_length())
+
+
+def _count(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the different keys in ascending order, and how often each stands there."""
+    keys = np.sort(keys)
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.int64)
+    return keys[first], np.diff(first, append=len(keys))
+
+
+def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (4,) what is taken from a count of 0, 1, 2, and 3 or more: equation 26 of Chen and Goodman."""
+    singles, doubles, triples, quadruples = (int((counts == count).sum()) for count in (1, 2, 3, 4))
+    if not (singles and doubles and triples and quadruples):
+        return np.array([0, 0.5, 0.75, 0.9])  # too few n-grams to tell
+    ratio = singles / (singles + 2 * doubles)
+    found = [1 - 2 * ratio * doubles / singles, 2 - 3 * ratio * triples / doubles, 3 - 4 * ratio * quadruples / triples]
+    return np.array([0, *np.clip(found, 0.01, [0.99, 1.99, 2.99])])
