@@ -1,0 +1,224 @@
+"""
+One letter missing: how often it is filled right from both sides, from both sides by a network that reads forward, and from the left.
+
+    python benchmarks/gaps.py [--words corpora/english.txt] [--minutes 5] [--keep FOLDER]
+    python benchmarks/gaps.py --text FILE --both-ways english-both-ways --forward english [--lines 1000]
+
+The first trains two networks of as many parameters, each for as many minutes, on the same words of a list; a twentieth of the rarer words is
+held out, the same for both, and each letter of each of those words is asked for. The second asks checkpoints for one letter of each
+line of a text, drawn at random. Of a network that reads forward, the right side is scored exactly: for each letter that could stand
+in the gap, the probability of the whole rest of the word or line, letter after letter, with that letter in its place; its answer is the
+letter that makes the whole most probable. "left only" is what it expects before it has seen the right side. "pseudo" puts each letter into the
+gap and multiplies what the bidirectional network then gives to every letter of the line, or of the word, from both its sides
+(pseudo-likelihood; Besag, 1975).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from autocomplete.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from autocomplete.inference.bidirectional import BidirectionalNetwork
+from autocomplete.inference.model import gather
+from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.text.corpus import Corpus, read_corpus
+from autocomplete.text.normalize import without_marks
+from autocomplete.text.vocabulary import BOUNDARY
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A letter that is missing between two parts of a word or a line."""
+
+    left: str
+    letter: str
+    right: str
+
+
+Answer = Callable[[Gap], NDArray[np.float64]]  # (letters,) natural log probability of each letter that may stand there
+
+
+@dataclass
+class Score:
+    """How often the most probable letter was the right one, and the bits that the right one took."""
+
+    right: int = 0
+    bits: float = 0.0
+    asked: int = 0
+
+    def add(self, logs: NDArray[np.float64], letter: int) -> None:
+        """Count one answer."""
+        self.right += int(logs.argmax()) == letter
+        self.bits -= float(logs[letter] - np.logaddexp.reduce(logs)) / math.log(2)
+        self.asked += 1
+
+    def cells(self) -> tuple[str, str]:
+        """Return the share that was right with its standard error, and the mean of the bits."""
+        share = self.right / self.asked
+        return (
+            f"{100 * share:.1f} ± {100 * math.sqrt(share * (1 - share) / self.asked):.1f} %",
+            f"{self.bits / self.asked:.2f}",
+        )
+
+
+def both_ways(checkpoint: Checkpoint, letters: Sequence[int]) -> dict[str, Answer]:
+    """Return the ways to ask a bidirectional network."""
+    network, encode = BidirectionalNetwork(checkpoint.configuration, checkpoint.tensors), checkpoint.vocabulary.encode
+
+    def direct(gap: Gap) -> NDArray[np.float64]:
+        before, after = network.left(encode(gap.left)), network.right(encode(gap.right))
+        states = network.forward.top(before), network.backward.top(after)
+        return network.log_probabilities(*states, "letter")[0, letters].astype(np.float64)
+
+    def pseudo(gap: Gap) -> NDArray[np.float64]:
+        symbols = np.array([[*encode(gap.left), 0, *encode(gap.right)]] * len(letters))
+        symbols[:, len(gap.left)] = letters
+        rows = range(len(letters))
+        befores, afters = (
+            [gather(network.forward.start(), [0] * len(rows))],
+            [gather(network.backward.start(), [0] * len(rows))],
+        )
+        for place in range(symbols.shape[1] - 1):
+            befores.append(network.forward.step(befores[-1], symbols[:, place]))
+            afters.append(network.backward.step(afters[-1], symbols[:, -1 - place]))
+        total = np.zeros(len(letters))
+        for place, (before, after) in enumerate(zip(befores, reversed(afters), strict=True)):
+            states = network.forward.top(before), network.backward.top(after)
+            total += network.log_probabilities(*states, "letter")[rows, symbols[:, place]]
+        return total
+
+    return {"both ways": direct, "both ways, pseudo": pseudo}
+
+
+def forward(checkpoint: Checkpoint, letters: Sequence[int]) -> dict[str, Answer]:
+    """Return the ways to ask a network that reads forward."""
+    network, encode = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors), checkpoint.vocabulary.encode
+
+    def left_only(gap: Gap) -> NDArray[np.float64]:
+        state = network.start()
+        for symbol in encode(gap.left):
+            state = network.step(state, [symbol])
+        return network.log_probabilities(state)[0, letters].astype(np.float64)
+
+    def exact(gap: Gap) -> NDArray[np.float64]:
+        state = network.start()
+        for symbol in encode(gap.left):
+            state = network.step(state, [symbol])
+        total = network.log_probabilities(state)[0, letters].astype(np.float64)
+        states = network.step(gather(state, [0] * len(letters)), letters)
+        for symbol in [*encode(gap.right), BOUNDARY]:
+            total += network.log_probabilities(states)[:, symbol]
+            states = network.step(states, [symbol] * len(letters))
+        return total
+
+    return {"forward, right side scored": exact, "forward, left only": left_only}
+
+
+def measured(checkpoints: Sequence[tuple[str, Checkpoint]], gaps: Sequence[Gap], title: str) -> Table:
+    """Return a table of what checkpoints make of gaps."""
+    table = Table(title=f"{title}: {len(gaps):,} letters missing", title_justify="left")
+    for heading in ("checkpoint", "parameters", "asked", "right", "bits"):
+        table.add_column(heading, justify="left" if heading in ("checkpoint", "asked") else "right")
+    alphabet = set.intersection(*(set(checkpoint.vocabulary.characters) for _, checkpoint in checkpoints))
+    for name, checkpoint in checkpoints:
+        inside = checkpoint.vocabulary.word_symbols()[1]
+        chosen = sorted(c for c in alphabet if inside[checkpoint.vocabulary.encode(c)[0]])  # the same for all
+        ways = both_ways if checkpoint.configuration.bidirectional else forward
+        for way, answer in ways(checkpoint, checkpoint.vocabulary.encode("".join(chosen))).items():
+            score = Score()
+            for gap in gaps:
+                if gap.letter in chosen:
+                    score.add(answer(gap), chosen.index(gap.letter))
+            table.add_row(name, f"{checkpoint.configuration.parameters:,}", way, *score.cells())
+    return table
+
+
+def gaps_of_words(words: Sequence[str]) -> list[Gap]:
+    """Return each letter of each word as a gap."""
+    return [Gap(word[:i], word[i], word[i + 1 :]) for word in words for i in range(len(word))]
+
+
+def gaps_of_lines(text: Path, count: int) -> list[Gap]:
+    """Return one letter of each line as a gap: of every other line as it is written, else of one without marks, as typed in haste."""
+    corpus = read_corpus([text])
+    assert corpus.text is not None
+    generator, gaps = np.random.default_rng(SEED), []
+    lines = list(corpus.text.lines())
+    for i, place in enumerate(generator.permutation(len(lines))[:count].tolist()):
+        line = corpus.normalization.key(lines[place] if i % 2 else without_marks(lines[place]))[:400]
+        letters = [place for place, character in enumerate(line) if character.isalpha()]
+        if letters:
+            place = int(generator.choice(letters))
+            gaps.append(Gap(line[:place], line[place], line[place + 1 :]))
+    return gaps
+
+
+def trained(corpus: Corpus, folder: Path, settings: "TrainingSettings") -> Checkpoint:  # noqa: F821, UP037
+    """Return the checkpoint in a folder, trained now if there is none."""
+    from autocomplete.training.trainer import train
+
+    if not (folder / "model.safetensors").exists():
+        for _ in train(corpus, folder, settings, overwrite=True):
+            pass
+    return read_checkpoint(folder)
+
+
+def compare_words(path: Path, minutes: float, keep: Path, count: int) -> Table:
+    """Train two networks alike on a list of words, and ask them for the letters of words that neither has seen."""
+    from autocomplete.training.lessons import WordsLesson
+    from autocomplete.training.settings import TrainingSettings
+
+    corpus = read_corpus([path])
+    settings = TrainingSettings(minutes=minutes, bptt=128, alpha=0.5, seed=SEED, patience=1_000)
+    lesson = WordsLesson(corpus, settings, np.random.default_rng(SEED))
+    held_out = [corpus.words[lesson.words.order[i]] for i in lesson.validation.held_out.tolist()]
+    both = replace(settings, bidirectional=True)
+    wanted = both.configuration(len(lesson.vocabulary)).parameters
+    sizes = (replace(settings, hidden=hidden) for hidden in range(settings.hidden, 4 * settings.hidden, 4))
+    alike = min(sizes, key=lambda each: abs(each.configuration(len(lesson.vocabulary)).parameters - wanted))
+    networks = [(name, trained(corpus, keep / name, each)) for name, each in (("both-ways", both), ("forward", alike))]
+    drawn = np.random.default_rng(SEED).permutation(len(held_out))[:count].tolist()
+    return measured(
+        networks, gaps_of_words([held_out[i] for i in drawn]), f"{path.name}, {len(drawn):,} held-out words"
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--words", type=Path, help="a list, to train on and to hold words out of")
+    parser.add_argument("--minutes", type=float, default=5.0, help="that each of the two networks is trained for")
+    parser.add_argument("--keep", type=Path, help="where the two are kept; those that are there are not trained again")
+    parser.add_argument("--text", type=Path, help="lines that no checkpoint has seen")
+    parser.add_argument("--both-ways", nargs="*", default=["english-both-ways"], help="checkpoints that fill gaps")
+    parser.add_argument("--forward", nargs="*", default=["english"], help="checkpoints that read forward")
+    parser.add_argument("--lines", type=int, default=1_000, help="lines, or held-out words, that are asked for")
+    options = parser.parse_args()
+    if options.words is None and options.text is None:
+        options.words = Path(__file__).parent.parent / "corpora" / "english.txt"
+    console = Console(width=None if Console().is_terminal else 120)
+    if options.words is not None:
+        with tempfile.TemporaryDirectory() as place:
+            keep = options.keep or Path(place)
+            keep.mkdir(parents=True, exist_ok=True)
+            console.print(compare_words(options.words, options.minutes, keep, options.lines))
+    if options.text is not None:
+        names = [*options.both_ways, *options.forward]
+        checkpoints = [(name, read_checkpoint(find_checkpoint(name))) for name in names]
+        console.print(measured(checkpoints, gaps_of_lines(options.text, options.lines), options.text.name))
+
+
+if __name__ == "__main__":
+    main()
