@@ -425,7 +425,13 @@ def _train(options: argparse.Namespace) -> int:
     if finished.reason == "interrupted":
         print(f"go on with: {_train_command(options, name, 'log', 'tensorboard')} --resume", file=sys.stderr)
         return INTERRUPTED
-    print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
+    fills = "held_out_word_gaps" in finished.figures  # also where that is known from what was resumed
+    tried = (
+        ["autocomplete", "fill", "--checkpoint", name, "na_e"]
+        if fills
+        else ["autocomplete", "type", "--checkpoint", name]
+    )
+    print(f"try it: {shlex.join(tried)}", file=sys.stderr)
     return 0
 
 

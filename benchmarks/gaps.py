@@ -1,16 +1,18 @@
 """
-One letter missing: how often it is filled right from both sides, from both sides by a network that reads forward, and from the left.
+One letter missing: how often it is filled right from both sides, and by a network that reads forward.
 
     python benchmarks/gaps.py [--words corpora/english.txt] [--minutes 5] [--keep FOLDER]
     python benchmarks/gaps.py --text FILE --both-ways english-both-ways --forward english [--lines 1000]
 
-The first trains two networks of as many parameters, each for as many minutes, on the same words of a list; a twentieth of the rarer words is
-held out, the same for both, and each letter of each of those words is asked for. The second asks checkpoints for one letter of each
-line of a text, drawn at random. Of a network that reads forward, the right side is scored exactly: for each letter that could stand
-in the gap, the probability of the whole rest of the word or line, letter after letter, with that letter in its place; its answer is the
-letter that makes the whole most probable. "left only" is what it expects before it has seen the right side. "pseudo" puts each letter into the
-gap and multiplies what the bidirectional network then gives to every letter of the line, or of the word, from both its sides
-(pseudo-likelihood; Besag, 1975).
+The first trains two networks of as many parameters, each for as many minutes, on the same words of a list; a twentieth of the
+rarer words is held out, the same for both, and each letter of those words is asked for. The second asks checkpoints for one
+letter of each line of a text, drawn at random.
+
+"both ways" is what the bidirectional network answers. "both ways, pseudo" puts each letter into the gap and multiplies what
+that network then gives to every character of the line from both its sides (pseudo-likelihood; Besag, 1975). "forward, right
+side scored" is exact: for each letter that could stand in the gap, the probability of the whole line with it, character after
+character; its answer is the letter that makes the whole most probable. "forward, left only" is what that network expects
+before it has seen what stands right of the gap.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.normalize import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.training.lessons import WordsLesson
+from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.trainer import train
 
 SEED = 0
 
@@ -151,7 +156,7 @@ def gaps_of_words(words: Sequence[str]) -> list[Gap]:
 
 
 def gaps_of_lines(text: Path, count: int) -> list[Gap]:
-    """Return one letter of each line as a gap: of every other line as it is written, else of one without marks, as typed in haste."""
+    """Return one letter of each line as a gap; every other line has lost its marks, as typed in haste."""
     corpus = read_corpus([text])
     assert corpus.text is not None
     generator, gaps = np.random.default_rng(SEED), []
@@ -165,10 +170,8 @@ def gaps_of_lines(text: Path, count: int) -> list[Gap]:
     return gaps
 
 
-def trained(corpus: Corpus, folder: Path, settings: "TrainingSettings") -> Checkpoint:  # noqa: F821, UP037
+def trained(corpus: Corpus, folder: Path, settings: TrainingSettings) -> Checkpoint:
     """Return the checkpoint in a folder, trained now if there is none."""
-    from autocomplete.training.trainer import train
-
     if not (folder / "model.safetensors").exists():
         for _ in train(corpus, folder, settings, overwrite=True):
             pass
@@ -177,9 +180,6 @@ def trained(corpus: Corpus, folder: Path, settings: "TrainingSettings") -> Check
 
 def compare_words(path: Path, minutes: float, keep: Path, count: int) -> Table:
     """Train two networks alike on a list of words, and ask them for the letters of words that neither has seen."""
-    from autocomplete.training.lessons import WordsLesson
-    from autocomplete.training.settings import TrainingSettings
-
     corpus = read_corpus([path])
     settings = TrainingSettings(minutes=minutes, bptt=128, alpha=0.5, seed=SEED, patience=1_000)
     lesson = WordsLesson(corpus, settings, np.random.default_rng(SEED))

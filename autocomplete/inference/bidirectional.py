@@ -20,7 +20,7 @@ from autocomplete.inference.model import CharacterLanguageModel, States, Symbols
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
-__all__ = ["BidirectionalNetwork", "GapOfLetters", "GapOfWord", "KnownWords"]
+__all__ = ["BidirectionalNetwork", "GapOfLetters", "GapOfWord", "KnownWords", "Letters"]
 
 Array = NDArray[np.float32]
 GapKind = Literal["letter", "word"]
@@ -57,7 +57,7 @@ class BidirectionalNetwork:
         return _read(self.forward, symbols)
 
     def right(self, symbols: Sequence[int]) -> States:
-        """Return the state of the backward stack after the symbols from a gap to the line's end, given in the order of the text."""
+        """Return the state of the backward stack after the symbols from a gap to the line's end, in the order of the text."""
         return _read(self.backward, symbols[::-1])
 
     def log_probabilities(self, before: Array, after: Array, kind: GapKind) -> Array:
@@ -75,16 +75,50 @@ class BidirectionalNetwork:
         return _normalized(logits)
 
 
-class GapOfLetters:
+class Letters:
     """
-    A known number of letters. A state is the forward stack's, then (batch, 1) how many letters have been read.
+    A known number of letters to come, by a network that reads forward and knows nothing of what follows them.
+
+    A state is the network's, then (batch, 1) how many letters have been read.
+
+    :param left: the symbols from the line's beginning to the gap.
+    :param letters: (vocabulary,) which symbols may stand in it.
+    """
+
+    def __init__(self, forward: RecurrentNetwork, left: Sequence[int], length: int, letters: NDArray[np.bool_]) -> None:
+        self._forward, self._left, self._length, self._forbidden = forward, left, length, ~letters
+
+    def start(self) -> States:
+        """Return the state before the first letter."""
+        return (*_read(self._forward, self._left), np.zeros((1, 1), dtype=np.int64))
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the states after one more letter each."""
+        return (*self._forward.step(states[:-1], symbols), states[-1] + 1)
+
+    def log_probabilities(self, states: States) -> Array:
+        """Return (batch, vocabulary): of letters as the network has them, and once all are there, certainty of the end."""
+        read = states[-1][:, 0]
+        logs = self._answer(states[:-1], read)
+        logs[:, self._forbidden] = -np.inf
+        logs = _normalized(logs)
+        full = read >= self._length
+        logs[full] = -np.inf
+        logs[full, BOUNDARY] = 0.0
+        return logs
+
+    def _answer(self, states: States, read: NDArray[np.int64]) -> Array:
+        return self._forward.log_probabilities(states)
+
+
+class GapOfLetters(Letters):
+    """
+    A known number of letters that are missing.
 
     Each letter is asked for between those before it and the right side, with the letters that are still missing read as unknown
     ones: the product is a proper distribution over all fillings, and one that the network was trained for.
 
-    :param left: the symbols from the line's beginning to the gap.
-    :param right: those from the gap to the line's end.
-    :param letters: (vocabulary,) which symbols may stand in it.
+    :param right: the symbols from the gap to the line's end; the others are those of `Letters`.
     """
 
     def __init__(
@@ -95,30 +129,14 @@ class GapOfLetters:
         length: int,
         letters: NDArray[np.bool_],
     ) -> None:
-        self._network, self._left, self._length = network, left, length
+        super().__init__(network.forward, left, length, letters)
+        self._network = network
         missing = [network.right([*[UNKNOWN] * (length - 1 - read), *right]) for read in range(length)]
         self._after = np.concatenate([network.backward.top(state) for state in missing])  # (length, hidden)
-        self._forbidden = ~letters
 
-    def start(self) -> States:
-        """Return the state before the first letter."""
-        return (*self._network.left(self._left), np.zeros((1, 1), dtype=np.int64))
-
-    def step(self, states: States, symbols: Symbols) -> States:
-        """Return the states after one more letter each."""
-        return (*self._network.forward.step(states[:-1], symbols), states[-1] + 1)
-
-    def log_probabilities(self, states: States) -> Array:
-        """Return (batch, vocabulary): of letters as the network has them, and once all are there, certainty of the end."""
-        read = states[-1][:, 0]
+    def _answer(self, states: States, read: NDArray[np.int64]) -> Array:
         after = self._after[np.minimum(read, self._length - 1)]
-        logs = self._network.log_probabilities(self._network.forward.top(states[:-1]), after, "letter")
-        logs[:, self._forbidden] = -np.inf
-        logs = _normalized(logs)
-        full = read >= self._length
-        logs[full] = -np.inf
-        logs[full, BOUNDARY] = 0.0
-        return logs
+        return self._network.log_probabilities(self._network.forward.top(states), after, "letter")
 
 
 class GapOfWord:

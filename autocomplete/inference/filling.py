@@ -27,7 +27,7 @@ from autocomplete.text.explicit import explicit_words
 from autocomplete.text.normalize import split_last_word
 from autocomplete.text.vocabulary import UNKNOWN
 
-__all__ = ["BOTH_WAYS", "Fill", "Filler", "Filling"]
+__all__ = ["BOTH_WAYS", "Fill", "Filler", "Filling", "joined"]
 
 BOTH_WAYS = "english-both-ways"  # the checkpoint that ships with the tool
 _UNKNOWN_WORD = (
@@ -126,20 +126,12 @@ class Filler:
             wanted = count if gaps == 1 else max(count, _FOLLOWED)
             longer = []
             for texts, cost in partly:
-                found, proved = self._candidates(parts, texts, wanted)
+                found, proved = self._found(parts, texts, wanted)
                 longer += [((*texts, text), cost - math.log(max(p, 1e-300))) for text, p in found]
                 exact = exact and proved
             partly = sorted(longer, key=lambda each: each[1])[: count if gap == gaps - 1 else wanted]
         fills = tuple(Fill(texts, joined(parts, texts), math.exp(-cost)) for texts, cost in partly)
         return Filling(line, fills, exact)
-
-    def sides(self, line: str, texts: Sequence[str] = ()) -> tuple[list[int], Blank, list[int]]:
-        """
-        Return the symbols left and right of the first gap of a line that is not filled, and that gap.
-
-        :param texts: of the gaps before it.
-        """
-        return self._sides(read_blanks(self._normalization.surface(line)), texts)
 
     def model(self, left: Sequence[int], gap: Blank, right: Sequence[int]) -> CharacterLanguageModel:
         """Return the model of what stands in a gap between some symbols."""
@@ -149,7 +141,28 @@ class Filler:
         word = WithinWord(between, between.start(), self._vocabulary)
         return word if self._lexicon is None else KnownWords(word, self._lexicon)
 
-    def _sides(self, parts: Sequence[str | Blank], texts: Sequence[str]) -> tuple[list[int], Blank, list[int]]:
+    def candidates(
+        self, left: Sequence[int], gap: Blank, right: Sequence[int], count: int
+    ) -> tuple[list[tuple[str, float]], bool]:
+        """
+        Return the most probable texts of a gap between some symbols, with their probabilities, and whether that is proved.
+
+        Letters are as they are compared, in lower case; words as they are mostly written.
+        """
+        hidden = self._hidden if gap.kind == "word" else None
+        search = Search(SearchTree(self.model(left, gap, right), hidden=hidden), ROOT, count, budget=_BUDGET)
+        found = [(self._vocabulary.decode(word.suffix), word.probability) for word in search]
+        if gap.kind == "word":
+            found = [(self._surfaces.get(key, key), probability) for key, probability in found]
+        return found, search.exact
+
+    def sides(self, parts: Sequence[str | Blank], texts: Sequence[str] = ()) -> tuple[list[int], Blank, list[int]]:
+        """
+        Return the first gap of a line that is not filled, between the symbols left and right of it.
+
+        :param parts: of the line, as `read_blanks` gives them.
+        :param texts: of the gaps before it; what is missing after it is read as unknown letters.
+        """
         left: list[int] = []
         right: list[int] = []
         filled, here = iter(texts), None
@@ -159,42 +172,33 @@ class Filler:
                 if text is None and here is None:
                     here = part
                     continue
-                symbols = [UNKNOWN] * (part.length or _UNKNOWN_WORD) if text is None else self._encode(text)
+                symbols = [UNKNOWN] * (part.length or _UNKNOWN_WORD) if text is None else self.encode(text)
             else:
-                symbols = self._encode(part)
+                symbols = self.encode(part)
             (left if here is None else right).extend(symbols)
-        assert here is not None
+        if here is None:
+            raise ValueError("no gap is left")
         return left, here, right
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
+        """Return the symbols of a text, an unknown one for a character that the checkpoint does not know."""
         return self._vocabulary.encode(self._normalization.key(text))
 
-    def _candidates(
+    def _found(
         self, parts: Sequence[str | Blank], texts: Sequence[str], count: int
     ) -> tuple[list[tuple[str, float]], bool]:
-        """Return the most probable texts of the first gap that is not filled, and whether that is proved."""
-        left, gap, right = self._sides(parts, texts)
-        hidden = self._hidden if gap.kind == "word" else None
-        search = Search(SearchTree(self.model(left, gap, right), hidden=hidden), ROOT, count, budget=_BUDGET)
-        before = joined(parts[: _place(parts, len(texts))], texts)
-        found = [
-            (self._surface(gap, self._vocabulary.decode(word.suffix), before), word.probability) for word in search
-        ]
-        return found, search.exact
-
-    def _surface(self, gap: Blank, key: str, before: str) -> str:
-        """Return a filling as it is written after what stands left of it."""
-        if gap.kind == "word":
-            return self._surfaces.get(key, key)
-        return self._normalization.match_case(split_last_word(before)[1], self._normalization.spell(key))
+        """Return the texts of the first gap that is not filled, as they are written there, and whether they are proved."""
+        left, gap, right = self.sides(parts, texts)
+        found, exact = self.candidates(left, gap, right, count)
+        if gap.kind == "letters":
+            place = [place for place, part in enumerate(parts) if isinstance(part, Blank)][len(texts)]
+            typed = split_last_word(joined(parts[:place], texts))[1]
+            spell = self._normalization.spell
+            found = [(self._normalization.match_case(typed, spell(key)), probability) for key, probability in found]
+        return found, exact
 
 
 def joined(parts: Sequence[str | Blank], texts: Sequence[str]) -> str:
-    """Return a line with texts in its gaps."""
+    """Return a line with texts in its gaps, as far as there are some."""
     rest = iter(texts)
     return "".join(next(rest, str(part)) if isinstance(part, Blank) else part for part in parts)
-
-
-def _place(parts: Sequence[str | Blank], gap: int) -> int:
-    """Return the place of a gap among the parts."""
-    return [place for place, part in enumerate(parts) if isinstance(part, Blank)][gap]

@@ -78,8 +78,8 @@ class Predictor:
     ) -> None:
         if checkpoint.configuration.bidirectional:
             raise CheckpointError(
-                "this checkpoint reads from both sides: it fills gaps, with `autocomplete fill`, and cannot tell what comes next; "
-                "give --checkpoint another"
+                "this checkpoint reads from both sides: it fills gaps, with `autocomplete fill`, and cannot tell what comes "
+                "next; give another"
             )
         self.checkpoint = checkpoint
         self.floor = floor

@@ -2,7 +2,8 @@
 Lines and words with gaps: what a bidirectional network learns from.
 
 Every place of a row is a gap of a letter, and every rest of a word a gap of a word, so nothing has to be cut out of the text to
-ask for it. Some letters are hidden besides, in runs: a network that has read on past unknown letters can fill several gaps together.
+ask for it. Some letters are hidden besides, in runs: a network that has read on past unknown letters can fill several gaps
+together.
 """
 
 from __future__ import annotations
