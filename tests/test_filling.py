@@ -111,7 +111,7 @@ def test_any_line_is_read_or_refused_in_one_line(line: str) -> None:
         ("the r_st of the [ ]", "the rest of the night"),
         ("the [ ] of the [ ]g", None),
         ("THE NA_E of the king", "THE NAME of the king"),
-        ("[ ] cat and I", "My cat and I"),
+        ("[ ] cat and I", "my cat and I"),
         ("My cat and [ ]", "My cat and I"),
     ],
 )

@@ -133,6 +133,11 @@ class Filler:
         fills = tuple(Fill(texts, joined(parts, texts), math.exp(-cost)) for texts, cost in partly)
         return Filling(line, fills, exact)
 
+    @property
+    def lexicon(self) -> tuple[str, ...]:
+        """The keys of the words that missing words are chosen from."""
+        return () if self._lexicon is None else self._lexicon.words
+
     def model(self, left: Sequence[int], gap: Blank, right: Sequence[int]) -> CharacterLanguageModel:
         """Return the model of what stands in a gap between some symbols."""
         if gap.kind == "letters":
