@@ -85,7 +85,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
 
 def _with_gap(line: str) -> str:
     """Return a line as it is, or with a gap where it has none: the middle letter of a word, the middle word of several."""
-    if "_" in line or "[" in line:
+    if "_" in line or "[" in line or not line:
         return line
     words = line.split()
     if len(words) > 1:
