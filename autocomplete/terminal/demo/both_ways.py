@@ -258,7 +258,7 @@ SCENE = Scene(
     "backward  g(t) = LSTM'(x(t), g(t+1))         from its end\n"
     "p(x(t) | all others) = softmax(V max(0, W [h(t−1); g(t+1)] + b) + c)\n"
     "neither h(t−1) nor g(t+1) has read x(t)\n"
-    "a word: p(x(a)) p(x(a+1) | x(a)) ... p(end), each from [h; g(right of the gap)]\n"
+    "a word: p(x(a)) p(x(a+1) | x(a)) ... p(end), each from [h; g right of it]\n"
     "a letter typed at the end changes every g, and no h",
     word="i need a h_tel room for [ ] nights",
     play=play,
