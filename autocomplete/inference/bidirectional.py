@@ -144,8 +144,8 @@ class GapOfWord:
     A network of text that knows what stands right of a gap; `WithinWord` makes of it a model of the word in the gap.
 
     The word is spelled letter by letter, and its end is one more answer, so words of any length can be compared. To rank words by
-    pseudo-likelihood instead, by what each letter of the line has given all others, was worse: it prefers words whose letters tell
-    each other (of 150 words missing from held-out lines, 6 % right in place of 15 %; `benchmarks/gaps.py`).
+    pseudo-likelihood instead, by what each letter of the line has given all others, was worse: that prefers words whose letters
+    tell each other (of 150 words missing from held-out lines, 6 % right in place of 15 %; `benchmarks/gaps.py`).
 
     :param left: the symbols from the line's beginning to the gap.
     :param right: those from the gap to the line's end.
