@@ -73,6 +73,7 @@ class Configuration:
     :param embedding: numbers that a symbol is embedded in.
     :param tied: whether outputs are projected to the size of an embedding and compared with the embeddings themselves (Inan et
         al., 2017; Press and Wolf, 2017), which spares the decoder of a large vocabulary.
+    :param bidirectional: whether it reads from both sides and fills gaps; one that does not predicts what comes next.
     :raises SettingsError: for an unknown cell or a size that no network has.
     """
 
@@ -82,6 +83,7 @@ class Configuration:
     hidden: int = 256
     embedding: int = 64
     tied: bool = False
+    bidirectional: bool = False
 
     def __post_init__(self) -> None:
         if self.cell not in _GATES:
@@ -95,17 +97,21 @@ class Configuration:
         """Return the shape of each tensor, by the names that torch gives them."""
         rows = _GATES[self.cell] * self.hidden
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (self.vocabulary, self.embedding)}
-        for layer in range(self.layers):
-            shapes |= {
-                f"recurrent.weight_ih_l{layer}": (rows, self.hidden if layer else self.embedding),
-                f"recurrent.weight_hh_l{layer}": (rows, self.hidden),
-                f"recurrent.bias_ih_l{layer}": (rows,),
-                f"recurrent.bias_hh_l{layer}": (rows,),
-            }
+        for direction in ("recurrent", "recurrent_backward")[: 1 + self.bidirectional]:
+            for layer in range(self.layers):
+                shapes |= {
+                    f"{direction}.weight_ih_l{layer}": (rows, self.hidden if layer else self.embedding),
+                    f"{direction}.weight_hh_l{layer}": (rows, self.hidden),
+                    f"{direction}.bias_ih_l{layer}": (rows,),
+                    f"{direction}.bias_hh_l{layer}": (rows,),
+                }
+        if self.bidirectional:
+            for gap in ("letter", "word"):
+                shapes |= {f"{gap}.weight": (2 * self.hidden, 2 * self.hidden), f"{gap}.bias": (2 * self.hidden,)}
         decoder = (
             ("projection.weight", (self.embedding, self.hidden))
             if self.tied
-            else ("decoder.weight", (self.vocabulary, self.hidden))
+            else ("decoder.weight", (self.vocabulary, self.hidden * (1 + self.bidirectional)))
         )
         return shapes | dict([decoder, ("decoder.bias", (self.vocabulary,))])
 
@@ -114,8 +120,13 @@ class Configuration:
         counts: dict[str, int] = {}
         for name, shape in self.shapes().items():
             layer = name.partition(".")[0]
-            if layer == "recurrent":
-                layer = f"{self.cell} {int(name.rpartition('_l')[2]) + 1}"
+            if layer in ("recurrent", "recurrent_backward"):
+                direction = (
+                    "" if not self.bidirectional else " backward" if layer == "recurrent_backward" else " forward"
+                )
+                layer = f"{self.cell} {int(name.rpartition('_l')[2]) + 1}{direction}"
+            elif layer in ("letter", "word"):
+                layer = f"join, {layer}"
             elif layer == "projection":
                 layer = "decoder"
             counts[layer] = counts.get(layer, 0) + int(np.prod(shape))

@@ -110,6 +110,23 @@ def _parser() -> argparse.ArgumentParser:
     _add_count(command)
     command.set_defaults(run=_suggest)
 
+    command = commands.add_parser("fill", help="fill gaps in a line: letters that are missing, or words")
+    command.add_argument(
+        "line",
+        nargs="?",
+        help="_ for a missing letter, [ ] for a word; without it, each line of standard input is filled",
+    )
+    command.add_argument("--top", type=int, default=5, metavar="K", help="fillings to print, 1 to 100 (default: 5)")
+    command.add_argument("--json", action="store_true", help="print one JSON object a line")
+    command.add_argument(
+        "--checkpoint",
+        default=None,
+        metavar="NAME|DIR",
+        help="trained with --bidirectional (default: english-both-ways)",
+    )
+    command.add_argument("--explicit", action="store_true", help="offer slurs and obscenities, too")
+    command.set_defaults(run=_fill)
+
     command = commands.add_parser("evaluate", help="type a text and measure what the suggestions are worth")
     command.add_argument("text", type=Path, metavar="FILE", help="text, a phrase a line")
     command.add_argument("--limit", type=int, metavar="N", help="type the first N phrases only")
@@ -213,6 +230,12 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write event files for TensorBoard into this folder (needs the package tensorboardX)",
     )
+    parser.add_argument(
+        "--bidirectional",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="learn to fill gaps from both sides, for `autocomplete fill`, in place of what comes next",
+    )
     for name, kind, text in [
         ("cell", str, "rnn, gru or lstm (default: lstm)"),
         ("layers", int, "recurrent layers (default: 1)"),
@@ -301,6 +324,25 @@ def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json:
     for line in lines:
         prediction = predictor.predict(line.rstrip("\r\n"), count)
         print(_json(prediction.to_json()) if as_json else _plain(prediction), flush=True)
+    return 0
+
+
+def _fill(options: argparse.Namespace) -> int:
+    from autocomplete.inference.filling import BOTH_WAYS, Filler
+
+    if not 1 <= options.top <= 100:
+        raise SettingsError(f"--top is {options.top}; it must be from 1 to 100")
+    filler = Filler.load(BOTH_WAYS if options.checkpoint is None else options.checkpoint, explicit=options.explicit)
+    for line in sys.stdin if options.line is None else [options.line]:
+        filling = filler.fill(line.rstrip("\r\n"), options.top)
+        if options.json:
+            print(_json(filling.to_json()), flush=True)
+            continue
+        print(filling.text)
+        for fill in filling.fills:
+            print(f"  {fill.probability:.3f}  {'  '.join(fill.texts)}  {fill.line}", flush=True)
+        if not filling.fills:
+            print("  no word that is known fits", flush=True)
     return 0
 
 
@@ -401,7 +443,13 @@ def _train(options: argparse.Namespace) -> int:
     if finished.reason == "interrupted":
         print(f"go on with: {_train_command(options, name, 'log', 'tensorboard')} --resume", file=sys.stderr)
         return INTERRUPTED
-    print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', name])}", file=sys.stderr)
+    fills = "held_out_word_gaps" in finished.figures  # also where that is known from what was resumed
+    tried = (
+        ["autocomplete", "fill", "--checkpoint", name, "na_e"]
+        if fills
+        else ["autocomplete", "type", "--checkpoint", name]
+    )
+    print(f"try it: {shlex.join(tried)}", file=sys.stderr)
     return 0
 
 
@@ -432,6 +480,7 @@ def _train_command(options: argparse.Namespace, name: str, *files: str) -> str:
 def _search(options: argparse.Namespace, folder: Path, settings: TrainingSettings, given: Collection[str]) -> int:
     """Train under many settings; those given are fixed."""
     for other, is_given in [
+        ("--bidirectional", settings.bidirectional),
         ("--resume", options.resume),
         ("--from", options.source is not None),
         ("--tensorboard", options.tensorboard is not None),

@@ -38,6 +38,7 @@ def random_checkpoint(
     seed: int = 0,
     *,
     boundary_bias: float = 0.0,
+    bidirectional: bool = False,
     figures: Mapping[str, object] | None = None,
 ) -> Checkpoint:
     """
@@ -46,7 +47,7 @@ def random_checkpoint(
     :param boundary_bias: added to the decoder's bias of the boundary: the higher, the shorter the words.
     """
     vocabulary = Vocabulary.from_words(words)
-    configuration = Configuration(len(vocabulary), cell, layers, hidden, embedding=8)
+    configuration = Configuration(len(vocabulary), cell, layers, hidden, embedding=8, bidirectional=bidirectional)
     generator = np.random.default_rng(seed)
     # Products of about the size of their factors: larger weights make a chaotic network, where roundings grow to differences.
     tensors = {

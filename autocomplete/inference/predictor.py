@@ -60,7 +60,7 @@ class Predictor:
     :param hidden: words that are never offered.
     :param floor: words and characters less probable than this are not offered.
     :param budget: what one search may spend.
-    :raises CheckpointError: where the lexicon is asked for and there is none.
+    :raises CheckpointError: where the lexicon is asked for and there is none, and for a checkpoint that reads from both sides.
     """
 
     network: Callable[[Configuration, Mapping[str, NDArray[Any]]], CharacterLanguageModel] = RecurrentNetwork
@@ -76,6 +76,11 @@ class Predictor:
         floor: float = 1e-3,
         budget: Budget | None = None,
     ) -> None:
+        if checkpoint.configuration.bidirectional:
+            raise CheckpointError(
+                "this checkpoint reads from both sides: it fills gaps, with `autocomplete fill`, and cannot tell what comes "
+                "next; give another"
+            )
         self.checkpoint = checkpoint
         self.floor = floor
         self.budget = budget or Budget()

@@ -72,6 +72,11 @@ class RecurrentNetwork:
         # A table for each of many words would take more memory than it saves time.
         return self._layers[0].project(self._embedding[symbols]) if self._table is None else self._table[:, symbols]
 
+    def top(self, states: States) -> Array:
+        """Return (batch, hidden) the hidden state of the top layer."""
+        hidden: Array = states[-self._layers[-1].arrays]
+        return hidden
+
     def log_probabilities(self, states: States) -> Array:
         """Return the log of the softmax of the decoded top layer."""
         logits = self._logits(states)
@@ -87,7 +92,7 @@ class RecurrentNetwork:
 
     def _logits(self, states: States) -> Array:
         """Return (batch, vocabulary) of which the greatest in each row is 0."""
-        top = states[-self._layers[-1].arrays]
+        top = self.top(states)
         if self._projection is not None:
             top = top @ self._projection
         logits: Array = top @ self._decoder

@@ -99,7 +99,7 @@ def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
         bits = checkpoint.figures.get("training", {}).get("bits_per_character")
         table.add_row(
             folder.name,
-            f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}",
+            f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}{' both ways' * sizes.bidirectional}",
             str(checkpoint.corpus.get("name", "")),
             "" if bits is None else f"{bits:.3f}",
             str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder),
@@ -113,14 +113,21 @@ def _layers(networks: Mapping[str, Configuration]) -> Table:
     for heading in ("of", "layer", "sizes", "parameters"):
         table.add_column(heading, justify="right" if heading == "parameters" else "left")
     for name, network in networks.items():
-        sizes = [network.vocabulary, network.embedding, *[network.hidden] * network.layers, network.vocabulary]
-        for (layer, count), size, following in zip(
-            network.layer_parameters().items(), sizes[:-1], sizes[1:], strict=True
-        ):
+        for (layer, count), (size, following) in zip(network.layer_parameters().items(), _sizes(network), strict=True):
             table.add_row(name, layer, f"{size:,} → {following:,}", f"{count:,}")
         table.add_section()
     table.add_row("all", "", "", f"{sum(network.parameters for network in networks.values()):,}")
     return table
+
+
+def _sizes(network: Configuration) -> list[tuple[int, int]]:
+    """Return what each layer makes of how much."""
+    stack = [(size, network.hidden) for size in [network.embedding, *[network.hidden] * (network.layers - 1)]]
+    first, last = (network.vocabulary, network.embedding), (network.hidden, network.vocabulary)
+    if network.bidirectional:
+        both = 2 * network.hidden
+        return [first, *stack, *stack, (both, both), (both, both), (both, network.vocabulary)]
+    return [first, *stack, last]
 
 
 def _word_configuration(metadata: Mapping[str, Any]) -> Configuration | None:

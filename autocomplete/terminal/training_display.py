@@ -28,6 +28,11 @@ _LETTERS = [
     ("next letter right", "accuracy_top_1", "%"),
     ("among the best three", "accuracy_top_3", "%"),
 ]
+_GAPS = [
+    ("bits per missing letter", "bits_per_character", ""),
+    ("missing letter right", "accuracy_top_1", "%"),
+    ("among the best three", "accuracy_top_3", "%"),
+]
 
 
 class TrainingDisplay(LiveDisplay):
@@ -103,7 +108,8 @@ class TrainingDisplay(LiveDisplay):
 
 def summary(finished: Finished) -> RenderableType:
     """Return what was reached: a table, the loss curve where there is one to draw, and where the checkpoint is."""
-    table = _text_table(finished.figures) if "held_out_lines" in finished.figures else _words_table(finished.figures)
+    drawn = _text_table if "held_out_lines" in finished.figures else _words_table
+    table = (_gaps_table if "held_out_word_gaps" in finished.figures else drawn)(finished.figures)
     done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
         finished.reason
     ]
@@ -139,6 +145,18 @@ def _words_table(figures: dict[str, Any]) -> Table:
     return table
 
 
+def _gaps_table(figures: dict[str, Any]) -> Table:
+    """Return what was learned of gaps, whose letters are asked for from both sides."""
+    unit = "text" if "held_out_lines" in figures else "words"
+    table = _letters_table(figures, unit, bool(figures.get("held_out_lines", figures.get("held_out_words"))), _GAPS)
+    words = {kind: figures[f"{kind}_word_gaps"] for kind in ("training", "held_out")}
+    table.add_section()
+    shown = list(words.values())[: len(table.columns) - 1]
+    table.add_row("bits per letter, word missing", *(_figure(word["bits_per_character"]) for word in shown))
+    table.add_row("letter right, word missing", *(_figure(word["accuracy_top_1"], "%") for word in shown))
+    return table
+
+
 def _letters_table(figures: dict[str, Any], unit: str, held_out: bool, rows: Sequence[tuple[str, str, str]]) -> Table:
     """Return a table of figures of what was learned and, beside that, of what was held out, if anything was."""
     table = Table(title="What the network learned", title_justify="left", title_style="bold")
@@ -154,12 +172,12 @@ def _letters_table(figures: dict[str, Any], unit: str, held_out: bool, rows: Seq
 def _describe(started: Started) -> list[str]:
     sizes = started.configuration
     unit = "lines" if started.corpus.lines else "words"
+    network = f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}{' both ways' * sizes.bidirectional}"
     held_out = f"{started.held_out:,} {unit} are held out" if started.held_out else f"no {unit} are held out"
     resumed = f", going on from step {started.steps_done:,}" if started.steps_done else ""
     return [
         started.corpus.describe(),
-        f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}, {sizes.parameters:,} parameters, on {started.device} in "
-        f"{started.precision}; {held_out}{resumed}",
+        f"{network}, {sizes.parameters:,} parameters, on {started.device} in {started.precision}; {held_out}{resumed}",
     ]
 
 

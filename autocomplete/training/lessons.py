@@ -93,18 +93,18 @@ class WordsLesson:
             self.vocabulary = origin.extend(self.vocabulary)
             self.highest_rate *= settings.from_rate
         self._corpus = corpus
-        self._words = Words(corpus.words, self.vocabulary)
-        counts = corpus.counts[self._words.order]
-        self._seen, held_out = hold_out(counts, settings.held_out, generator)
-        self.held_out = len(self._words) - len(self._seen)
-        self._validation = Validation(self._words, counts, self._seen, held_out, generator)
-        self._sampler = WordSampler(counts[self._seen], settings.alpha, settings.draws, generator, processes)
+        self.words = Words(corpus.words, self.vocabulary)
+        counts = corpus.counts[self.words.order]
+        self.seen, held_out = hold_out(counts, settings.held_out, generator)
+        self.held_out = len(self.words) - len(self.seen)
+        self.validation = Validation(self.words, counts, self.seen, held_out, generator)
+        self._sampler = WordSampler(counts[self.seen], settings.alpha, settings.draws, generator, processes)
         self._hidden, self._generator, self._processes = settings.unknown, generator, processes
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
         """Return the loss of the next words drawn."""
         rows, weights = self._sampler.draw()
-        batch = PrefixBatch.from_trie(self._words.trie(self._seen[rows], weights))
+        batch = PrefixBatch.from_trie(self.words.trie(self.seen[rows], weights))
         # What one process hides must not change what all of them draw.
         own = np.random.default_rng([int(self._generator.integers(2**32)), self._processes.rank])
         batch = batch.hide(self._hidden, own).to(model.device)
@@ -112,11 +112,11 @@ class WordsLesson:
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits of the next word typed, and of words never seen."""
-        return self._validation.bits(model)
+        return self.validation.bits(model)
 
     def figures(self, model: CharRNN) -> dict[str, Any]:
         """Return the figures of learned and held-out words."""
-        return self._validation.figures(model)
+        return self.validation.figures(model)
 
     def lexicon(self) -> dict[str, float]:
         """Return all words."""
@@ -185,9 +185,10 @@ class TextLesson:
             self.beside = other.words.translated(self.words.table(other, corpus.normalization))
         if origin is not None and len(origin.rehearsed):
             ids.append(origin.translate(origin.rehearsed, self.vocabulary))
+        self.ids = ids  # of the corpus, then of what is read beside it
         self._streams = [Streams(each, settings.batch, settings.bptt, generator, processes) for each in ids]
-        self._training_sample = _begin(ids[0])
-        self._held_out = _begin(self.vocabulary.encode_lines(keys))
+        self.training_sample = _begin(ids[0])
+        self.held_out_sample = _begin(self.vocabulary.encode_lines(keys))
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
         """Return the loss of the next characters of the corpus or the background."""
@@ -196,14 +197,14 @@ class TextLesson:
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits per character of the held-out text, twice."""
-        measured = bits(model, self._held_out)["bits_per_character"]
+        measured = bits(model, self.held_out_sample)["bits_per_character"]
         return measured, measured
 
     def figures(self, model: CharRNN) -> dict[str, Any]:
         """Return the figures of the text's beginning and of the held-out text."""
         return {
-            "training": bits(model, self._training_sample),
-            "held_out": bits(model, self._held_out),
+            "training": bits(model, self.training_sample),
+            "held_out": bits(model, self.held_out_sample),
             "held_out_lines": self.held_out,
         }
 

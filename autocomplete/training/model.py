@@ -14,7 +14,7 @@ from autocomplete.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batches import PrefixBatch
 
-__all__ = ["CharRNN", "State"]
+__all__ = ["CharRNN", "State", "initialize", "new_recurrent"]
 
 State = Tensor | tuple[Tensor, Tensor]  # each (layers, batch, hidden)
 
@@ -32,13 +32,7 @@ class CharRNN(nn.Module):
         super().__init__()
         self.configuration = configuration
         self.embedding = nn.Embedding(configuration.vocabulary, configuration.embedding)
-        self.recurrent = _RECURRENT[configuration.cell](
-            configuration.embedding,
-            configuration.hidden,
-            configuration.layers,
-            batch_first=True,
-            dropout=dropout if configuration.layers > 1 else 0.0,  # torch warns where there is nothing between layers
-        )
+        self.recurrent = new_recurrent(configuration, dropout)
         self.dropout = nn.Dropout(dropout)
         self.decoder: nn.Linear | _TiedDecoder
         if not configuration.tied:
@@ -47,16 +41,7 @@ class CharRNN(nn.Module):
             self.projection = nn.Linear(configuration.hidden, configuration.embedding, bias=False)
             self.decoder = _TiedDecoder(configuration.vocabulary)
             nn.init.normal_(self.embedding.weight, std=0.05)  # the embeddings are weights of the decoder, too
-        for name, parameter in self.recurrent.named_parameters():
-            if name.startswith(
-                "weight_hh"
-            ):  # orthogonal: the state neither fades nor explodes at first (Saxe et al., 2014)
-                for gate in torch.split(parameter.data, configuration.hidden):
-                    nn.init.orthogonal_(gate)
-            elif name.startswith("bias"):
-                nn.init.zeros_(parameter)
-                if configuration.cell == "lstm" and name.startswith("bias_ih"):  # remember at first (Gers et al., 2000)
-                    parameter.data[configuration.hidden : 2 * configuration.hidden] = 1.0
+        initialize(self.recurrent, configuration)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """
@@ -152,6 +137,31 @@ class CharRNN(nn.Module):
                 break
         self.train()
         return words
+
+
+def new_recurrent(configuration: Configuration, dropout: float) -> nn.RNN | nn.GRU | nn.LSTM:
+    """Return recurrent layers with torch's own weights to begin with."""
+    return _RECURRENT[configuration.cell](
+        configuration.embedding,
+        configuration.hidden,
+        configuration.layers,
+        batch_first=True,
+        dropout=dropout if configuration.layers > 1 else 0.0,  # torch warns where there is nothing between layers
+    )
+
+
+def initialize(recurrent: nn.RNN | nn.GRU | nn.LSTM, configuration: Configuration) -> None:
+    """Give recurrent layers better weights to begin with."""
+    for name, parameter in recurrent.named_parameters():
+        if name.startswith(
+            "weight_hh"
+        ):  # orthogonal: the state neither fades nor explodes at first (Saxe et al., 2014)
+            for gate in torch.split(parameter.data, configuration.hidden):
+                nn.init.orthogonal_(gate)
+        elif name.startswith("bias"):
+            nn.init.zeros_(parameter)
+            if configuration.cell == "lstm" and name.startswith("bias_ih"):  # remember at first (Gers et al., 2000)
+                parameter.data[configuration.hidden : 2 * configuration.hidden] = 1.0
 
 
 class _TiedDecoder(nn.Module):

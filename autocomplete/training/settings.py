@@ -24,6 +24,7 @@ class TrainingSettings:
     :param hidden: units of each recurrent layer.
     :param embedding: numbers that a character is embedded in.
     :param dropout: share of activations dropped in training; a list of words to be learned by heart needs none.
+    :param bidirectional: whether to learn to fill gaps from both sides, in place of what comes next.
     :param batch: contiguous streams of running text that are read side by side.
     :param bptt: characters that the error is propagated back through; the state is carried on (Williams and Peng, 1990).
     :param hurried: share of the lines of a text that the network reads as people type in haste, without any marks.
@@ -55,6 +56,7 @@ class TrainingSettings:
     hidden: int = 256
     embedding: int = 64
     dropout: float = 0.0
+    bidirectional: bool = False
     batch: int = 64
     bptt: int = 64
     hurried: float = 0.5
@@ -109,6 +111,10 @@ class TrainingSettings:
             value = getattr(self, name)
             if not lowest <= value <= highest:
                 raise SettingsError(f"{name.replace('_', ' ')} is {value}; it must be from {lowest} to {highest}")
+        if self.bidirectional and self.word_hidden:
+            raise SettingsError(
+                "word hidden is of a network that reads forward; leave it out, or leave out bidirectional"
+            )
         if self.steps is not None and self.steps < 1:
             raise SettingsError(f"steps is {self.steps}; it must be at least 1")
         if self.learning_rate is not None and not 1e-9 <= self.learning_rate <= 10:
@@ -122,7 +128,8 @@ class TrainingSettings:
 
     def configuration(self, vocabulary: int) -> Configuration:
         """Return the sizes of the network for a vocabulary of that many symbols."""
-        return Configuration(vocabulary, self.cell, self.layers, self.hidden, self.embedding)
+        sizes = self.cell, self.layers, self.hidden, self.embedding
+        return Configuration(vocabulary, *sizes, bidirectional=self.bidirectional)
 
     @property
     def step_limit(self) -> float:

@@ -22,7 +22,9 @@ from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
 from autocomplete.text.soft_targets import SoftTargets
+from autocomplete.training.bidirectional import BidirectionalRNN
 from autocomplete.training.context import Context
+from autocomplete.training.gaps import GapLesson
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
@@ -196,6 +198,8 @@ def _run(
     hashes = input_hashes(corpus, validation, background, taught)
     saved: Snapshot | None = None
     origin: Origin | None = None
+    if source is not None and settings.bidirectional:
+        raise SettingsError("a bidirectional training starts from nothing; leave out --from, or --bidirectional")
     if resume:
         settings, saved = read_run(folder, corpus.name, hashes)
         origin = saved_origin(folder, saved)
@@ -204,11 +208,13 @@ def _run(
         settings = origin.settings(settings)
     learned = corpus if origin is None else origin.merge(corpus)
     generator = np.random.default_rng(settings.seed)
-    lesson: Lesson = (
-        TextLesson(learned, settings, generator, validation, background, processes, origin)
-        if corpus.text is not None
-        else WordsLesson(learned, settings, generator, processes, origin)
-    )
+    lesson: Lesson
+    if settings.bidirectional:
+        lesson = GapLesson(learned, settings, generator, validation, background, processes)
+    elif corpus.text is not None:
+        lesson = TextLesson(learned, settings, generator, validation, background, processes, origin)
+    else:
+        lesson = WordsLesson(learned, settings, generator, processes, origin)
     configuration = settings.configuration(len(lesson.vocabulary))
     if origin is not None:
         configuration = replace(origin.configuration, vocabulary=len(lesson.vocabulary))
@@ -219,7 +225,7 @@ def _run(
     device = processes.device
     precision = _precision(settings.precision, device)
     try:
-        model = CharRNN(configuration, settings.dropout).to(device)
+        model = (BidirectionalRNN if settings.bidirectional else CharRNN)(configuration, settings.dropout).to(device)
     except RuntimeError as error:  # what torch raises for want of memory
         problem = str(error).splitlines()[0]
         raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None

@@ -47,6 +47,8 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     """
     weight = _WEIGHT if settings.from_weight is None else settings.from_weight
     checkpoint = read_checkpoint(folder)
+    if checkpoint.configuration.bidirectional:
+        raise SettingsError(f"{folder}: this checkpoint reads from both sides; give --from one that reads forward")
     unit = "text" if corpus.text is not None else "words"
     if checkpoint.unit != unit:
         learned = {"words": "lists of words", "text": "running text"}

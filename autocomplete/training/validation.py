@@ -60,27 +60,25 @@ class Validation:
         held_out: NDArray[np.int64],
         generator: np.random.Generator,
     ) -> None:
-        self._words, self._counts, self._seen, self._held_out = words, counts, seen, held_out
-        rows, self._sample_weights = WordSampler(counts[seen], 1.0, _SAMPLE, generator).draw()
-        self._sample = seen[rows]
+        self._words, self._counts, self._seen, self.held_out = words, counts, seen, held_out
+        rows, self.sample_weights = WordSampler(counts[seen], 1.0, _SAMPLE, generator).draw()
+        self.sample = seen[rows]
         unseen = max(unseen_rate(counts), float(counts[held_out].sum() / counts.sum()))
-        self._unseen = unseen * len(held_out) / (len(held_out) + _FEW)
+        self.unseen = unseen * len(held_out) / (len(held_out) + _FEW)
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits per character of the next word typed, by which runs are compared, and of a word never seen."""
-        held_out = measure(model, self._words, self._held_out).figures(self._counts[self._held_out])[
-            "bits_per_character"
-        ]
-        learned = measure(model, self._words, self._sample).figures(self._sample_weights)["bits_per_character"]
-        return (1 - self._unseen) * learned + self._unseen * held_out, held_out
+        held_out = measure(model, self._words, self.held_out).figures(self._counts[self.held_out])["bits_per_character"]
+        learned = measure(model, self._words, self.sample).figures(self.sample_weights)["bits_per_character"]
+        return (1 - self.unseen) * learned + self.unseen * held_out, held_out
 
     def figures(self, model: CharRNN) -> dict[str, Any]:
         """Return all that is told of a finished network, and the prior that it should have beside the lexicon."""
         every = measure(model, self._words, np.arange(len(self._words)))
-        counts, seen, held_out = self._counts, self._seen, self._held_out
+        counts, seen, held_out = self._counts, self._seen, self.held_out
 
         # Words as they are typed: new ones at their rate. A lexicon of the learned ones alone does not know those.
-        unseen = min(self._unseen, _MOST_UNSEEN)
+        unseen = min(self.unseen, _MOST_UNSEEN)
         typed = np.zeros(len(counts))
         typed[seen] = (1 - unseen) * counts[seen] / counts[seen].sum()
         typed[held_out] += unseen * counts[held_out] / counts[held_out].sum()
@@ -98,6 +96,6 @@ class Validation:
             "training_entropy": entropy(counts[seen]),
             "mixture_bits_per_word": -float(counts @ mixture) / float(counts.sum()) / math.log(2),
             "held_out_words": len(counts) - len(seen),
-            "unseen_rate": self._unseen,
+            "unseen_rate": self.unseen,
             "network_prior": prior,
         }

@@ -1,0 +1,71 @@
+"""A line with gaps, as it is typed: `_` for a missing letter, `[ ]` for a missing word."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from autocomplete.errors import SettingsError
+from autocomplete.text.normalize import is_word_character
+
+__all__ = ["Blank", "read_blanks"]
+
+_GAP = re.compile(r"_+|\[\s*\]")
+_LONGEST, _MOST = 1_000, 8  # characters of a line, each read by two networks; gaps in it
+_LETTERS = 12  # of one gap: for more, no search would end in time
+
+
+@dataclass(frozen=True)
+class Blank:
+    """
+    A gap.
+
+    :param length: letters that are missing; 0 for a word, of which nobody knows how long it is.
+    """
+
+    length: int
+
+    @property
+    def kind(self) -> Literal["letters", "word"]:
+        """What is missing."""
+        return "letters" if self.length else "word"
+
+    def __str__(self) -> str:
+        return "_" * self.length or "[ ]"
+
+
+def read_blanks(line: str) -> list[str | Blank]:
+    """
+    Return the parts of a line in their order: what stands there, with single spaces, and gaps.
+
+    :raises SettingsError: for a line without a gap, with too many, or that is too long; and for a missing word beside letters.
+    """
+    line = re.sub(r"\s+", " ", _GAP.sub(lambda gap: gap[0] if gap[0][0] == "_" else "[ ]", line)).strip()
+    if len(line) > _LONGEST:
+        raise SettingsError(f"the line has {len(line):,} characters; give one of {_LONGEST:,} at most")
+    parts: list[str | Blank] = []
+    end = 0
+    for gap in _GAP.finditer(line):
+        parts += [line[end : gap.start()]] * (gap.start() > end)
+        parts.append(Blank(len(gap[0]) if gap[0][0] == "_" else 0))
+        end = gap.end()
+        beside = line[gap.start() - 1 : gap.start()] + line[end : end + 1]
+        if gap[0][0] == "[" and any(is_word_character(c) or c in "_[" for c in beside):
+            raise SettingsError(
+                f"[ ] is a missing word in {_shown(line)}; put a space between it and the letters beside it"
+            )
+        if len(gap[0]) > _LETTERS:
+            raise SettingsError(
+                f"{len(gap[0])} letters are missing in a row; give {_LETTERS} at most, or [ ] for a whole word"
+            )
+    parts += [line[end:]] * (end < len(line))
+    gaps = sum(isinstance(part, Blank) for part in parts)
+    if not 1 <= gaps <= _MOST:
+        problem = f"{gaps} gaps are too many" if gaps else "there is no gap"
+        raise SettingsError(f'{problem} in {_shown(line)}; give one to {_MOST}: "na_e", or "the [ ] of the king"')
+    return parts
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 40 else line[:39] + "…")
