@@ -47,7 +47,7 @@ class TrainingSettings:
     :param from_weight: share of the old words in the sum of all counts, where the training starts from another checkpoint, from 0
         to below 1; at 0, nothing old is rehearsed. None for a half, or where there is no other.
     :param seed: of all that is random; the same seed, machine and number of threads give the same weights.
-    :param precision: of the matrix products: "auto" is bf16 where the processor multiplies in it, else fp32.
+    :param precision: of the matrix products: "auto" is bf16 where a step in it is measured to be clearly faster, else fp32.
     :raises SettingsError: for a setting out of its range.
     """
 

@@ -30,6 +30,7 @@ from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.origin import Origin
+from autocomplete.training.precision import faster_precision
 from autocomplete.training.processes import join_processes
 from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_origin, saved_words
 from autocomplete.training.settings import TrainingSettings
@@ -223,7 +224,6 @@ def _run(
 
     torch.manual_seed(settings.seed)
     device = processes.device
-    precision = _precision(settings.precision, device)
     try:
         model = (BidirectionalRNN if settings.bidirectional else CharRNN)(configuration, settings.dropout).to(device)
     except RuntimeError as error:  # what torch raises for want of memory
@@ -231,6 +231,9 @@ def _run(
         raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
     if origin is not None and saved is None:
         origin.initialize(model, lesson.vocabulary)
+    if settings.precision == "auto":  # told to a run that goes on, which shall not change it
+        settings = replace(settings, precision=faster_precision(model, lesson, generator, processes))
+    precision = settings.precision
     optimizer = new_optimizer(model, settings.weight_decay)
     run = Run(folder, corpus, settings, hashes, lesson, model, optimizer, generator, processes, save_every, overwrite)
     run.origin = origin
@@ -397,12 +400,3 @@ def _size(configuration: Configuration, settings: TrainingSettings, unit: str) -
         sizes = settings.word_hidden, settings.word_embedding
         parameters += Configuration(settings.word_vocabulary, "lstm", 1, *sizes, tied=True).parameters
     return 2 * (14 + 2) * parameters + _CONTEXT * (unit == "text")
-
-
-def _precision(wanted: str, device: torch.device) -> str:
-    if wanted != "auto":
-        return wanted
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    processor = torch.cpu.get_capabilities()
-    return "bf16" if processor.get("amx_bf16") or processor.get("avx512_bf16") else "fp32"
