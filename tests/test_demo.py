@@ -440,6 +440,8 @@ def test_the_menu_plays_scenes_and_is_left() -> None:
         marked = terminal.wait(lambda frame: "choose" in keys(frame))
         assert in_one_line(SCENES[1].about) in in_one_line("\n".join(marked.rows))
         terminal.type("n")
+        terminal.wait(lambda frame: in_one_line(SCENES[0].about) in in_one_line("\n".join(frame.rows)))
+        terminal.type(ENTER)
         terminal.wait(lambda frame: frame.rows[0].split()[:1] == ["name"])
         terminal.type("q")
         terminal.wait(lambda frame: "choose" in keys(frame))
@@ -478,6 +480,7 @@ def test_the_menu_in_a_pipe_is_a_list_of_commands(tmp_path: Path) -> None:
         (["shapes", "one two three four five"], ["room for 4 words"]),
         (["compare", "two words"], ["two words is not one word", "try triangle"]),
         (["compare", "a" * 15], ["has 15 letters", "14 at most"]),
+        (["trinagle"], ["is it triangle?", "autocomplete demo name trinagle"]),
         (["--svg", "still.svg"], ["--svg", "autocomplete demo name"]),
         (["name", "--svg", "nowhere/still.svg"], ["nowhere", "--svg"]),
         (["name", "--svg", "still.png"], ["still.png", ".svg"]),

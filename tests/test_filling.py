@@ -71,11 +71,11 @@ def test_gaps_are_told_from_what_stands_there(line: str, parts: list[str | Blank
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("name", "there is no gap"),
-        ("", "there is no gap"),
+        ("name", "no gap in 'name'; write _ for a missing letter"),
+        ("", "no gap in ''"),
         ("a[ ]b", "put a space between"),
         ("[ ]_", "put a space between"),
-        ("_ " * 9, "9 gaps are too many"),
+        ("_ " * 9, "are too many; leave out some, 8 are allowed"),
         ("_" * 13, "13 letters are missing in a row"),
         ("na_e " * 300, "1,499 characters"),
     ],

@@ -62,8 +62,10 @@ def read_blanks(line: str) -> list[str | Blank]:
     parts += [line[end:]] * (end < len(line))
     gaps = sum(isinstance(part, Blank) for part in parts)
     if not 1 <= gaps <= _MOST:
-        problem = f"{gaps} gaps are too many" if gaps else "there is no gap"
-        raise SettingsError(f'{problem} in {_shown(line)}; give one to {_MOST}: "na_e", or "the [ ] of the king"')
+        problem = f"{gaps} gaps in {_shown(line)} are too many; leave out some, {_MOST} are allowed"
+        if not gaps:
+            problem = f'no gap in {_shown(line)}; write _ for a missing letter and [ ] for a missing word, as in "na_e"'
+        raise SettingsError(problem)
     return parts
 
 

@@ -7,6 +7,7 @@ On a terminal a scene is played, and without one there is the menu; where nothin
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 from prompt_toolkit.utils import is_dumb_terminal
@@ -19,6 +20,7 @@ from autocomplete.terminal.demo.scenes import find_scene, list_scenes
 __all__ = ["show_demonstration"]
 
 _ANY_WORD = "name"  # the scene that a word is shown in where no scene is named
+_NEAR = 0.85  # how much a word is like the name of a scene, from 0 to 1, to be taken for a slip
 
 
 def show_demonstration(scene: str | None, word: str | None, *, explain: bool = False, svg: Path | None = None) -> int:
@@ -55,6 +57,10 @@ def _choose(name: str, word: str | None) -> tuple[Scene, str]:
     if word is not None:
         names = ", ".join(scene.name for scene in list_scenes())
         raise SettingsError(f"there is no scene {name!r}; there are {names}; put a sentence in quotes")
+    if near := get_close_matches(name, [scene.name for scene in list_scenes()], n=1, cutoff=_NEAR):
+        raise SettingsError(
+            f"there is no scene {name!r}; is it {near[0]}? To see the word learned: autocomplete demo {_ANY_WORD} {name}"
+        )
     scene = find_scene(_ANY_WORD)
     assert scene is not None
     return scene, name

@@ -131,7 +131,7 @@ class _Menu:
         self._place, self._message = place % len(self._scenes), ""
 
     def _type(self, text: str) -> None:
-        """Play the scene of a number or a first letter; where several begin with it, mark the next of them."""
+        """Play the scene of a number, or mark the next one that begins with a letter."""
         if text.isdecimal() and 1 <= int(text) <= len(self._scenes):
             self._mark(int(text) - 1)
             self._leave(None)
@@ -139,8 +139,6 @@ class _Menu:
         places = [place for place, scene in enumerate(self._scenes) if text and scene.name.startswith(text)]
         if places:
             self._mark(next((place for place in places if place > self._place), places[0]))
-            if len(places) == 1:
-                self._leave(None)
 
     # What is drawn.
 
@@ -165,8 +163,8 @@ class _Menu:
         return key_line(
             [
                 ("Enter", "play"),
-                ("↑ ↓", "choose"),
-                (f"1-{len(self._scenes)}, first letter", "play that one"),
+                ("↑ ↓, first letter", "choose"),
+                (f"1-{len(self._scenes)}", "play that one"),
                 ("q", "leave"),
             ]
         )

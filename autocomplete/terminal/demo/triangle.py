@@ -254,7 +254,8 @@ SCENE = Scene(
     hint="A sentence: the words before help to know the next. Or a name that no one has heard of.",
     equations="p(next letter) = softmax(V h + c), of the state h after all letters so far\n"
     "p(word) = p(1st letter) p(2nd | 1st) ... p(end | all letters)\n"
-    "keys saved = keys of the word and its space - (letters typed + 1 to take it)",
+    "keys saved = letters of the word (1 more for the space if a word follows)\n"
+    "             - (letters typed + 1 key to take it)",
     word="triangle",
     play=play,
 )
