@@ -194,7 +194,6 @@ def _run(
     cleanup: ExitStack,
 ) -> Iterator[Event]:
     """Train; what is put into `cleanup` is done at the end, whatever that is."""
-    keep_memory()
     processes = join_processes()
     hashes = input_hashes(corpus, validation, background, taught)
     saved: Snapshot | None = None
@@ -345,6 +344,7 @@ def _run(
             samples=tuple(corpus.normalization.spell(lesson.vocabulary.decode(word)) for word in sampled),
         )
 
+    keep_memory()  # from now on: what was needed to count words is handed back
     interrupted = False
     while True:
         if run.progress >= state.next_validation:
