@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from autocomplete.checkpoint import Configuration
-from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.model import CharRNN, State, initialize, new_recurrent
+from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.training.model import CharRNN, draw_words, initialize, new_recurrent
 
 __all__ = ["BidirectionalRNN", "GapKind"]
 
@@ -69,24 +69,6 @@ class BidirectionalRNN(CharRNN):
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator, longest: int = 24) -> list[list[int]]:
         """Return the ids of words drawn for a line that is nothing but a gap of a word, each without its boundaries."""
-        self.eval()  # dropout would draw from the random state that the training goes on with
-        symbols = torch.full((count, 1), BOUNDARY, device=self.device)
-        after = self.read(symbols)[1][:, 0]  # (count, hidden)
-        words: list[list[int]] = [[] for _ in range(count)]
-        open_words = set(range(count))
-        state: State | None = None
-        for _ in range(longest):
-            outputs, state = self.recurrent(self.embedding(symbols), state)
-            logits = self.answer(outputs[:, -1], after, "word").float()
-            logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
-            symbols = torch.multinomial(logits.softmax(dim=-1).cpu(), 1, generator=generator).to(symbols.device)
-            for row in sorted(open_words):
-                symbol = int(symbols[row])
-                if symbol == BOUNDARY:
-                    open_words.discard(row)
-                else:
-                    words[row].append(symbol)
-            if not open_words:
-                break
-        self.train()
-        return words
+        self.eval()  # what stands after is no different for dropout
+        after = self.read(torch.full((count, 1), BOUNDARY, device=self.device))[1][:, 0]  # (count, hidden)
+        return draw_words(self, lambda outputs: self.answer(outputs, after, "word"), count, generator, longest)

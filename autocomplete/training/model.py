@@ -7,6 +7,8 @@ The network that reads words in place of characters is the same one over another
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ from autocomplete.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batches import PrefixBatch
 
-__all__ = ["CharRNN", "State", "initialize", "new_recurrent"]
+__all__ = ["CharRNN", "State", "draw_words", "initialize", "new_recurrent"]
 
 State = Tensor | tuple[Tensor, Tensor]  # each (layers, batch, hidden)
 
@@ -113,30 +115,44 @@ class CharRNN(nn.Module):
         """Where the weights are."""
         return self.embedding.weight.device
 
-    @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator, longest: int = 24) -> list[list[int]]:
         """Return the ids of words drawn from the network's own probabilities, each without its boundaries."""
-        words: list[list[int]] = [[] for _ in range(count)]
-        open_words = set(range(count))
-        symbols = torch.full((count, 1), BOUNDARY, device=self.device)
-        state = None
-        self.eval()  # dropout would draw from the random state that the training goes on with
-        for _ in range(longest):
-            outputs, state = self.recurrent(self.embedding(symbols), state)
-            logits = self.decode(outputs[:, -1]).float()
-            logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
-            probabilities = logits.softmax(dim=-1).cpu()
-            symbols = torch.multinomial(probabilities, 1, generator=generator).to(symbols.device)
-            for row in sorted(open_words):
-                symbol = int(symbols[row])
-                if symbol == BOUNDARY:
-                    open_words.discard(row)
-                else:
-                    words[row].append(symbol)
-            if not open_words:
-                break
-        self.train()
-        return words
+        return draw_words(self, self.decode, count, generator, longest)
+
+
+@torch.no_grad()
+def draw_words(
+    model: CharRNN,
+    decode: Callable[[Tensor], Tensor],
+    count: int,
+    generator: torch.Generator,
+    longest: int,
+) -> list[list[int]]:
+    """
+    Return the ids of words drawn letter by letter, each without its boundaries.
+
+    :param decode: gives (count, vocabulary) logits for (count, hidden) outputs of the layers that read forward.
+    """
+    words: list[list[int]] = [[] for _ in range(count)]
+    open_words = set(range(count))
+    symbols = torch.full((count, 1), BOUNDARY, device=model.device)
+    state: State | None = None
+    model.eval()  # dropout would draw from the random state that the training goes on with
+    for _ in range(longest):
+        outputs, state = model.recurrent(model.embedding(symbols), state)
+        logits = decode(outputs[:, -1]).float()
+        logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
+        symbols = torch.multinomial(logits.softmax(dim=-1).cpu(), 1, generator=generator).to(symbols.device)
+        for row in sorted(open_words):
+            symbol = int(symbols[row])
+            if symbol == BOUNDARY:
+                open_words.discard(row)
+            else:
+                words[row].append(symbol)
+        if not open_words:
+            break
+    model.train()
+    return words
 
 
 def new_recurrent(configuration: Configuration, dropout: float) -> nn.RNN | nn.GRU | nn.LSTM:
