@@ -74,16 +74,11 @@ class Llama:
         def value(name: str) -> Any:
             return reader.fields[name].contents()
 
-        self._layers = value("llama.block_count")
         self._heads, self._key_heads = value("llama.attention.head_count"), value("llama.attention.head_count_kv")
         self._head = value("llama.rope.dimension_count")
         self._base, self._epsilon = value("llama.rope.freq_base"), value("llama.attention.layer_norm_rms_epsilon")
         self._weights = {tensor.name.removesuffix(".weight"): self._read(tensor) for tensor in reader.tensors}
-        for layer in range(self._layers):
-            for name in ("q", "k"):  # pairs to rotate lie beside each other; put apart they are rotated faster
-                weight = self._weights[f"blk.{layer}.attn_{name}"]
-                pairs = weight.view(-1, self._head // 2, 2, weight.shape[1])
-                self._weights[f"blk.{layer}.attn_{name}"] = pairs.transpose(1, 2).reshape(weight.shape)
+        self._layers = [self._layer(f"blk.{layer}.") for layer in range(value("llama.block_count"))]
         self.pieces: list[str] = value("tokenizer.ggml.tokens")
         merges = [tuple(merge.split(" ")) for merge in value("tokenizer.ggml.merges")]
         numbers = {piece: number for number, piece in enumerate(self.pieces)}
@@ -95,6 +90,14 @@ class Llama:
         sizes = [int(size) for size in reversed(tensor.shape)]
         weight = torch.from_numpy(np.array(dequantize(tensor.data, tensor.tensor_type))).reshape(sizes)
         return weight.bfloat16() if weight.ndim == 2 else weight
+
+    def _layer(self, prefix: str) -> dict[str, Tensor]:
+        """Return the weights of a layer, the pairs of queries and keys that are rotated put apart: so it is faster."""
+        own = {name.removeprefix(prefix): w for name, w in self._weights.items() if name.startswith(prefix)}
+        for name in ("attn_q", "attn_k"):
+            pairs = own[name].view(-1, self._head // 2, 2, own[name].shape[1])
+            own[name] = pairs.transpose(1, 2).reshape(own[name].shape)
+        return own
 
     @property
     def output(self) -> Tensor:
@@ -108,9 +111,7 @@ class Llama:
         speeds = self._base ** (-torch.arange(0, self._head, 2) / self._head)
         angles = torch.arange(time_steps)[:, None] * speeds
         turn = angles.cos().bfloat16()[:, None], angles.sin().bfloat16()[:, None]
-        for layer in range(self._layers):
-            prefix = f"blk.{layer}."
-            own = {name.removeprefix(prefix): w for name, w in self._weights.items() if name.startswith(prefix)}
+        for own in self._layers:
             normed = self._norm(stream, own["attn_norm"])
             queries, keys, values = (
                 functional.linear(normed, own[f"attn_{name}"]).view(batch, time_steps, -1, self._head) for name in "qkv"
@@ -140,13 +141,19 @@ def _rotated(heads: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
 
 
-def text_of(piece: str) -> str | None:
-    """Return what a piece stands for, nothing where that is no whole character: its letters are bytes (Radford et al., 2019)."""
+def _bytes() -> dict[str, int]:
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in plain]
-    byte_of = {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
+    return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTES = _bytes()
+
+
+def text_of(piece: str) -> str | None:
+    """Return what a piece stands for, nothing where that is no whole character: its letters are bytes (Radford et al., 2019)."""
     try:
-        return bytes(byte_of[letter] for letter in piece).decode()
+        return bytes(_BYTES[letter] for letter in piece).decode()
     except (KeyError, UnicodeDecodeError):
         return None
 
@@ -192,7 +199,7 @@ class Teacher:
     """
 
     def __init__(self, llama: Llama, words: Sequence[str], ngrams: NGrams) -> None:
-        self._llama, self._words = llama, words
+        self._llama = llama
         self._numbers = {word: number for number, word in enumerate(words, start=2)}
         self._distribution = lru_cache(50_000)(lambda context: ngrams.distribution(list(context))[0])
         self._start, self._other = ngrams.start, ngrams.other
@@ -344,7 +351,8 @@ def teach(folder: Path, part: int, parts: int, minutes: float) -> SoftTargets:
     torch.manual_seed(part)
     keep_memory()
     corpus = read_corpus([folder / name for name in ("text.txt", "english.txt", "pairs.txt")])
-    teacher = Teacher(Llama(weights(folder / "sources" / "smollm2")), *context_of(corpus))
+    words, ngrams = context_of(corpus)
+    teacher = Teacher(Llama(weights(folder / "sources" / "smollm2")), words, ngrams)
     lines = (folder / "text.txt").read_text(encoding="utf-8").splitlines()
     order = np.random.default_rng(0).permutation(len(lines))[part::parts]
     every = passages((lines[i] for i in order.tolist()), teacher, np.random.default_rng(part))
@@ -358,7 +366,7 @@ def teach(folder: Path, part: int, parts: int, minutes: float) -> SoftTargets:
         candidates.append(expected[0])
         shares.append(expected[1])
     arrays = np.array(text, np.int32), np.array(places), np.concatenate(candidates), np.concatenate(shares)
-    return SoftTargets(tuple(teacher._words), *arrays)
+    return SoftTargets(tuple(words), *arrays)
 
 
 def joined(parts: Sequence[SoftTargets]) -> SoftTargets:

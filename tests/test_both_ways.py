@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from rich.cells import cell_len
-from rich.console import Console
+from pictures import checked, lines
 
 from autocomplete import Predictor
 from autocomplete.errors import SettingsError
 from autocomplete.inference.blanks import Blank
 from autocomplete.inference.filling import Filler
 from autocomplete.terminal.demo import both_ways
-from autocomplete.terminal.demo.scene import Frame, Size
+from autocomplete.terminal.demo.scene import Size
 
 SIZES = [Size(80, 20), Size(120, 36)]
-
-
-def lines(frame: Frame, size: Size) -> list[str]:
-    console = Console(width=size.width, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(frame.picture)
-    return console.export_text().rstrip("\n").split("\n")
-
-
-def checked(frames: Iterator[Frame], size: Size) -> list[list[str]]:
-    """Return the lines of all frames, each of which has to fit."""
-    drawn = []
-    for frame in frames:
-        drawn.append(lines(frame, size))
-        assert len(drawn[-1]) <= size.height
-        assert max(map(cell_len, drawn[-1])) <= size.width
-        assert len(Console(width=80, file=io.StringIO()).render_lines(frame.caption)) <= 2, frame.caption
-    return drawn
 
 
 @pytest.fixture(scope="module")

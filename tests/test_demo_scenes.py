@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
-from rich.cells import cell_len
-from rich.console import Console
+from pictures import checked, lines
 from torch.autograd.functional import jacobian
 from torch.nn import functional
 
@@ -26,7 +23,7 @@ from autocomplete.evaluation.simulation import Simulation
 from autocomplete.evaluation.units import FEATURES, correlations, find_units, hidden_states
 from autocomplete.terminal.demo import gradient, memory, state, triangle
 from autocomplete.terminal.demo.beginnings import choose_contrast, read_beginnings
-from autocomplete.terminal.demo.scene import Frame, Scene, Size
+from autocomplete.terminal.demo.scene import Scene, Size
 from autocomplete.terminal.demo.sentences import SENTENCES
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.alike import answers, influence, train_alike, word_rows
@@ -50,25 +47,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     for scene in (memory, gradient):
         monkeypatch.setattr(scene, "_STEPS", 4)
         monkeypatch.setattr(scene, "_FRAMES", 2)
-
-
-def lines(frame: Frame, size: Size) -> list[str]:
-    console = Console(width=size.width, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(frame.picture)
-    return console.export_text().rstrip("\n").split("\n")
-
-
-def checked(frames: Iterator[Frame], size: Size) -> list[list[str]]:
-    """Return the lines of all frames, each of which has to fit."""
-    drawn = []
-    for frame in frames:
-        drawn.append(lines(frame, size))
-        assert len(drawn[-1]) <= size.height
-        assert max(map(cell_len, drawn[-1])) <= size.width
-        caption = Console(width=80, file=io.StringIO())
-        assert len(caption.render_lines(frame.caption)) <= 2, frame.caption
-        assert frame.seconds >= 0
-    return drawn
 
 
 def network(cell: Cell, layers: int = 1, seed: int = 0) -> CharRNN:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autocomplete.checkpoint import Configuration
 from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, log_softmax, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
@@ -72,7 +72,7 @@ class BidirectionalNetwork:
         joined = np.maximum(np.concatenate([before, after], axis=1) @ weight + bias, np.float32(0))
         logits: Array = joined @ self._decoder
         logits += self._decoder_bias
-        return _normalized(logits)
+        return log_softmax(logits)
 
 
 class Letters:
@@ -101,7 +101,7 @@ class Letters:
         read = states[-1][:, 0]
         logs = self._answer(states[:-1], read)
         logs[:, self._forbidden] = -np.inf
-        logs = _normalized(logs)
+        logs = log_softmax(logs)
         full = read >= self._length
         logs[full] = -np.inf
         logs[full, BOUNDARY] = 0.0
@@ -200,10 +200,3 @@ def _read(stack: RecurrentNetwork, symbols: Sequence[int]) -> States:
     for symbol in symbols:
         state = stack.step(state, [symbol])
     return state
-
-
-def _normalized(logits: Array) -> Array:
-    """Return logits less the log of the sum of their exponentials, in place."""
-    logits -= logits.max(axis=1, keepdims=True)
-    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return logits

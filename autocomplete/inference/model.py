@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather", "probabilities", "shares"]
+__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather", "log_softmax", "probabilities", "shares"]
 
 States = tuple[NDArray[Any], ...]  # each (batch, ...)
 Symbols = NDArray[np.int64] | Sequence[int]
@@ -36,6 +36,13 @@ class CharacterLanguageModel(Protocol):
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return (batch, vocabulary) natural logarithms; each row sums to 1 as probabilities."""
         ...
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (batch, vocabulary) logits less the log of the sum of their exponentials, in place."""
+    logits -= logits.max(axis=1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return logits
 
 
 def probabilities(model: CharacterLanguageModel) -> Callable[[States], NDArray[np.float32]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.inference.model import States, Symbols
+from autocomplete.inference.model import States, Symbols, log_softmax
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["CausalConvolution", "FeedForwardWindow"]
@@ -37,9 +37,7 @@ class _Network:
         """Return the log of the softmax of what the last layer gave, the last array of a state."""
         logits: Array = states[-1] @ self._decoder
         logits += self._weights["decoder.bias"]
-        logits -= logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return logits
+        return log_softmax(logits)
 
 
 class FeedForwardWindow(_Network):

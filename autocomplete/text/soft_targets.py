@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.errors import CorpusError
+from autocomplete.text.chunks import SPECIAL
 from autocomplete.text.tokens import OTHER, START
 
 __all__ = ["SoftTargets"]
-
-_SPECIAL = 2  # numbers below this one are START and OTHER
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class SoftTargets:
 
     def __post_init__(self) -> None:
         """Raise ValueError where the parts do not fit together."""
-        numbers = _SPECIAL + len(self.words)
+        numbers = SPECIAL + len(self.words)
         fits = self.text.ndim == self.places.ndim == 1 and self.candidates.ndim == 2
         fits = fits and len(self.text) > 1 and len(self.places) > 0
         fits = fits and self.shares.shape == self.candidates.shape and len(self.candidates) == len(self.places)
@@ -54,7 +53,7 @@ class SoftTargets:
             raise ValueError("its arrays do not have the sizes that belong together")
         if self.text.min() < START or self.text.max() >= numbers:
             raise ValueError("its text has numbers of no words")
-        if self.candidates.min() < _SPECIAL or self.candidates.max() >= numbers:
+        if self.candidates.min() < SPECIAL or self.candidates.max() >= numbers:
             raise ValueError("its candidates have numbers of no words")
         if (
             self.places.min() < 1
@@ -103,6 +102,6 @@ class SoftTargets:
         :param start: where a line or sentence begins.
         :param other: for any other word.
         """
-        table = np.array([start, other, *(numbers.get(word, other) for word in self.words)], dtype=np.int32)
-        assert START == 0 and OTHER == 1
+        table = np.array([0] * SPECIAL + [numbers.get(word, other) for word in self.words], dtype=np.int32)
+        table[START], table[OTHER] = start, other
         return table[self.text], self.places, table[self.candidates], self.shares
