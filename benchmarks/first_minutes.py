@@ -1,10 +1,11 @@
 """
-What a training of a few minutes is worth: bits per character of held-out text, beside a character 5-gram of the same text.
+What a checkpoint of a few minutes is worth: bits per character of held-out text, beside a character 5-gram of the same text.
 
     python benchmarks/first_minutes.py TEXT [--megabytes 1] [--minutes 3]
 
 The first megabytes of a text are taken, and of these the last twentieth of the lines is held out from both. `train` has its
-defaults but for the minutes and the marks, which no line loses. Both are measured on whole lines, the end of each included.
+defaults but for the minutes and the marks, which no line loses. All are measured on the same whole lines, the end of each
+included: the checkpoint as a predictor uses it, and its network of characters by itself.
 """
 
 import argparse
@@ -13,9 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from autocomplete.checkpoint import read_checkpoint
+from autocomplete.inference.predictor import Predictor
 from autocomplete.text.character_ngrams import CharacterNgrams
 from autocomplete.text.corpus import read_corpus
 from autocomplete.training.model import CharRNN
@@ -24,6 +27,7 @@ from autocomplete.training.streams import bits
 from autocomplete.training.trainer import Started, train
 
 HELD_OUT = 0.05  # of the lines
+MEASURED = 50_000  # characters of those at most, evenly spread
 
 
 def main() -> None:
@@ -50,10 +54,13 @@ def main() -> None:
                 sizes, precision = event.configuration, event.precision
         seconds = time.perf_counter() - started
         checkpoint = read_checkpoint(folder)
+        predictor = Predictor.load(folder)
+    measured = lines[kept :: max(1, sum(map(len, lines[kept:])) // MEASURED)]
     learned, held_out = (
         checkpoint.vocabulary.encode_lines([checkpoint.normalization.key(line) for line in part])
-        for part in (lines[:kept], lines[kept:])
+        for part in (lines[:kept], measured)
     )
+    together = -np.concatenate([predictor.score(line)[0] for line in measured]).mean() / math.log(2)
     model = CharRNN(sizes)
     model.load_state_dict({key: torch.from_numpy(value).float() for key, value in checkpoint.tensors.items()})
     network = bits(model, held_out)["bits_per_character"]
@@ -61,12 +68,12 @@ def main() -> None:
     ngrams = CharacterNgrams(learned, len(checkpoint.vocabulary), options.order)
     counted = -ngrams.score(held_out)[0].mean() / math.log(2)
     print(
-        f"{len(learned):,} characters learned, {len(held_out):,} held out; "
+        f"{len(learned):,} characters learned, {len(held_out):,} held out and measured; "
         f"{sizes.cell} of {sizes.hidden}, {precision}, {torch.get_num_threads()} threads"
     )
-    print(f"train, {seconds / 60:.1f} minutes   {network:.3f} bits per character")
+    print(f"train, {seconds / 60:.1f} minutes   {together:.3f} bits per character; its network alone {network:.3f}")
     print(f"{options.order}-gram, {time.perf_counter() - started:.1f} seconds   {counted:.3f} bits per character")
-    print(f"train / {options.order}-gram: {network / counted:.3f}")
+    print(f"train / {options.order}-gram: {together / counted:.3f}; its network alone {network / counted:.3f}")
 
 
 if __name__ == "__main__":

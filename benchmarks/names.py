@@ -34,6 +34,7 @@ SETTINGS = TrainingSettings(
     dropout=0.3,
     weight_decay=0.1,
     draws=512,
+    unknown=0.03,
     learning_rate=0.005,
     held_out=0.01,
     patience=1_000,
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument("--validate", action="store_true", help="measure names that are not the test's")
     for name in ("steps", "layers", "hidden", "draws"):
         parser.add_argument(f"--{name}", type=int, default=getattr(SETTINGS, name))
-    for name in ("dropout", "learning_rate", "weight_decay", "held_out"):
+    for name in ("dropout", "learning_rate", "weight_decay", "unknown", "held_out"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(SETTINGS, name))
     options = vars(parser.parse_args())
     names = options.pop("names").read_text(encoding="utf-8").split()

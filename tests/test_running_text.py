@@ -106,11 +106,10 @@ def shown(text: EncodedText) -> tuple[str, list[str]]:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Read as if a few bytes were a long text: many chunks of several blocks, a memory for few tokens, and a cache."""
+    """Read as if a few bytes were a long text: many chunks, a memory for few tokens, and a cache."""
     monkeypatch.setattr(running_text, "_CHUNK", 60)
     monkeypatch.setattr(running_text, "_SMALL", 0)
     monkeypatch.setattr(running_text, "_PROCESSES", 1)
-    monkeypatch.setattr(encoding, "_BLOCK", 25)
     monkeypatch.setattr(encoding, "_REMEMBERED", 12)
     monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.text.encoding import ChunkEncoder, EncodedChunk, NoTextError, Tally
+from autocomplete.text.encoding import NEVER, ChunkEncoder, EncodedChunk, NoTextError, Tally
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.tokens import BEYOND, OTHER, START
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
@@ -40,7 +40,6 @@ _CODES = 65_536  # of characters, in two bytes
 _MANY = 500_000  # spellings, of some 200 bytes each; from then on one is only taken in
 _SEVERAL = 4  # where the chunk that first has it has it so many times,
 _MOST = 1_000_000  # and none at all from then on
-_NEVER = np.iinfo(np.int64).max
 
 
 class TooManyError(Exception):
@@ -129,6 +128,8 @@ class ChunkWriter:
 
     def encode(self, chunk: Chunk) -> ChunkReport | None:
         """Read and encode a chunk, and say what is in it; nothing where it is no text."""
+        from autocomplete.text.loops import add_counts
+
         tally = None
         if self._encoder.is_full:
             tally = self.tally()
@@ -140,11 +141,14 @@ class ChunkWriter:
             found = self._chunk = self._encoder.encode(data, chunk.number, begins_file=chunk.byte == 0)
         except NoTextError:
             return None
-        symbol_counts = np.bincount(found.symbols, minlength=_CODES)
+        symbol_counts = np.zeros(_CODES, dtype=np.int64)
+        add_counts(found.symbols, symbol_counts)
         self._present = np.flatnonzero(symbol_counts[SPECIAL:]) + SPECIAL
         beyond = {BEYOND + place: character for place, character in enumerate(self._encoder.beyond)}
         known = len(self._numbers)
         fresh = self._encoder.spellings[known - SPECIAL :]
+        word_counts = np.zeros(known + len(fresh), dtype=np.int64)
+        add_counts(found.words, word_counts)
         return ChunkReport(
             lines=found.lines,
             symbols=len(found.symbols),
@@ -152,17 +156,19 @@ class ChunkWriter:
             characters="".join(beyond.get(symbol) or chr(symbol) for symbol in self._present.tolist()),
             character_counts=symbol_counts[self._present],
             spellings=fresh,
-            spelling_counts=np.bincount(found.words, minlength=known + len(fresh))[known:],
+            spelling_counts=word_counts[known:],
             tally=tally,
         )
 
     def write(self, destination: Destination) -> None:
         """Write the chunk that was encoded last; raise OSError where that fails."""
+        from autocomplete.text.loops import translate
+
         assert self._chunk is not None
         self._codes[self._present] = destination.codes
         self._numbers = np.append(self._numbers, destination.numbers)
-        symbols = self._codes.astype(f"<u{destination.width}").take(self._chunk.symbols)
-        words = self._numbers.take(self._chunk.words)
+        symbols = translate(self._chunk.symbols, self._codes.astype(f"<u{destination.width}"))
+        words = translate(self._chunk.words, self._numbers)
         for name, array, place in ((SYMBOLS, symbols, destination.symbol), (WORDS, words, destination.word)):
             with (self._folder / name).open("r+b") as file:
                 file.seek(place * array.itemsize)
@@ -210,7 +216,7 @@ class Numbering:
         """Count words."""
         more = len(self.spellings) - len(self.counts)
         self.counts, self.evidence = (np.append(a, np.zeros(more, np.int64)) for a in (self.counts, self.evidence))
-        self.first_evidence = np.append(self.first_evidence, np.full(more, _NEVER))
+        self.first_evidence = np.append(self.first_evidence, np.full(more, NEVER))
         known = tally.numbers >= SPECIAL
         numbers = tally.numbers[known] - SPECIAL
         np.add.at(self.counts, numbers, tally.counts[known])

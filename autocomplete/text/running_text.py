@@ -34,7 +34,7 @@ from autocomplete.text.chunks import (
     TooManyError,
 )
 from autocomplete.text.encoded import EncodedText, Place, write_index
-from autocomplete.text.encoding import LONGEST_LINE, ChunkEncoder, Tally
+from autocomplete.text.encoding import LONGEST_LINE, Tally
 from autocomplete.text.normalize import Normalization
 
 __all__ = ["RunningText", "TextFile", "Watch", "hash_files"]
@@ -131,9 +131,12 @@ class RunningText:
         last = next(islice(self._lines(place.file, place), line - place.line - 1, None))[0]
         with self._files[place.file].path.open("rb") as file:
             file.seek(place.byte)
-            data = b"".join(islice(file, last + 1))
-        chunk = ChunkEncoder(self.normalization, hurried).encode(data, number, begins_file=place.byte == 0)
-        return place.symbol + len(chunk.symbols), place.word + len(chunk.words)
+            length = sum(map(len, islice(file, last + 1)))
+        with self._writers(Path(), hurried, most=1) as [writer]:
+            writer.send(None, Chunk(number, place.file, place.byte, length))
+            report = writer.receive()
+        assert report is not None
+        return place.symbol + report.symbols, place.word + report.words
 
     def _lines(self, number: int, place: Place) -> Iterator[tuple[int, str]]:
         """Yield the lines of a file that are not blank, each with its number; from a place on, if that is in this file."""
@@ -167,33 +170,39 @@ class RunningText:
         for name in (SYMBOLS, WORDS):
             (folder / name).write_bytes(b"")
         numbering, places, done = Numbering(width), [], 0
-        count = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
-        arguments = [file.path for file in self._files], folder, self.normalization, hurried
-        with ExitStack() as stack:
-            helpers = [
-                stack.enter_context(_Helper(*arguments)) if count > 1 else _Alone(*arguments) for _ in range(count)
-            ]
+        with self._writers(folder, hurried) as writers:
             chunks = self._chunks()
             given = deque[tuple[_Helper | _Alone, Chunk]]()
-            for helper, chunk in zip(helpers, chunks, strict=False):
-                helper.send(None, chunk)
-                given.append((helper, chunk))
+            for writer, chunk in zip(writers, chunks, strict=False):
+                writer.send(None, chunk)
+                given.append((writer, chunk))
             while given:
-                helper, chunk = given.popleft()
-                if (report := helper.receive()) is None:
+                writer, chunk = given.popleft()
+                if (report := writer.receive()) is None:
                     self._diagnose(self._files[chunk.file])
                     raise _changed(self._files[chunk.file])
                 places.append(Place(chunk.file, chunk.byte, numbering.lines, numbering.symbols, numbering.words))
                 following = next(chunks, None)
-                helper.send(numbering.place(report), following)
+                writer.send(numbering.place(report), following)
                 if following is not None:
-                    given.append((helper, following))
+                    given.append((writer, following))
                 done += chunk.length
                 self._watch("reading", done, self.size)
-            for helper in helpers[: len(places)]:
-                numbering.add(helper.finish())
+            for writer in writers[: len(places)]:
+                numbering.add(writer.finish())
         end = replace(places[-1], line=numbering.lines, symbol=numbering.symbols, word=numbering.words)
         write_index(folder, numbering, [*places, end])
+
+    @contextmanager
+    def _writers(self, folder: Path, hurried: float, most: int = _PROCESSES) -> Iterator[list[_Helper | _Alone]]:
+        """Yield writers of chunks: of a long text in processes of their own, which take their memory with them."""
+        count = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
+        arguments = [file.path for file in self._files], folder, self.normalization, hurried
+        with ExitStack() as stack:
+            yield [
+                stack.enter_context(_Helper(*arguments)) if count > 1 else _Alone(*arguments)
+                for _ in range(min(most, count))
+            ]
 
     def _chunks(self) -> Iterator[Chunk]:
         """Yield the text in whole lines."""
