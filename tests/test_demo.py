@@ -351,7 +351,7 @@ def test_a_key_pressed_while_the_first_picture_is_computed_is_kept(key: str) -> 
     with stage(slow.scene) as terminal:
         terminal.wait(lambda frame: "being computed ..." in caption(frame) and "What you see" in "\n".join(frame.rows))
         terminal.type(key)
-        terminal.wait(lambda frame: "shown as soon as it is there" in caption(frame))
+        terminal.wait(lambda frame: "shown as soon as it is there" in caption(frame) and state(frame) == "computing")
         terminal.type("e")
         terminal.wait(lambda frame: "What is computed" in "\n".join(frame.rows))
         terminal.type("e")

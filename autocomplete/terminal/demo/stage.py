@@ -328,7 +328,7 @@ class _Stage:
         number = f"{self._position + 1} " if self._position >= 0 else ""
         if self._is_over():
             return f"{number}end"
-        if not self._plays:
+        if not self._plays and self._reel.shots:  # nothing is paused before there is a picture
             return f"{number}paused"
         return f"{number}{'playing' if self._position + 1 < len(self._reel.shots) else 'computing'}"
 
