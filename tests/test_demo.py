@@ -428,7 +428,9 @@ def test_a_terminal_too_small_says_so() -> None:
 
 @pytest.mark.parametrize("columns", [80, 38, 24, 12])
 def test_how_to_leave_is_told_on_a_terminal_of_any_width(columns: int) -> None:
-    with stage(SHAPES, columns=columns, rows=15) as terminal:
+    slow = Slow()
+    slow.may_go_on.set()
+    with stage(slow.scene, columns=columns, rows=15) as terminal:
         assert keys(terminal.wait(lambda frame: "leave" in keys(frame))).endswith(" q leave")
         terminal.type("e")
         terminal.wait(lambda frame: "go on" in keys(frame) or columns < 20)
