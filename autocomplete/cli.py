@@ -14,7 +14,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -274,7 +274,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 def _type(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         options.count = 5 if options.count is None else options.count
-        return _answer_lines(options, sys.stdin, as_json=False)
+        return _answer_lines(options, _given_lines(None, "a line"), as_json=False)
     gc.disable()  # what is loaded from here on stays; `run_prompt` enables it again
     from autocomplete.inference.predictor import Predictor
     from autocomplete.terminal.history import PrivateHistory, history_path
@@ -314,8 +314,20 @@ def _type_help(parser: argparse.ArgumentParser, file: TextIO | None = None) -> N
 
 
 def _suggest(options: argparse.Namespace) -> int:
-    lines = sys.stdin if options.text is None else [options.text]
-    return _answer_lines(options, lines, as_json=options.json)
+    return _answer_lines(options, _given_lines(options.text, "a line"), as_json=options.json)
+
+
+def _given_lines(text: str | None, what: str) -> Iterator[str]:
+    """Yield the text that is given, or else each line of standard input; say at a terminal what is waited for."""
+    if text is not None:
+        yield text
+        return
+    if sys.stdin.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True).print(Text(f"type {what}; Ctrl-D ends", "dim"), soft_wrap=True)
+    yield from sys.stdin
 
 
 def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json: bool) -> int:
@@ -329,20 +341,14 @@ def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json:
 
 def _fill(options: argparse.Namespace) -> int:
     from autocomplete.inference.filling import BOTH_WAYS, Filler
+    from autocomplete.terminal.filling_table import filling_table
 
     if not 1 <= options.top <= 100:
         raise SettingsError(f"--top is {options.top}; it must be from 1 to 100")
     filler = Filler.load(BOTH_WAYS if options.checkpoint is None else options.checkpoint, explicit=options.explicit)
-    for line in sys.stdin if options.line is None else [options.line]:
+    for line in _given_lines(options.line, "a line with _ for a missing letter or [ ] for a word"):
         filling = filler.fill(line.rstrip("\r\n"), options.top)
-        if options.json:
-            print(_json(filling.to_json()), flush=True)
-            continue
-        print(filling.text)
-        for fill in filling.fills:
-            print(f"  {fill.probability:.3f}  {'  '.join(fill.texts)}  {fill.line}", flush=True)
-        if not filling.fills:
-            print("  no word that is known fits", flush=True)
+        print(_json(filling.to_json()) if options.json else filling_table(filling), flush=True)
     return 0
 
 

@@ -21,7 +21,8 @@ from autocomplete.cli import main
 from autocomplete.errors import CorpusError
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.windows import CausalConvolution, FeedForwardWindow
-from autocomplete.terminal.comparison import CurvesChart, comparison_table, ranked, time_key, verdict
+from autocomplete.terminal.comparison import comparison_table, ranked, time_key, verdict
+from autocomplete.terminal.comparison_chart import CurvesChart
 from autocomplete.terminal.comparison_display import ComparisonDisplay, comparison_report
 from autocomplete.terminal.demo.sentences import SENTENCES
 from autocomplete.text.character_ngrams import CharacterNgrams
@@ -272,11 +273,46 @@ def test_curves_are_of_the_best_of_each_kind_and_of_nothing_that_diverged() -> N
     each = [standing("rnn", 2.2), standing("rnn", 2.1, hidden=9), standing("lstm", math.nan), standing("window", 2.5)]
     drawn = lines(CurvesChart(each, 14))
     assert len(drawn) == 14
-    assert "r RNN" in drawn[0]
-    assert "LSTM" not in drawn[0]
+    assert sum(line.endswith(" r RNN") for line in drawn) == 1
+    assert not any("LSTM" in line for line in drawn)
     assert sum(line.count("r") for line in drawn[1:]) > 20
     assert not any("l" in line for line in drawn[1:])
     assert lines(CurvesChart([], 14)) == [""] * 14
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 12), (80, 16), (120, 28), (40, 10)])
+def test_no_curve_hides_another_and_each_is_named_at_its_end(width: int, height: int) -> None:
+    kinds: list[Kind] = ["window", "convolution", "rnn", "gru", "lstm", "n-gram"]
+    ends = [2.4, 2.3, 2.3, 2.3, 2.3, 1.5]  # four of them are one and the same curve
+    drawn = lines(CurvesChart([standing(kind, bits) for kind, bits in zip(kinds, ends, strict=True)], height), width)
+    assert len(drawn) == height
+    assert max(map(len, drawn)) <= width
+    curves = [line.partition("│")[2] for line in drawn[1:-1]]
+    names = [line.split()[-2:] for line in curves if line[-1:].isalpha() or line.endswith("3-gram")]
+    assert sorted(letter for letter, _ in names) == ["c", "g", "l", "n", "r", "w"]
+    assert names[0] == ["w", "window"]  # the worst above, the best below
+    assert names[-1] == ["n", "3-gram"]
+    columns = min(width, 100) - 7 - len(" c convolution")
+    plot = "".join(line[:columns] for line in curves)
+    assert all(plot.count(letter) >= columns / 8 for letter in "crgl")
+
+
+def test_a_curve_is_drawn_from_its_first_measure_to_the_end_of_the_time_and_where_its_bits_are() -> None:
+    [rnn, ngram] = [standing("rnn", 2.0), standing("n-gram", 1.0)]
+    each = [
+        replace(rnn, seconds=10.0, curve=((5.0, 3.0), (10.0, 2.0))),
+        replace(ngram, seconds=2.0, curve=((2.0, 1.0),)),
+    ]
+    drawn = lines(CurvesChart(each, 23), 80)
+    columns = 80 - 7 - len(" n 3-gram")
+    curves = [line[7 : 7 + columns] for line in drawn[1:-1]]  # without the axis and the names
+    assert [drawn[1 + row].split()[0] for row in (0, 20)] == ["3.00", "1.00"]
+    assert drawn[-1].endswith(" 10.0 s")
+    assert curves[0].index("r") == pytest.approx(columns / 2, abs=1)
+    assert curves[10].rstrip().endswith("r")  # 2 of 1 to 3
+    assert [row for row, line in enumerate(curves) if "r" in line] == list(range(11))
+    assert curves[20].strip() == "n" * len(curves[20].strip())
+    assert len(curves[20].strip()) == pytest.approx(0.8 * columns, abs=1)
 
 
 def test_display_fits_the_screen_and_shows_all_that_is_known() -> None:

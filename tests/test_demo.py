@@ -27,11 +27,12 @@ from test_imports import HEAVY, reached
 
 from autocomplete.errors import SettingsError
 from autocomplete.terminal.demo import compare
+from autocomplete.terminal.demo.menu import choose_scene
 from autocomplete.terminal.demo.pages import LEAST, about_page, equations_page
 from autocomplete.terminal.demo.scene import Frame as Picture
 from autocomplete.terminal.demo.scene import Scene, Size
 from autocomplete.terminal.demo.scenes import find_scene, list_scenes
-from autocomplete.terminal.demo.screen import wrapped
+from autocomplete.terminal.demo.screen import title_line, wrapped
 from autocomplete.terminal.demo.stage import play_scene
 from autocomplete.training.contenders import FEW
 
@@ -344,6 +345,37 @@ def test_keys_are_answered_while_a_picture_is_computed_and_the_scene_is_closed()
         assert slow.computed == 1
 
 
+@pytest.mark.parametrize("key", [" ", ENTER, RIGHT, "r"])
+def test_a_key_pressed_while_the_first_picture_is_computed_is_kept(key: str) -> None:
+    slow = Slow()
+    with stage(slow.scene) as terminal:
+        terminal.wait(lambda frame: "being computed ..." in caption(frame) and "What you see" in "\n".join(frame.rows))
+        terminal.type(key)
+        terminal.wait(lambda frame: "shown as soon as it is there" in caption(frame) and state(frame) == "computing")
+        terminal.type("e")
+        terminal.wait(lambda frame: "What is computed" in "\n".join(frame.rows))
+        terminal.type("e")
+        terminal.wait(lambda frame: "begin" in keys(frame) and "shown as soon as it is there" in caption(frame))
+        slow.may_go_on.set()
+        terminal.wait(lambda frame: number(frame) == 1 and caption(frame) == "a caption")
+        terminal.type("q")
+
+
+def test_a_page_that_stands_before_the_first_picture_is_closed_by_its_own_key_once_there_is_one() -> None:
+    slow = Slow()
+    with stage(slow.scene) as terminal:
+        terminal.wait(lambda frame: "begin" in keys(frame))
+        terminal.type("?e")  # there is no picture to return to yet; another page can be opened
+        terminal.wait(lambda frame: "What is computed" in "\n".join(frame.rows))
+        terminal.type("?")
+        terminal.wait(lambda frame: "What you see" in "\n".join(frame.rows) and "begin" in keys(frame))
+        slow.may_go_on.set()
+        terminal.wait(lambda frame: caption(frame) == "" and "begin" in keys(frame))
+        terminal.type("?")
+        terminal.wait(lambda frame: number(frame) == 1 and "pause" in keys(frame))
+        terminal.type("q")
+
+
 def test_only_a_few_pictures_are_computed_ahead() -> None:
     slow = Slow()
     slow.may_go_on.set()
@@ -392,6 +424,38 @@ def test_a_terminal_too_small_says_so() -> None:
         assert "80 x 24" in in_one_line("\n".join(small.rows))
         assert state(small) == "computing"
         terminal.type("q")
+
+
+@pytest.mark.parametrize("columns", [80, 38, 24, 12])
+def test_how_to_leave_is_told_on_a_terminal_of_any_width(columns: int) -> None:
+    slow = Slow()
+    slow.may_go_on.set()
+    with stage(slow.scene, columns=columns, rows=15) as terminal:
+        assert keys(terminal.wait(lambda frame: "leave" in keys(frame))).endswith(" q leave")
+        terminal.type("e")
+        terminal.wait(lambda frame: "go on" in keys(frame) or columns < 20)
+        assert keys(terminal.wait(lambda frame: "leave" in keys(frame))).endswith(" q leave")
+        if columns >= 24:
+            terminal.type("w")
+            terminal.wait(lambda frame: keys(frame).endswith("Esc back"))
+    with Terminal(lambda pipe, output: choose_scene(SCENES, input=pipe, output=output), columns=columns) as terminal:
+        assert keys(terminal.wait(lambda frame: "leave" in keys(frame))).endswith(" q leave")
+
+
+@each_scene
+def test_the_word_is_whole_in_the_title_and_the_title_gives_way_to_it(scene: Scene) -> None:
+    line = "".join(text for _, text in title_line(scene.name, scene.title, scene.word, "10 computing", 80))
+    assert cell_len(line) == 80
+    assert f"“{scene.word}”" in line
+
+
+@pytest.mark.parametrize("width", range(40, 120, 7))
+@pytest.mark.parametrize("word", ["name", "日本語 " * 5, "the quick brown fox jumps over the lazy dog " * 3])
+def test_a_word_without_room_keeps_its_beginning(word: str, width: int) -> None:
+    line = "".join(text for _, text in title_line("triangle", "a title of several words", word, "10 computing", width))
+    assert cell_len(line) in (width, width - 1)  # where half a wide character would be left
+    shown = line[line.index("“") + 1 : line.index("”")]
+    assert shown == word or (shown.endswith("…") and word.startswith(shown[:-1]) and "title" not in line)
 
 
 def test_a_picture_that_does_not_fit_any_more_is_computed_anew() -> None:
@@ -527,6 +591,14 @@ def test_counts_on_the_screen_are_those_worked_out() -> None:
     lines = "\n".join(written(list(find_scene("cell").play("name", LEAST))[-1].picture, 80, 0))
     for text in ("= 12 + 9 + 3 = 24  PyTorch 27", "= 30 + 9 + 3 = 42  PyTorch 45", "PyTorch 108", "PyTorch 81"):
         assert text in lines
+
+
+def test_pictures_of_a_cell_say_which_network_their_numbers_come_from() -> None:
+    tables = ["\n".join(written(shown.picture, 80, 0)) for shown in pictures(find_scene("cell"), LEAST)]
+    for name, row in (("tanh RNN", "h' = tanh(sum)"), ("LSTM", "forget gate"), ("GRU", "reset gate")):
+        of_it = [table for table in tables if row in table]
+        assert len(of_it) >= 2
+        assert all(f"{name}: 4 inputs, 3 units, trained for 200 steps on “name”\n" in table for table in of_it)
 
 
 def test_scenes_are_listed_without_torch() -> None:

@@ -393,6 +393,25 @@ def test_triangle_tells_in_its_still_picture_when_the_word_is_known_and_what_tha
     assert f"{8 - after - 1} keys saved" in text
 
 
+def test_triangle_shows_the_words_that_were_offered_whole_where_there_is_room() -> None:
+    *_, last = triangle.SCENE.play("triangle", SIZES[0])
+    table = "\n".join(lines(last, SIZES[0]))
+    predictor = Predictor.load()
+    for typed in ("", "tria", "trian"):
+        assert all(f" {offer.word} " in table.replace("▸", " ") for offer in predictor.suggest(typed, 5))
+    assert "…" not in table
+
+
+def test_triangle_leaves_out_what_is_typed_of_a_word_that_is_too_long_for_its_column() -> None:
+    *_, last = triangle.SCENE.play("characteristically", SIZES[0])
+    [line] = [line for line in lines(last, SIZES[0]) if line.split()[:1] == ["chara"]]
+    offers = [offer.insert for offer in Predictor.load().suggest("chara", 5)]
+    assert len(line.split()) == 1 + len(offers)
+    for shown, insert in zip(line.split()[1:], offers, strict=True):
+        assert shown[0] == "…"
+        assert insert.startswith(shown.strip("…"))
+
+
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 @pytest.mark.parametrize("word", ["", " \n\t "])
 def test_nothing_to_show_is_refused_in_one_line(scene: Scene, word: str) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
-from command_line import autocomplete
+from command_line import COMMAND, ENVIRONMENT, autocomplete
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.blanks import Blank, read_blanks
-from autocomplete.inference.filling import Filler, joined
+from autocomplete.inference.filling import Filler, Filling, joined
+from autocomplete.terminal.filling_table import filling_table
 from autocomplete.text.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
@@ -163,8 +166,12 @@ def test_fillings_are_printed_and_lines_of_standard_input_are_answered(folder: P
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
     assert lines[0] == "the na_e of the king"
-    assert lines[1].split()[1:] == ["m", "the", "name", "of", "the", "king"]
-    assert len(lines) == 3
+    assert lines[1].split() == ["probability", "gap", "line"]
+    probability, *rest = lines[2].split()
+    assert rest == ["m", "the", "name", "of", "the", "king"]
+    assert all(line[15:18].strip() in ("gap", "m") or line[18:20] == "  " for line in lines[1:])
+    assert 0 < float(probability) <= 1
+    assert len(lines) == 4
     given = "the [ ] of the day\nthe r_st of the [ ]\n"
     answers = autocomplete("fill", "--json", "--checkpoint", "mine", folder=folder, input=given).stdout.splitlines()
     first, second = map(json.loads, answers)
@@ -173,6 +180,48 @@ def test_fillings_are_printed_and_lines_of_standard_input_are_answered(folder: P
     assert second["fills"][0]["line"] == "the rest of the night"
     assert len(second["fills"]) == 5
     assert 0 < second["fills"][0]["probability"] <= 1
+
+
+def test_each_gap_has_a_column_below_its_head(filler: Filler) -> None:
+    text, head, *rows = filling_table(filler.fill("the [ ] of the n_ght", 3)).splitlines()
+    assert text == "the [ ] of the n_ght"
+    assert head.split("  ")[1:3] == ["probability", "gap 1"]
+    for row, fill in zip(rows, filler.fill("the [ ] of the n_ght", 3).fills, strict=True):
+        first, second, line = (row[head.index(name) :] for name in ("gap 1", "gap 2", "line"))
+        assert (first.split()[0], second.split()[0]) == fill.texts
+        assert line == fill.line
+    assert filling_table(Filling("[ ]", (), exact=True)).splitlines()[1:] == ["  no word that is known fits"]
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "hint"),
+    [
+        (["fill", "--checkpoint", "mine"], "the na_e of the king", "_ for a missing letter"),
+        (["suggest"], "my na", "a line;"),
+    ],
+)
+def test_somebody_at_a_terminal_is_told_what_is_waited_for(
+    folder: Path, command: list[str], typed: str, hint: str
+) -> None:
+    here, there = os.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *command], cwd=folder, env=ENVIRONMENT, text=True,
+        stdin=there, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        assert hint in told
+        assert "Ctrl-D ends" in told
+        os.write(here, f"{typed}\n\x04".encode())
+        output, errors = process.communicate(timeout=60)
+    os.close(here)
+    os.close(there)
+    assert process.returncode == 0
+    assert errors == ""
+    assert output.splitlines()[0] == typed
+    assert "name" in output
+    piped = autocomplete(*command, folder=folder, input=typed + "\n")
+    assert (piped.stdout, piped.stderr) == (output, "")
 
 
 def test_forward_checkpoint_is_refused() -> None:

@@ -1,5 +1,5 @@
 """
-What was found out by comparing models: a table, the curves, a sentence on who beat whom, and all of it as JSON.
+What was found out by comparing models: a table, a sentence on who beat whom, and all of it as JSON.
 
 A key costs each of them one step of the same kind, timed alike (`inference/speed.py`): the model in numpy, one state, BLAS on one
 thread, from the key that is read to a probability for every next character. For recurrent networks that is the code that
@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import plotext
 from numpy.typing import NDArray
-from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -27,21 +25,11 @@ from autocomplete.text.character_ngrams import CharacterNgrams
 
 if TYPE_CHECKING:
     from autocomplete.training.comparison import Standing, Standings
-    from autocomplete.training.contenders import Contender, Kind
+    from autocomplete.training.contenders import Contender
     from autocomplete.training.learners import Weights
     from autocomplete.training.material import Material
 
-__all__ = ["CurvesChart", "comparison_json", "comparison_table", "ranked", "time_key", "verdict"]
-
-_LETTERS: dict[Kind, str] = {"n-gram": "n", "window": "w", "convolution": "c", "rnn": "r", "gru": "g", "lstm": "l"}
-_COLORS = {
-    "n-gram": "white",
-    "window": "red",
-    "convolution": "yellow",
-    "rnn": "green",
-    "gru": "cyan",
-    "lstm": "magenta",
-}
+__all__ = ["comparison_json", "comparison_table", "ranked", "time_key", "verdict"]
 
 
 def time_key(contender: Contender, numbers: Weights | CharacterNgrams, symbols: NDArray[np.integer[Any]]) -> float:
@@ -98,43 +86,6 @@ def _cells(standing: Standing) -> list[str]:
         _thousands(standing.speed),
         f"{1e6 * standing.key_seconds:,.0f} µs",
     ]
-
-
-class CurvesChart:
-    """
-    The curves of the best of each kind: bits per held-out character against the seconds of training, each drawn with a letter.
-
-    :param height: in lines.
-    """
-
-    def __init__(self, standings: Sequence[Standing], height: int = 16) -> None:
-        measured = [standing for standing in standings if standing.curve and math.isfinite(standing.curve[-1][1])]
-        self._curves = {standing.contender.kind: standing for standing in reversed(ranked(measured))}
-        self._height = height
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if not self._curves:
-            yield from [Text()] * self._height
-            return
-        seconds = max(standing.seconds for standing in self._curves.values())
-        plotext.main().clear_figure()
-        plotext.theme("clear")
-        plotext.plotsize(min(options.max_width, 100), self._height - 1)
-        for kind, standing in self._curves.items():
-            # What had learned all that it could stays as it was.
-            times, bits = zip(*standing.curve, (seconds, standing.curve[-1][1]), strict=True)
-            plotext.plot(times, bits, marker=_LETTERS[kind], color=_COLORS[kind])
-        plotext.xlim(0, seconds)
-        yield self._legend()
-        yield Text.from_ansi(plotext.build().rstrip("\n"))
-
-    def _legend(self) -> Text:
-        legend = Text("bits/char by seconds:", "dim", no_wrap=True)
-        for kind, letter in _LETTERS.items():
-            if kind in self._curves:
-                legend.append(f"  {letter}", f"not dim bold {_COLORS[kind]}")
-                legend.append(f" {self._curves[kind].contender.name.partition(' ')[0]}")
-        return legend
 
 
 def verdict(standings: Sequence[Standing]) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from autocomplete.terminal.comparison import CurvesChart, comparison_table, ranked, verdict
+from autocomplete.terminal.comparison import comparison_table, ranked, verdict
+from autocomplete.terminal.comparison_chart import CurvesChart
 from autocomplete.terminal.live_display import LiveDisplay
 from autocomplete.terminal.training_display import duration
 from autocomplete.training.comparison import Standing, Standings

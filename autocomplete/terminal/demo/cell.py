@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from autocomplete.terminal.demo.cell_pictures import beside, counts_picture, gates_picture, map_picture, step_picture
-from autocomplete.terminal.demo.drawing import visible
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from autocomplete.terminal.demo.cell_pictures import (
+    beside,
+    cell_name,
+    counts_picture,
+    gates_picture,
+    map_picture,
+    step_picture,
+)
+from autocomplete.terminal.demo.drawing import cut, visible
 from autocomplete.terminal.demo.one_word import one_word
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
 
@@ -23,6 +33,7 @@ __all__ = ["SCENE"]
 _INPUTS, _UNITS = 4, 3
 _LARGER = 10  # inputs, to compare
 _STEPS = 200  # of training
+_WORD = 23  # cells of the word below which all that is said of a network fits into 80
 _STAGES = (
     "The letter arrives as 4 numbers, x, that were learned for it. Each of the 3 units weighs them with a row of Wx and adds up.",
     "The memory, h: the 3 hidden units as they were one step before, weighed with Wh. Before the first letter they are zeros.",
@@ -38,25 +49,28 @@ def _play(word: str, size: Size) -> Iterator[Frame]:
     names = ["start", *letters]
     rnn, _ = _trained("rnn", letters)
     for stage, caption in enumerate(_STAGES, start=1):
-        yield Frame(step_picture(rnn, 0, names, stage), caption, 1.2)
+        yield Frame(_of("rnn", letters, step_picture(rnn, 0, names, stage)), caption, 1.2)
     last = min(3, len(letters))
     for time in range(1, last + 1):
         caption = (
             f"It reads {visible(letters[time - 1])}, with the same weights. The state that was new is its memory now."
         )
-        yield Frame(step_picture(rnn, time, names), caption, 0.8)
+        yield Frame(_of("rnn", letters, step_picture(rnn, time, names)), caption, 0.8)
 
     lstm, right = _trained("lstm", letters)
     for time in range(min(2, last + 1)):
-        yield Frame(gates_picture("lstm", lstm.steps[time], names[: time + 1]), _LSTM_STEPS[time], 1.2)
-    yield Frame(map_picture("lstm", lstm.steps, names, size.width), _lstm_map(lstm, right), 1.2)
+        gates = gates_picture("lstm", lstm.steps[time], names[: time + 1])
+        yield Frame(_of("lstm", letters, gates), _LSTM_STEPS[time], 1.2)
+    heat_map = map_picture("lstm", lstm.steps, names, size.width)
+    yield Frame(_of("lstm", letters, heat_map), _lstm_map(lstm, right), 1.2)
 
     gru, right = _trained("gru", letters)
-    yield Frame(gates_picture("gru", gru.steps[1], names[:2]), _GRU_STEP, 1.2)
-    yield Frame(map_picture("gru", gru.steps, names, size.width), _gru_map(gru, right), 1.2)
+    yield Frame(_of("gru", letters, gates_picture("gru", gru.steps[1], names[:2])), _GRU_STEP, 1.2)
+    yield Frame(_of("gru", letters, map_picture("gru", gru.steps, names, size.width)), _gru_map(gru, right), 1.2)
 
     sizes = [(cell, inputs, count_parameters(cell, inputs, _UNITS)) for cell, inputs in _COUNTED]
-    yield Frame(beside(step_picture(rnn, last, names), counts_picture(sizes, _UNITS)), _COUNTS, 1.2)
+    pictures = beside(step_picture(rnn, last, names), counts_picture(sizes, _UNITS))
+    yield Frame(_of("rnn", letters, pictures), _COUNTS, 1.2)
 
 
 _COUNTED: Sequence[tuple[Cell, int]] = [("rnn", _INPUTS), ("rnn", _LARGER), ("lstm", _INPUTS), ("gru", _INPUTS)]
@@ -73,6 +87,13 @@ _COUNTS = (
 )
 
 
+def _of(cell: Cell, letters: str, picture: RenderableType) -> RenderableType:
+    """Return a picture below the name and the sizes of the network that its numbers come from."""
+    word = cut(letters, _WORD).rstrip()
+    network = f"{cell_name(cell)}: {_INPUTS} inputs, {_UNITS} units, trained for {_STEPS} steps on “{word}”"
+    return Group(Text(network, "dim"), picture)
+
+
 def _lstm_map(walk: Walk, right: float) -> str:
     return (
         f"{_learned(right)} On average the forget gates keep {_percent(walk, 'forget')} of the cell, and the input gates let in "
@@ -87,7 +108,7 @@ def _gru_map(walk: Walk, right: float) -> str:
 
 
 def _learned(right: float) -> str:
-    return f"After {_STEPS} steps of training the right next letters get {100 * right:.0f} %."
+    return f"After its training the right next letters get {100 * right:.0f} %."
 
 
 def _percent(walk: Walk, part: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autocomplete.checkpoint import Cell
     from autocomplete.training.cells import ParameterCount, Step, Walk
 
-__all__ = ["beside", "counts_picture", "gates_picture", "map_picture", "step_picture"]
+__all__ = ["beside", "cell_name", "counts_picture", "gates_picture", "map_picture", "step_picture"]
 
 _LABEL = 14  # cells of the names of the rows of a heat map
 _WIDEST = 7  # cells of one of its columns
@@ -49,6 +49,11 @@ _MAPPED = {
     "gru": ["reset", "update", "candidate", "after"],
 }
 _GATES = ("forget", "input", "output", "reset", "update")  # from 0 to 1
+
+
+def cell_name(cell: Cell) -> str:
+    """Return what a cell is called."""
+    return "tanh RNN" if cell == "rnn" else cell.upper()
 
 
 def step_picture(walk: Walk, time: int, names: Sequence[str], stage: int = 4) -> RenderableType:
@@ -136,7 +141,10 @@ def map_picture(cell: Cell, steps: Sequence[Step], names: Sequence[str], width: 
         Text.assemble((f"{'it reads':<{_LABEL}}", "dim"), *((centred(name, column), "bold cyan") for name in shown))
     ]
     for part in _MAPPED[cell]:
-        if part != _MAPPED[cell][0]:
+        if part not in (
+            _MAPPED[cell][0],
+            "after",
+        ):  # the new state stands right below what it is made of: that spares a line
             lines.append(Text())
         for unit in range(len(steps[0].after)):
             label = (
@@ -158,7 +166,7 @@ def counts_picture(sizes: Iterable[tuple[Cell, int, ParameterCount]], units: int
         gates = count.bias // units
         times = "" if gates == 1 else f"{gates} · "
         lines += [
-            Text(f"{cell.upper() if cell != 'rnn' else 'tanh RNN'}, {inputs} inputs, {units} units"),
+            Text(f"{cell_name(cell)}, {inputs} inputs, {units} units"),
             Text(f" {times}({inputs}·{units} + {units}·{units} + {units})", style="dim"),
             Text.assemble(
                 f" = {count.input} + {count.recurrent} + {count.bias} = ",

@@ -18,7 +18,8 @@ from rich.text import Text
 
 from autocomplete.checkpoint import DEFAULT, find_checkpoint, read_lexicon
 from autocomplete.errors import SettingsError
-from autocomplete.terminal.comparison import CurvesChart, comparison_table, time_key, verdict
+from autocomplete.terminal.comparison import comparison_table, time_key, verdict
+from autocomplete.terminal.comparison_chart import CurvesChart
 from autocomplete.terminal.demo.beginnings import LETTERS, plain_words
 from autocomplete.terminal.demo.drawing import cut
 from autocomplete.terminal.demo.scene import Frame, Scene, Size

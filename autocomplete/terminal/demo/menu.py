@@ -166,5 +166,6 @@ class _Menu:
                 ("↑ ↓, first letter", "choose"),
                 (f"1-{len(self._scenes)}", "play that one"),
                 ("q", "leave"),
-            ]
+            ],
+            self._application.output.get_size().columns,
         )

@@ -28,6 +28,7 @@ INTERRUPTED = 130  # the exit status after Ctrl-C
 ESCAPE = 0.05  # seconds that a lone Escape waits for what could make it another key
 _CAPTION = 2  # lines
 CHROME = 1 + _CAPTION + 1  # lines around a picture: title, caption, keys
+_SHORTEST_TITLE = 12  # cells: what is left of it in fewer says nothing
 
 Shown = Callable[[], AnyFormattedText]
 
@@ -54,19 +55,22 @@ def stage_layout(*, title: Shown, picture: Shown, caption: Shown, keys: Shown, e
 
 
 def title_line(name: str, title: str, word: str, state: str, width: int) -> StyleAndTextTuples:
-    """Return what is played, on what word, and whether it plays; the title goes and the word is cut where there is no room."""
-    if get_cwidth(f" {name}  {title}  {state} ") > width:
-        title = ""
-    room = width - get_cwidth(f" {name}  {title}  {state} ") - 2
+    """Return what is played, on what word, and whether it plays; where there is no room, the title is cut, and last the word."""
+    room = width - get_cwidth(f" {name}     {state} ")
     word = f"“{_cut(word, room - 2)}”" if room > 3 else ""
+    room -= get_cwidth(word)
+    title = _cut(title, room) if room >= _SHORTEST_TITLE else ""
     gap = width - get_cwidth(f" {name}  {title}{word}  {state} ")
     return [("reverse bold", f" {name}  "), ("reverse", f"{title}{' ' * max(1, gap)}{word}  {state} ")]
 
 
-def key_line(keys: Sequence[tuple[str, str]]) -> StyleAndTextTuples:
-    """Return the keys, each with what it does."""
+def key_line(keys: Sequence[tuple[str, str]], width: int) -> StyleAndTextTuples:
+    """Return the keys, each with what it does; the last, which leads out, is kept where there is no room for all before it."""
+    *others, last = keys
+    while others and sum(get_cwidth(f"   {key} {act}") for key, act in [*others, last]) - 2 > width:
+        del others[-1]
     line: StyleAndTextTuples = []
-    for key, act in keys:
+    for key, act in [*others, last]:
         line += [("", " " if not line else "   "), ("bold", key), ("", f" {act}")]
     return line
 

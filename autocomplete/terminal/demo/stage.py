@@ -44,6 +44,8 @@ from autocomplete.terminal.signals import leaving_on_signals
 __all__ = ["play_scene"]
 
 _OPENING = 8.0  # seconds that the page on what there is to see stands, unless it is left with a key
+_COMPUTING = "The first picture is being computed ..."
+_COMPUTING_BEGINS = "The first picture is being computed: it is shown as soon as it is there."
 
 Page = Literal["about", "equations"]
 
@@ -74,6 +76,9 @@ class _Stage:
         self._position = -1  # of the picture that is shown
         self._plays = True
         self._steps = False  # whether the next picture is to be shown once it is there, though the play is paused
+        self._begins = (
+            False  # whether the first picture is to follow the page before it once it is there, without a key
+        )
         self._page: Page | None = None
         self._enters = False  # whether another word is being typed
         self._message = ""  # what is wrong with that word
@@ -173,7 +178,7 @@ class _Stage:
         self._cancel()
         if self._is_moving():
             seconds = self._reel.shots[self._position].seconds if self._position >= 0 else 0.0
-            self._timer = self._loop.call_later(_OPENING if self._opening else seconds, self._next)
+            self._timer = self._loop.call_later(_OPENING if self._opening and not self._begins else seconds, self._next)
 
     def _cancel(self) -> None:
         if self._timer is not None:
@@ -189,6 +194,9 @@ class _Stage:
             self._application.invalidate()
         elif self._show(self._position + 1):
             self._wait()
+        else:
+            self._begins = True
+            self._application.invalidate()
 
     def _show(self, position: int) -> bool:
         """Show a picture; return whether it is there."""
@@ -209,6 +217,7 @@ class _Stage:
         plays, enters = Condition(lambda: not self._enters), Condition(lambda: self._enters)
         acts: list[tuple[str, Callable[[], None]]] = [
             (" ", self._pause_or_play),
+            ("enter", self._pause_or_play),
             ("right", partial(self._step, 1)),
             ("left", partial(self._step, -1)),
             ("r", self._restart),
@@ -238,12 +247,16 @@ class _Stage:
         self._wait()
 
     def _step(self, by: int) -> None:
+        if by < 0 and self._position < 0:  # there is nothing before the first picture
+            return
         self._plays, self._page = False, None
         self._cancel()
         self._steps = not self._show(self._position + by) and by > 0 and not self._is_over()
 
     def _restart(self) -> None:
-        if self._reel.size != self._room():
+        if self._opening:
+            self._next()
+        elif self._reel.size != self._room():
             self._reel.close()
             self._play_anew()
         else:
@@ -252,8 +265,13 @@ class _Stage:
             self._wait()
 
     def _turn_to(self, page: Page) -> None:
-        self._page = None if self._page == page else page
-        self._wait()
+        """Open a page over the picture, or close it."""
+        stands = self._opening[:1] == [page]  # there before the first picture, below what is opened over it
+        if not stands or self._page is not None:
+            self._page = None if stands or self._page == page else page
+            self._wait()
+        elif self._reel.shots:
+            self._next()
 
     def _escape(self) -> None:
         if self._page is None:
@@ -310,7 +328,7 @@ class _Stage:
         number = f"{self._position + 1} " if self._position >= 0 else ""
         if self._is_over():
             return f"{number}end"
-        if not self._plays:
+        if not self._plays and self._reel.shots:  # nothing is paused before there is a picture
             return f"{number}paused"
         return f"{number}{'playing' if self._position + 1 < len(self._reel.shots) else 'computing'}"
 
@@ -331,18 +349,21 @@ class _Stage:
         text = ""
         if self._enters:
             text = self._message or "Another word for this scene:"
-        elif self._page is None and not self._opening and self._position >= 0:
+        elif self._page is not None or self._opening:
+            text = "" if self._reel.shots else _COMPUTING_BEGINS if self._begins or self._steps else _COMPUTING
+        elif self._position >= 0:
             text = self._reel.shots[self._position].caption
         return [("bold", wrapped(text, self._application.output.get_size().columns))]
 
     def _keys(self) -> AnyFormattedText:
+        columns = self._application.output.get_size().columns
         if self._enters:
-            return key_line([("Enter", "play"), ("Esc", "back")])
+            return key_line([("Enter", "play"), ("Esc", "back")], columns // 2)  # the rest is for the word
         if self._page is not None:
-            return key_line([("Space", "go on"), ("?", "about"), ("e", "equations"), ("q", "leave")])
+            return key_line([("Space", "go on"), ("?", "about"), ("e", "equations"), ("q", "leave")], columns)
         space = "begin" if self._opening else "again" if self._is_over() else "pause" if self._plays else "play"
         acts = [("→ ←", "step"), ("r", "restart"), ("w", "word"), ("?", "about"), ("e", "equations"), ("q", "leave")]
-        return key_line([("Space", space), *acts])
+        return key_line([("Space", space), *acts], columns)
 
 
 def _ignoring_event(act: Callable[[], None]) -> Callable[[KeyPressEvent], None]:

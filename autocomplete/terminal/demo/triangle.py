@@ -16,7 +16,7 @@ from rich.text import Text
 
 from autocomplete.errors import SettingsError
 from autocomplete.evaluation.known import KnownWord, known_words
-from autocomplete.inference.prediction import Prediction
+from autocomplete.inference.prediction import Prediction, Suggestion
 from autocomplete.inference.predictor import Predictor
 from autocomplete.terminal.demo.drawing import bar, cell_of, cut, height, percent, tail, visible
 from autocomplete.terminal.demo.scene import Frame, Scene, Size
@@ -140,7 +140,8 @@ def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Si
     """Return for one word: what was offered after each of its letters."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style=_LABEL, pad_edge=False)
     longest = min(14, max(8, cell_len(text)))
-    room = (size.width - longest - 15) // _OFFERED - 1
+    offered = [[offer.word for offer in answer.words[:_OFFERED]] for answer in answers]
+    rooms = _rooms(offered, size.width - longest - 14)
     table.add_column(" typed", no_wrap=True)
     for i in range(_OFFERED):
         table.add_column(f" {i + 1}", no_wrap=True)
@@ -155,18 +156,31 @@ def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Si
         shown = typed if cell_len(typed) <= longest else "…" + typed[-longest + 3 :]
         cells = [Text(cut(f" {shown}", longest + 1), "bold")]
         for i in range(_OFFERED):
-            offer = answers[at].words[i].word if i < len(answers[at].words) else ""
+            offer = answers[at].words[i] if i < len(answers[at].words) else None
             meant = i + 1 == word.places[letters]
-            cells.append(
-                Text(
-                    cut(("▸" if meant else " ") + tail(offer, room - 1), room),
-                    (_BEST if i == 0 else _FOUND) if meant else "",
-                )
-            )
+            style = (_BEST if i == 0 else _FOUND) if meant else ""
+            cells.append(Text(("▸" if meant else " ") + _fitting(offer, letters, rooms[i] - 1), style))
         mark = Text("first of all", _BEST) if letters == word.first else Text("one of five", _FOUND)
         cells.append(mark if letters in (word.first, word.offered) else Text())
         table.add_row(*cells)
     return table
+
+
+def _rooms(offered: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the cells of each column of words and the mark before them: what they take, less of the widest if need be."""
+    rooms = [max((cell_len(words[i]) for words in offered if i < len(words)), default=0) + 1 for i in range(_OFFERED)]
+    while sum(rooms) + _OFFERED > width:
+        rooms[rooms.index(max(rooms))] -= 1
+    return rooms
+
+
+def _fitting(offer: Suggestion | None, letters: int, room: int) -> str:
+    """Return a word that is offered after some letters, in so many cells: where it has no room, without those letters."""
+    if offer is None:
+        return " " * room
+    if letters and offer.insert and cell_len(offer.word) > room:
+        return cut("…" + offer.insert, room)
+    return cut(offer.word, room)
 
 
 def _kept(moments: list[int], marked: Sequence[int], room: int) -> list[int | None]:
