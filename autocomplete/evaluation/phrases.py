@@ -12,16 +12,17 @@ from itertools import islice
 from pathlib import Path
 
 from autocomplete.errors import CorpusError
-from autocomplete.text.normalize import without_marks
+from autocomplete.text.normalize import Kept, without_marks
 
 __all__ = ["phrases", "read_phrases", "with_capitals"]
 
+_NO_DIGITS = Kept(lambda c: c.isalpha() or not c.isalnum())
 _FIRST_PERSON = frozenset({"i", "i'm", "i'll", "i've", "i'd"})
 
 
 def phrases(lines: Iterable[str]) -> Iterator[str]:
     """Yield the phrase of each line that has a letter."""
-    return filter(None, map(without_marks, lines))
+    return filter(None, (without_marks(line.translate(_NO_DIGITS)) for line in lines))
 
 
 def read_phrases(path: Path, limit: int | None = None) -> list[str]:

@@ -124,8 +124,8 @@ class Kept(dict[int, str]):
         return self[code]
 
 
-# Letters with the marks on them, and apostrophes.
-_TYPED = Kept(lambda c: c.isalpha() or c == "'" or unicodedata.category(c)[0] == "M")
+# With digits, or `8th` would teach that `th` is a word.
+_TYPED = Kept(lambda c: is_word_character(c) or c == "'")
 
 
 def split_last_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple[str, str]:
@@ -153,7 +153,7 @@ def split_first_word(text: str, alphabet: frozenset[str] = frozenset()) -> tuple
 
 
 def without_marks(text: str) -> str:
-    """Return a text as it is typed in haste: letters with the marks on them, apostrophes and single spaces, in lower case."""
+    """Return a text as it is typed in haste: the characters of words, apostrophes and single spaces, in lower case."""
     kept = text.lower()
     if not kept.isascii():
         kept = unicodedata.normalize("NFC", kept).translate(_STRAIGHT_APOSTROPHES)

@@ -41,7 +41,7 @@ __all__ = ["RunningText", "TextFile", "Watch", "hash_files"]
 
 Watch = Callable[[Literal["checking", "reading"], int, int], None]  # what is done, and how many bytes of how many
 
-_FORMAT = 1  # of what is in the cache; another one is not found there
+_FORMAT = 2  # of what is in the cache; another one is not found there
 _SMALL = 4_000_000  # bytes; a text below that is encoded in the time that a process takes to start
 _CHUNK = 8_000_000  # bytes
 _PROCESSES = 4  # each takes 100 MB, and one alone can serve no more
