@@ -41,6 +41,7 @@ __all__ = [
     "Cell",
     "Checkpoint",
     "Configuration",
+    "check_name",
     "check_place",
     "context_bytes",
     "find_checkpoint",
@@ -216,7 +217,7 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
     :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written or is full.
     """
     clear_leftovers(folder)
-    _check_name(folder, overwrite=overwrite)
+    check_name(folder, overwrite=overwrite)
     if folder.parent.exists() and not folder.parent.is_dir():
         raise CheckpointError(f"{folder}: cannot be written ({folder.parent} is a file, not a folder); move it away")
     try:
@@ -232,8 +233,8 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
         )
 
 
-def _check_name(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to replace what is no checkpoint, and a checkpoint unless that is asked for."""
+def check_name(folder: Path, *, overwrite: bool) -> None:
+    """Raise CheckpointError where a folder is no checkpoint, or one that may not be replaced."""
     try:
         names = {path.name for path in folder.iterdir() if not is_temporary(path.name)} if folder.is_dir() else set()
         exists = folder.exists()
@@ -264,7 +265,7 @@ def write_checkpoint(
     :param others: further files of the checkpoint: `CONTEXT`, `RESUME`.
     :raises CheckpointError: where it exists and `overwrite` is false, or cannot be written; what was there stays.
     """
-    _check_name(folder, overwrite=overwrite)
+    check_name(folder, overwrite=overwrite)
     # Sorted, as whoever reads it wants it: to sort it again then takes a tenth of the time.
     ordered = sorted(lexicon.items(), key=lambda entry: checkpoint.normalization.key(entry[0]))
     lines = (f"{surface}\t{_shortest(count)}\n" for surface, count in ordered)
@@ -278,7 +279,7 @@ def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> No
     :raises CheckpointError: where something of that name exists and `overwrite` is false, or it cannot be written; what was there
         stays.
     """
-    _check_name(folder, overwrite=overwrite)
+    check_name(folder, overwrite=overwrite)
     if folder.exists():
         replace_file(folder / RESUME, content)
     else:
@@ -291,7 +292,7 @@ def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
 
     :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written; what was there stays.
     """
-    _check_name(folder, overwrite=overwrite)
+    check_name(folder, overwrite=overwrite)
     place_folder(fresh, folder)
 
 

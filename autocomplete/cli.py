@@ -10,12 +10,8 @@ import argparse
 import gc
 import json
 import os
-import re
-import shlex
-import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from io import TextIOWrapper
@@ -24,20 +20,15 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from autocomplete import __version__
 from autocomplete.errors import AutocompleteError, SettingsError
+from autocomplete.interruption import INTERRUPTED, Interruption
+from autocomplete.train_command import add_training_options, train
 
 if TYPE_CHECKING:
     from autocomplete.inference.prediction import Prediction
     from autocomplete.inference.predictor import Predictor
-    from autocomplete.terminal.tensorboard_log import TensorBoardLog
-    from autocomplete.terminal.training_log import TrainingLog
-    from autocomplete.text.corpus import Corpus
-    from autocomplete.text.running_text import RunningText, Watch
-    from autocomplete.text.soft_targets import SoftTargets
-    from autocomplete.training.settings import TrainingSettings
 
 __all__ = ["main"]
 
-INTERRUPTED = 130
 _VISIBLE = str.maketrans({" ": "␣", "\n": "⏎"})
 
 
@@ -100,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     command.print_help = partial(_type_help, command)  # type: ignore[method-assign]
 
     command = commands.add_parser("train", help="train a network on your own words")
-    _add_training_options(command)
-    command.set_defaults(run=_train)
+    add_training_options(command)
+    command.set_defaults(run=train)
 
     command = commands.add_parser("suggest", help="print what may follow a text")
     command.add_argument("text", nargs="?", help="the line so far; without it, each line of standard input is answered")
@@ -178,97 +169,6 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_count(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=5, metavar="K", help="words offered, 1 to 100 (default: 5)")
-
-
-def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "corpus", nargs="+", type=Path, help="a list of words, of words with a tab and a count, or text"
-    )
-    parser.add_argument("--name", help="writes ./checkpoints/NAME (default: the name of the first corpus)")
-    parser.add_argument(
-        "--force", action="store_true", help="replace a checkpoint of that name, from the first validation on"
-    )
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="CHECKPOINT",
-        help="start from the network, the words and what is remembered of the text of this checkpoint; it stays as it is",
-    )
-    parser.add_argument("--resume", action="store_true", help="go on with an interrupted training of that name")
-    parser.add_argument(
-        "--save-every",
-        type=_seconds,
-        metavar="TIME",
-        help="save what --resume goes on with so often: 90, 90s, 5m or 1h (default: 60s)",
-    )
-    parser.add_argument(
-        "--search",
-        type=int,
-        metavar="N",
-        help="try N settings of --cell, --hidden, --layers, --dropout and --learning-rate, of those that are not given, and keep "
-        "the best network that is fast enough for the prompt. Half of --minutes or --steps (default: a minute for each setting) "
-        "goes into comparing them, half into the last run of the best (needs the package optuna)",
-    )
-    parser.add_argument(
-        "--validation", type=Path, metavar="FILE", help="measure on this text (default: the end of the corpus)"
-    )
-    parser.add_argument(
-        "--background", type=Path, metavar="FILE", help="read this text beside that of the corpus, less towards the end"
-    )
-    parser.add_argument(
-        "--soft-targets",
-        type=Path,
-        metavar="FILE",
-        help="what a larger model expects in some text, for the network of --word-hidden to learn; corpora/teacher.py makes it",
-    )
-    parser.add_argument(
-        "--log", type=Path, metavar="FILE", help="write start, validations and end to this file as JSON lines"
-    )
-    parser.add_argument(
-        "--tensorboard",
-        type=Path,
-        metavar="DIR",
-        help="write event files for TensorBoard into this folder (needs the package tensorboardX)",
-    )
-    parser.add_argument(
-        "--bidirectional",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="learn to fill gaps from both sides, for `autocomplete fill`, in place of what comes next",
-    )
-    for name, kind, text in [
-        ("cell", str, "rnn, gru or lstm (default: lstm)"),
-        ("layers", int, "recurrent layers (default: 1)"),
-        ("hidden", int, "units of each layer (default: 256)"),
-        ("embedding", int, "numbers that a character is embedded in (default: 64)"),
-        ("dropout", float, "share of activations dropped (default: 0)"),
-        ("batch", int, "streams of running text read side by side (default: 64)"),
-        ("bptt", int, "characters that the error is propagated back through (default: 64)"),
-        ("hurried", float, "share of the lines of a text read without marks, as typed in haste (default: 0.5)"),
-        ("word-hidden", int, "units of a second network, of the words of a text; 0 for none (default: 0)"),
-        ("word-embedding", int, "numbers that a word is embedded in (default: 192)"),
-        ("word-vocabulary", int, "words that the second network knows (default: 10000)"),
-        ("word-dropout", float, "share of its activations dropped (default: 0.15)"),
-        ("alpha", float, "draw words in proportion to count ** ALPHA (default: 1)"),
-        ("draws", int, "words drawn for a step (default: 1024)"),
-        ("steps", int, "stop after so many steps (default: 4000, or no bound where --minutes is given)"),
-        ("minutes", float, "stop after so many minutes"),
-        (
-            "learning-rate",
-            float,
-            "the highest learning rate (default: 0.01 on words, 0.004 on text, half of that with --from)",
-        ),
-        ("held-out", float, "share of the rarer words kept for validation (default: 0.05)"),
-        ("patience", int, "stop after so many validations without a gain (default: 10)"),
-        (
-            "from-weight",
-            float,
-            "with --from, share of the old words in the sum of all counts; 0 forgets (default: 0.5)",
-        ),
-        ("seed", int, "the same seed and --steps give the same network (default: 0)"),
-        ("precision", str, "auto, fp32 or bf16 (default: auto)"),
-    ]:
-        parser.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, help=text)
 
 
 def _type(options: argparse.Namespace) -> int:
@@ -383,271 +283,13 @@ def _checkpoint_name(options: argparse.Namespace) -> str:
     return DEFAULT if options.checkpoint is None else options.checkpoint
 
 
-def _train(options: argparse.Namespace) -> int:
-    from autocomplete.checkpoint import find_checkpoint
-    from autocomplete.training.settings import TrainingSettings
-
-    given = {name: value for name, value in vars(options).items() if name in TrainingSettings.__dataclass_fields__}
-    source = options.source
-    if options.resume and (given or options.force or source is not None):
-        extra = ["--" + name.replace("_", "-") for name in given] + ["--force"] * options.force
-        extra += ["--from"] * (source is not None)
-        raise SettingsError(
-            f"--resume goes on under the settings that the run began with; leave out {', '.join(extra)}"
-        )
-    if source is None and "from_weight" in given:
-        raise SettingsError("--from-weight is for words that --from takes over; give --from, too, or leave it out")
-    sizes = [f"--{size}" for size in ("cell", "layers", "hidden", "embedding") if source is not None and size in given]
-    if sizes:
-        raise SettingsError(f"--from goes on with the network of {source} and its sizes; leave out {', '.join(sizes)}")
-    settings = TrainingSettings(**given)
-    name = options.name if options.name is not None else options.corpus[0].stem
-    if name != Path(name).name or name.startswith((".", "-")) or not name:
-        raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
-    folder = Path("checkpoints") / name
-    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, if it did
-    if options.search is not None:
-        return _search(options, folder, settings, given)
-    logs = _logs(options) if first else []
-    source = None if source is None else find_checkpoint(source)
-    often = {} if options.save_every is None else {"save_every": options.save_every}
-    corpus, texts = _read(options, settings)
-    taught = _soft_targets(options, corpus, settings)
-
-    from rich.console import Console
-
-    from autocomplete.terminal.training_display import TrainingDisplay, summary
-    from autocomplete.training.trainer import Finished, train
-
-    finished: Finished | None = None
-    with ExitStack() as stack:
-        display = TrainingDisplay(Console(stderr=True))
-        interrupted = stack.enter_context(_Interruption(display.tell_stopping))
-        watchers: list[TrainingDisplay | TrainingLog | TensorBoardLog] = [display, *logs] if first else []
-        for watcher in watchers:
-            stack.enter_context(watcher)
-        for event in train(
-            corpus,
-            folder,
-            settings,
-            overwrite=options.force,
-            resume=options.resume,
-            validation=texts["validation"],
-            background=texts["background"],
-            taught=taught,
-            source=source,
-            **often,
-            should_stop=interrupted,
-        ):
-            for watcher in watchers:
-                watcher.show(event)
-            if isinstance(event, Finished):
-                finished = event
-    if finished is None:  # not the first process, which tells the rest
-        return INTERRUPTED if interrupted() else 0
-    Console().print(summary(finished))
-    if finished.reason == "interrupted":
-        print(f"go on with: {_train_command(options, name, 'log', 'tensorboard')} --resume", file=sys.stderr)
-        return INTERRUPTED
-    fills = "held_out_word_gaps" in finished.figures  # also where that is known from what was resumed
-    tried = (
-        ["autocomplete", "fill", "--checkpoint", name, "na_e"]
-        if fills
-        else ["autocomplete", "type", "--checkpoint", name]
-    )
-    print(f"try it: {shlex.join(tried)}", file=sys.stderr)
-    return 0
-
-
-def _seconds(text: str) -> float:
-    """Return a time that is given in seconds, or in the unit that it ends with."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; give 90, 90s, 5m or 1h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-
-
-def _train_command(options: argparse.Namespace, name: str, *files: str) -> str:
-    """Return the command that trains on the same texts, with those of the options `files` that were given."""
-    given = {option: getattr(options, option) for option in ("validation", "background", "soft_targets", *files)}
-    given["save-every"] = None if options.save_every is None else f"{options.save_every:g}"
-    beside = [
-        part
-        for option, value in given.items()
-        if value is not None
-        for part in ("--" + option.replace("_", "-"), str(value))
-    ]
-    program = ["autocomplete"]
-    if (processes := os.environ.get("LOCAL_WORLD_SIZE")) is not None:
-        program = ["torchrun", "--nproc-per-node", processes, "-m", "autocomplete", "--"]
-    return shlex.join([*program, "train", *map(str, options.corpus), *beside, "--name", name])
-
-
-def _search(options: argparse.Namespace, folder: Path, settings: TrainingSettings, given: Collection[str]) -> int:
-    """Train under many settings; those given are fixed."""
-    for other, is_given in [
-        ("--bidirectional", settings.bidirectional),
-        ("--resume", options.resume),
-        ("--from", options.source is not None),
-        ("--tensorboard", options.tensorboard is not None),
-        ("--soft-targets", options.soft_targets is not None),
-    ]:
-        if is_given:
-            raise SettingsError(f"--search goes without {other}; leave out one")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError("--search tries one setting after another in one process; start it without torchrun")
-    try:
-        from autocomplete.training.sweep import SweepFinished, sweep
-    except ModuleNotFoundError:
-        install = "pip install 'autocomplete-rnn[sweep]'"
-        raise SettingsError(f"--search needs the package optuna; run {install}") from None
-
-    from rich.console import Console
-
-    from autocomplete.checkpoint import RESUME
-    from autocomplete.inference.speed import ANSWER_LIMIT, answer_seconds
-    from autocomplete.terminal.sweep_display import SweepDisplay, ranking
-    from autocomplete.terminal.sweep_log import SweepLog
-    from autocomplete.terminal.training_display import summary
-
-    logs = [] if options.log is None else [SweepLog(options.log, resume=False)]
-    corpus, texts = _read(options, settings)
-    finished: SweepFinished | None = None
-    with ExitStack() as stack:
-        interrupted = stack.enter_context(_Interruption())
-        watchers: list[SweepDisplay | SweepLog] = [SweepDisplay(Console(stderr=True)), *logs]
-        for watcher in watchers:
-            stack.enter_context(watcher)
-        events = sweep(
-            corpus,
-            folder,
-            settings,
-            trials=options.search,
-            fixed=given,
-            answer_seconds=answer_seconds,
-            answer_limit=ANSWER_LIMIT,
-            overwrite=options.force,
-            **texts,
-            should_stop=interrupted,
-        )
-        for event in stack.enter_context(closing(events)):
-            for watcher in watchers:
-                watcher.show(event)
-            if isinstance(event, SweepFinished):
-                finished = event
-    assert finished is not None
-    _print(ranking(finished))
-    _print(summary(finished.finished))
-    again = [part for name, value in finished.settings.given().items() for part in (f"--{name}", str(value))]
-    print(f"train it again: {_train_command(options, folder.name)} --force {shlex.join(again)}")
-    if (folder / RESUME).is_file():
-        print(f"go on with its training: {_train_command(options, folder.name)} --resume", file=sys.stderr)
-    if finished.reason == "interrupted":
-        return INTERRUPTED
-    print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', folder.name])}", file=sys.stderr)
-    return 0
-
-
-def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:
-    """Return what a training is written down with, for other programs."""
-    logs: list[TrainingLog | TensorBoardLog] = []
-    if options.log is not None:
-        from autocomplete.terminal.training_log import TrainingLog
-
-        logs.append(TrainingLog(options.log, resume=options.resume))
-    if options.tensorboard is not None:
-        try:
-            from autocomplete.terminal.tensorboard_log import TensorBoardLog
-        except ImportError:
-            install = "pip install 'autocomplete-rnn[tensorboard]'"
-            raise SettingsError(f"--tensorboard needs the package tensorboardX; run {install}") from None
-        logs.append(TensorBoardLog(options.tensorboard, resume=options.resume))
-    return logs
-
-
-def _read(options: argparse.Namespace, settings: TrainingSettings) -> tuple[Corpus, dict[str, RunningText | None]]:
-    """Return the corpus, and the texts beside it by the options that give them."""
-    from rich.console import Console
-
-    from autocomplete.terminal.reading_display import reading
-    from autocomplete.text.corpus import read_corpus
-
-    with reading(Console(stderr=True)) as watch:
-        corpus = read_corpus(options.corpus, hurried=settings.hurried, watch=watch)
-        return corpus, {
-            option: _text(getattr(options, option), option, corpus, watch) for option in ("validation", "background")
-        }
-
-
-def _text(path: Path | None, option: str, corpus: Corpus, watch: Watch) -> RunningText | None:
-    """Return a text that is given beside a corpus with an option; none without it."""
-    from autocomplete.text.corpus import read_corpus
-
-    if path is None:
-        return None
-    if corpus.text is None:
-        raise SettingsError(f"{path}: --{option} is for running text, and the corpus is a list of words; leave it out")
-    if (text := read_corpus([path], watch=watch).text) is None:
-        raise SettingsError(f"{path}: this is a list of words; give --{option} running text")
-    return text
-
-
-def _soft_targets(options: argparse.Namespace, corpus: Corpus, settings: TrainingSettings) -> SoftTargets | None:
-    """Return what a teacher expects, if that is given."""
-    from autocomplete.text.soft_targets import SoftTargets
-
-    path: Path | None = options.soft_targets
-    if path is None:
-        return None
-    if corpus.text is None:
-        raise SettingsError(
-            f"{path}: --soft-targets is for running text, and the corpus is a list of words; leave it out"
-        )
-    if not (settings.word_hidden or options.resume):
-        raise SettingsError(
-            f"{path}: --soft-targets is for the network of words; give --word-hidden, too, or leave it out"
-        )
-    return SoftTargets.read(path)
-
-
-class _Interruption:
-    """
-    Turns the first Ctrl-C or SIGTERM into a wish to stop, so that the best can be saved; a second one stops at once.
-
-    Under torchrun a terminal's Ctrl-C comes twice, from the terminal and from torchrun, which itself ends those that do not stop.
-
-    :param tell: called with the first.
-    """
-
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self, tell: Callable[[], None] = lambda: None) -> None:
-        self._wanted, self._tell = False, tell
-
-    def __enter__(self) -> Callable[[], bool]:
-        self._former = [signal.signal(each, self._interrupt) for each in self._SIGNALS]
-        return lambda: self._wanted
-
-    def __exit__(self, *exception: object) -> None:
-        for each, former in zip(self._SIGNALS, self._former, strict=True):
-            signal.signal(each, former)
-
-    def _interrupt(self, *signal_and_frame: object) -> None:
-        if "TORCHELASTIC_RUN_ID" not in os.environ:
-            for each in self._SIGNALS:
-                signal.signal(each, signal.default_int_handler)
-        if not self._wanted:
-            self._wanted = True
-            self._tell()
-
-
 def _evaluate(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from autocomplete.evaluation.evaluate import evaluate
     from autocomplete.evaluation.phrases import read_phrases
     from autocomplete.terminal.evaluation_display import evaluation_report, tracked
-    from autocomplete.terminal.output import refuse_unwritable, write_picture
+    from autocomplete.terminal.output import print_report, refuse_unwritable, write_picture
     from autocomplete.terminal.settings import THRESHOLD
 
     if options.limit is not None and options.limit < 1:
@@ -662,7 +304,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         asked = {"text": str(options.text), "checkpoint": checkpoint, "members": options.members}
         print(_json(asked | evaluation.to_json()))
     else:
-        _print(report)
+        print_report(report)
     if options.svg is not None:
         write_picture(report, "autocomplete evaluate", options.svg, "--svg")
     return 0
@@ -671,7 +313,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from autocomplete.terminal.output import refuse_unwritable, write_picture
+    from autocomplete.terminal.output import print_report, refuse_unwritable, write_picture
     from autocomplete.terminal.reading_display import reading
     from autocomplete.text.corpus import read_corpus
 
@@ -690,7 +332,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     material = read_material(corpus)
     key_seconds = partial(time_key, symbols=material.held_out)
-    with _Interruption() as interrupted, ComparisonDisplay(Console(stderr=True)) as display:
+    with Interruption() as interrupted, ComparisonDisplay(Console(stderr=True)) as display:
         for standings in compare(
             material, CONTENDERS, 60 * options.minutes, key_seconds=key_seconds, should_stop=interrupted
         ):
@@ -700,7 +342,7 @@ def _compare(options: argparse.Namespace) -> int:
         asked = {"corpus": corpus.to_json()}
         print(_json(asked | comparison_json(standings, material, options.minutes)))
     else:
-        _print(report)
+        print_report(report)
     if options.svg is not None:
         write_picture(report, "autocomplete compare", options.svg, "--svg")
     return INTERRUPTED if standings.reason == "interrupted" else 0
@@ -709,7 +351,7 @@ def _compare(options: argparse.Namespace) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from autocomplete.checkpoint import find_checkpoint, read_checkpoint
     from autocomplete.terminal.inspection import CurveChart, checkpoint_json, checkpoint_tables
-    from autocomplete.terminal.output import refuse_unwritable, write_picture
+    from autocomplete.terminal.output import print_report, refuse_unwritable, write_picture
 
     folder = find_checkpoint(_checkpoint_name(options))
     checkpoint = read_checkpoint(folder)
@@ -721,13 +363,14 @@ def _inspect(options: argparse.Namespace) -> int:
     if options.json:
         print(_json(checkpoint_json(folder, checkpoint)))
     else:
-        _print(checkpoint_tables(folder, checkpoint))
+        print_report(checkpoint_tables(folder, checkpoint))
     return 0
 
 
 def _checkpoints(options: argparse.Namespace) -> int:
     from autocomplete.checkpoint import list_checkpoints, read_checkpoint
     from autocomplete.terminal.inspection import checkpoint_list
+    from autocomplete.terminal.output import print_report
 
     checkpoints = {}
     for folder in list_checkpoints():
@@ -735,7 +378,7 @@ def _checkpoints(options: argparse.Namespace) -> int:
             checkpoints[folder] = read_checkpoint(folder)
         except AutocompleteError as error:  # one that is damaged must not hide the others
             print(f"autocomplete: {error}", file=sys.stderr)
-    _print(checkpoint_list(checkpoints))
+    print_report(checkpoint_list(checkpoints))
     return 0
 
 
@@ -743,10 +386,3 @@ def _demo(options: argparse.Namespace) -> int:
     from autocomplete.terminal.demo.demonstration import show_demonstration
 
     return show_demonstration(options.scene, options.word, explain=options.explain, svg=options.svg)
-
-
-def _print(renderable: object) -> None:
-    from rich.console import Console
-
-    # A pipe has no width; what is narrower stays as it is.
-    Console(width=None if sys.stdout.isatty() else 160).print(renderable)

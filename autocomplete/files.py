@@ -11,14 +11,22 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from autocomplete.errors import CheckpointError
 
-__all__ = ["cannot_write", "clear_leftovers", "is_temporary", "place_folder", "replace_file", "replace_folder"]
+__all__ = [
+    "cannot_write",
+    "clear_leftovers",
+    "is_temporary",
+    "place_folder",
+    "replace_file",
+    "replace_folder",
+    "search_folder",
+]
 
-_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<kind>new|former)-(?P<process>\d+)", re.DOTALL)
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<kind>new|former|search)-(?P<process>\d+)", re.DOTALL)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -66,6 +74,18 @@ def place_folder(fresh: Path, folder: Path) -> None:
         raise cannot_write(folder, error) from None
     finally:
         shutil.rmtree(former, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def search_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside the place of another, to try things in; it is taken away at the end."""
+    path = _beside(folder, "search")
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def clear_leftovers(folder: Path) -> None:

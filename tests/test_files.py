@@ -122,11 +122,12 @@ def test_leftovers_of_the_dead_are_cleared_and_those_of_the_living_kept(tmp_path
     for process in (dead, living, os.getpid()):
         written(tmp_path / f".mine.new-{process}", NEW)
         written(tmp_path / f".mine.former-{process}", OLD)
+        written(tmp_path / f".mine.search-{process}", {})
         (folder / f".two.new-{process}").write_bytes(b"half")
     others = written(tmp_path / f".other.new-{dead}", NEW), written(tmp_path / ".mine.new-er", NEW)
     clear_leftovers(folder)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "mine", f".mine.new-{living}", f".mine.former-{living}", *(path.name for path in others)
+        "mine", *(f".mine.{kind}-{living}" for kind in ("new", "former", "search")), *(path.name for path in others)
     }  # fmt: skip
     assert content(folder) == OLD | {f".two.new-{living}": b"half"}
 

@@ -27,7 +27,20 @@ TEXT = [
 WORDS = ["".join(letters) for letters in product("bdfklmnt", "aeiou", "ndrst")]
 # What each process draws for itself is left out: dropout, and hidden letters of words.
 SETTINGS = TrainingSettings(steps=100, hidden=12, embedding=6, batch=4, bptt=8, draws=64, unknown=0.0, precision="fp32")
-INTERRUPTED = ["--steps", "1500", "--hidden", "12", "--batch", "2", "--bptt", "8", "--precision", "fp32"]
+INTERRUPTED = [
+    "--steps",
+    "1500",
+    "--hidden",
+    "12",
+    "--dropout",
+    "0.2",
+    "--batch",
+    "2",
+    "--bptt",
+    "8",
+    "--precision",
+    "fp32",
+]
 
 WORKER = f"""
 import json, os

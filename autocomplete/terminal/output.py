@@ -1,18 +1,29 @@
-"""Files that a user names for output: refused in one line before any work is done for them, and pictures written to them."""
+"""
+What a command leaves behind: a report on standard output, or pictures in files that a user names.
+
+Such files are refused in one line before any work is done for them.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import sys
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 
 from autocomplete.errors import SettingsError
 
-__all__ = ["refuse_unwritable", "write_picture"]
+__all__ = ["print_report", "refuse_unwritable", "write_picture"]
 
-_WIDTH = 80  # of a picture, in characters
+_WIDTH, _PIPE = 80, 160  # of a picture, and of a report in a pipe, in characters
+
+
+def print_report(report: RenderableType) -> None:
+    """Print what rich can draw."""
+    # A pipe has no width; what is narrower stays as it is.
+    Console(width=None if sys.stdout.isatty() else _PIPE).print(report)
 
 
 def refuse_unwritable(path: Path, option: str, suffix: str = "") -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
@@ -69,6 +70,11 @@ class Processes:
     def own_part(self, tensor: Tensor, dim: int) -> Tensor:
         """Return the part of this process of what `gathered` joined."""
         return tensor.chunk(self.count, dim)[self.rank] if self.count > 1 else tensor
+
+    def seed(self, seed: int, step: int) -> None:
+        """Have each of several processes drop out its own activations in a step, the same ones whenever it takes that step."""
+        if self.count > 1:
+            torch.manual_seed(int(np.random.SeedSequence([seed, step, self.rank]).generate_state(1, np.uint64)[0] >> 1))
 
     def part(self) -> None:
         """Wait for all others: a process that ends while the rest still work may take their connections with it."""

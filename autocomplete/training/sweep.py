@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
@@ -24,6 +23,7 @@ from typing import Literal
 
 from autocomplete.checkpoint import Configuration, check_place, place_checkpoint
 from autocomplete.errors import AutocompleteError, SettingsError
+from autocomplete.files import search_folder
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
 from autocomplete.training.budget import Budget, rounds
@@ -124,9 +124,7 @@ def sweep(
     books = Trials(
         settings, TrainingSettings.text_rate if corpus.text is not None else TrainingSettings.word_rate, fixed
     )
-    with tempfile.TemporaryDirectory(
-        prefix=f".{folder.name}.search-", dir=folder.parent, ignore_cleanup_errors=True
-    ) as place:
+    with search_folder(folder) as place:
 
         def run(folder: Path, settings: TrainingSettings, *, resume: bool = False) -> Generator[Event, None, None]:
             yield from train(
@@ -139,7 +137,7 @@ def sweep(
                 should_stop=search.asked_to_stop,
             )
 
-        search = _Search(run, books, settings, Path(place), should_stop)
+        search = _Search(run, books, settings, place, should_stop)
         started = search.begin()
         search.budget.refuse_too_little(trials)
         drawn = books.draw(trials, started.configuration.vocabulary, answer_seconds, answer_limit)

@@ -239,8 +239,6 @@ def _run(
     if saved is not None:
         run.go_on(saved)
     state = run.state
-    if processes.count > 1:  # each drops out its own activations
-        torch.manual_seed(settings.seed + state.steps + processes.rank)
     shared = processes.shared(model)
     yield Started(corpus, configuration, settings, lesson.held_out, precision, device.type, state.steps)
     if settings.word_hidden and device.type == "cpu":  # the other half of the processor is for the network of words
@@ -274,6 +272,7 @@ def _run(
     def step() -> Progress:
         """Learn from the next data."""
         before = run.progress
+        processes.seed(settings.seed, state.steps)
         nats, characters = shared(lambda model: lesson.loss(model, precision, before))
         state.learning_rate = settings.rate(lesson.highest_rate, state.steps, before)
         every, weighed, seconds = processes.sums(
