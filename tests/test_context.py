@@ -423,7 +423,8 @@ class LongWay:
         self.network = network_of()
         self.before = VOCABULARY.encode(key_of(before))
         known, self.weight = NextWords(KEYS, *CONTEXT, VOCABULARY, NORMALIZATION).distribution(before)
-        self.known = dict(zip(KEYS, (known / known.sum(dtype=np.float64)).tolist(), strict=True))
+        known = known.astype(np.float64) ** PREDICTOR.flattening
+        self.known = dict(zip(KEYS, (known / known.sum()).tolist(), strict=True))
         self.begins = sum(p for symbol, p in enumerate(self.answer([])) if VOCABULARY.character(symbol).isalpha())
 
     def answer(self, symbols: Sequence[int]) -> list[float]:
