@@ -198,7 +198,7 @@ def test_wish_to_stop_is_shown_at_once_and_takes_no_further_line(trained: list[E
     Console(file=output, width=80).print(display)
     screen = output.getvalue().splitlines()
     assert len(screen) == len(shown(80, trained[:-1]))
-    assert screen[-1].startswith("stopping after this step and saving")
+    assert screen[-1].startswith("stopping after this step, to measure and save")
     assert "Ctrl-C again" in screen[-1]
 
 

@@ -96,7 +96,8 @@ def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
         table.add_column(heading, no_wrap=heading != "folder", overflow="fold")
     for folder, checkpoint in checkpoints.items():
         sizes = checkpoint.configuration
-        bits = checkpoint.figures.get("training", {}).get("bits_per_character")
+        measured = "held_out" if checkpoint.unit == "text" else "training"  # by which networks are compared
+        bits = checkpoint.figures.get(measured, {}).get("bits_per_character")
         table.add_row(
             folder.name,
             f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}{' both ways' * sizes.bidirectional}",

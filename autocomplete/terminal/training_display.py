@@ -101,7 +101,7 @@ class TrainingDisplay(LiveDisplay):
         step = "" if self._step is None else f"{self._step.bits_per_character:.3f} bits/char, {_state(self._step)}"
         best = self._best(self._validations[-1]) if self._validations else ""
         if self._stopping:
-            best = "stopping after this step and saving…  (Ctrl-C again ends it at once)"
+            best = "stopping after this step, to measure and save…  (Ctrl-C again ends it at once)"
         lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in (step, best)]
         return Group(table, self._bar, *lines)
 

@@ -35,6 +35,7 @@ __all__ = ["TUNED", "Context", "NumberedWords", "choose_words"]
 _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
+_TOGETHER = 64  # lines that are spelled at once
 TUNED = 3_000  # lines that the weights are tuned on, at most
 _PASSAGE, _SENTENCE = 1_000_000, 100_000  # words read at once, and of a sentence that they may end in
 _NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
@@ -229,19 +230,26 @@ def spelled(model: CharRNN, vocabulary: Vocabulary, keys: Sequence[str]) -> list
     """
     model.eval()
     begin, inside = (torch.from_numpy(mask).to(model.device) for mask in vocabulary.word_symbols())
-    result = []
-    for key in keys:
-        ids = torch.tensor([[BOUNDARY, *vocabulary.encode(key)]], device=model.device)
-        logs = model(ids)[0].float().log_softmax(dim=-1)  # (time, vocabulary): row i predicts character i
-        right = torch.cat([logs[:-1].gather(1, ids[0, 1:, None])[:, 0], logs.new_zeros(1)]).double().cumsum(0)
+    symbols = [[BOUNDARY, *vocabulary.encode(key)] for key in keys]
+    result: list[list[float]] = [[] for _ in keys]
+    order = sorted(range(len(keys)), key=lambda row: len(symbols[row]))
+    for first in range(0, len(order), _TOGETHER):
+        rows = order[first : first + _TOGETHER]
+        longest = len(symbols[rows[-1]])
+        padded = [symbols[row] + [BOUNDARY] * (longest - len(symbols[row])) for row in rows]
+        ids = torch.tensor(padded, device=model.device)  # (rows, time)
+        logs = model(ids).float().log_softmax(dim=-1)  # (rows, time, vocabulary): place i predicts character i
+        right = logs[:, :-1].gather(2, ids[:, 1:, None])[:, :, 0]
+        right = torch.cat([right, right.new_zeros(len(rows), 1)], dim=1).double().cumsum(1)
         begins = logs.masked_fill(~begin, -math.inf).logsumexp(dim=-1).double()
         ends = logs.masked_fill(inside, -math.inf).logsumexp(dim=-1).double()
-        sums, starts, stops = right.tolist(), begins.tolist(), ends.tolist()
-        place, line = 0, []
-        for word in key.split(" "):
-            before = sums[place - 1] if place else 0.0
-            line.append(sums[place + len(word) - 1] - before - starts[place] + stops[place + len(word)])
-            place += len(word) + 1
-        result.append(line)
+        for row, *found in zip(rows, right.tolist(), begins.tolist(), ends.tolist(), strict=True):
+            sums, starts, stops = found
+            place = 0
+            for word in keys[row].split(" "):
+                before = sums[place - 1] if place else 0.0
+                end = place + len(word)
+                result[row].append(sums[end - 1] - before - starts[place] + stops[end])
+                place = end + 1
     model.train()
     return result
