@@ -142,11 +142,11 @@ def train(options: argparse.Namespace) -> int:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, if it did
-    if first and not options.resume:
-        check_name(folder, overwrite=options.force)
     if options.search is not None:
         return _search(options, folder, settings, given)
     logs = _logs(options) if first else []
+    if first and not options.resume:
+        check_name(folder, overwrite=options.force)
     source = None if source is None else find_checkpoint(source)
     often = {} if options.save_every is None else {"save_every": options.save_every}
     corpus, texts = _read(options, settings)
@@ -244,7 +244,7 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
 
     from rich.console import Console
 
-    from autocomplete.checkpoint import RESUME
+    from autocomplete.checkpoint import RESUME, check_name
     from autocomplete.inference.speed import ANSWER_LIMIT, answer_seconds
     from autocomplete.terminal.output import print_report
     from autocomplete.terminal.sweep_display import SweepDisplay, ranking
@@ -252,6 +252,7 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
     from autocomplete.terminal.training_display import summary
 
     logs = [] if options.log is None else [SweepLog(options.log, resume=False)]
+    check_name(folder, overwrite=options.force)
     corpus, texts = _read(options, settings)
     finished: SweepFinished | None = None
     with ExitStack() as stack:
