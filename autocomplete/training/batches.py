@@ -19,6 +19,7 @@ from torch import Tensor
 
 from autocomplete.text.trie import Trie
 from autocomplete.text.vocabulary import UNKNOWN, Vocabulary
+from autocomplete.training.device import sent
 from autocomplete.training.processes import ALONE, Processes
 
 __all__ = ["PrefixBatch", "WordSampler", "Words"]
@@ -70,11 +71,11 @@ class PrefixBatch:
         """Return the batch with its tensors on a device."""
         return replace(
             self,
-            symbols=self.symbols.to(device),
-            parents=self.parents.to(device),
-            sources=self.sources.to(device),
-            targets=self.targets.to(device),
-            weights=self.weights.to(device),
+            symbols=sent(self.symbols, device),
+            parents=sent(self.parents, device),
+            sources=sent(self.sources, device),
+            targets=sent(self.targets, device),
+            weights=sent(self.weights, device),
         )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.training.device import sent
 from autocomplete.training.model import CharRNN
 from autocomplete.training.streams import Streams
 
@@ -47,17 +48,17 @@ class SoftLoss:
         before, at, state = self.streams.next(0.0)
         inputs, targets = (torch.from_numpy(self._text[each.numpy()].astype(np.int64)) for each in (before, at))
         with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            logits, state = model.continue_from(state, inputs.to(model.device))
+            logits, state = model.continue_from(state, sent(inputs, model.device))
         self.streams.keep(state)
         logits = logits.transpose(0, 1).flatten(0, 1).float()  # time first, as they lie
         sums = logits.logsumexp(dim=1)
-        stood = sums - logits.gather(1, targets.t().reshape(-1, 1).to(model.device))[:, 0]
+        stood = sums - logits.gather(1, sent(targets.t().reshape(-1, 1), model.device))[:, 0]
 
         rows = self._rows[at.t().flatten().numpy()]
-        taught = torch.from_numpy(np.flatnonzero(rows >= 0)).to(model.device)
+        taught = sent(torch.from_numpy(np.flatnonzero(rows >= 0)), model.device)
         rows = rows[rows >= 0]
-        candidates = torch.from_numpy(self._candidates[rows].astype(np.int64)).to(model.device)
-        shares = torch.from_numpy(self._shares[rows].astype(np.float32)).to(model.device)
+        candidates = sent(torch.from_numpy(self._candidates[rows].astype(np.int64)), model.device)
+        shares = sent(torch.from_numpy(self._shares[rows].astype(np.float32)), model.device)
         shares = shares / shares.sum(dim=1, keepdim=True)
         boundary = (logits[taught, BOUNDARY] - sums[taught]).exp().clamp(max=_NEVER)
         words = sums[taught] + torch.log1p(-boundary)  # the logarithm of the sum over all words

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from autocomplete.text.encoded import Ids
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.training.device import sent
 from autocomplete.training.processes import ALONE, Processes
 
 __all__ = ["GapBatch", "Rows", "Windows", "hide_runs", "rows_by_length", "word_ends"]
@@ -82,7 +83,7 @@ class GapBatch:
 
     def to(self, device: torch.device) -> GapBatch:
         """Return the batch with its tensors on a device."""
-        return GapBatch(**{name: value.to(device) for name, value in vars(self).items()})
+        return GapBatch(**{name: sent(value, device) for name, value in vars(self).items()})
 
 
 def word_ends(symbols: NDArray[np.int64], inside: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from autocomplete.text.encoded import Ids
 from autocomplete.text.vocabulary import UNKNOWN
+from autocomplete.training.device import sent
 from autocomplete.training.model import CharRNN, State
 from autocomplete.training.processes import ALONE, Processes
 
@@ -148,11 +149,11 @@ def stream_loss(model: StreamNetwork, streams: Streams, hidden: float, precision
     """Return the mean cross entropy of the next symbols of a text, in nats, and how many symbols those are."""
     inputs, targets, state = streams.next(hidden)
     with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        logits, state = model.continue_from(state, inputs.to(model.device))
+        logits, state = model.continue_from(state, sent(inputs, model.device))
     streams.keep(state)
     logits, targets = (
         logits.transpose(0, 1).flatten(0, 1),
-        targets.to(model.device).t().flatten(),
+        sent(targets, model.device).t().flatten(),
     )  # time first, as they lie
     return functional.cross_entropy(logits.float(), targets), len(targets)
 
@@ -177,11 +178,11 @@ class SampledLoss:
         drawn = np.searchsorted(
             self._cumulative, self._generator.random(self._sampled) * self._cumulative[-1], side="right"
         )
-        candidates = torch.from_numpy(np.unique(drawn.clip(max=len(self._cumulative) - 1))).to(model.device)
+        candidates = sent(torch.from_numpy(np.unique(drawn.clip(max=len(self._cumulative) - 1))), model.device)
         self._log_chances = self._log_chances.to(model.device)
         with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             loss, state = model.sampled_from(
-                state, inputs.to(model.device), targets.to(model.device), candidates, self._log_chances
+                state, sent(inputs, model.device), sent(targets, model.device), candidates, self._log_chances
             )
         streams.keep(state)
         return loss
