@@ -133,7 +133,7 @@ def test_lines_are_asked_at_their_words(taught_by: Teacher) -> None:
         ("The", the), ("cat.", cat), ("I'm", me), ("well-known", OTHER),
     ]  # fmt: skip
     hurried = taught_by.line("The cat. I'm 2 (to)", hurried=True)
-    assert hurried.text == "The cat I'm to"
+    assert hurried.text == "The cat I'm 2 to"
     assert hurried.numbers == [START, the, cat, me, to]
 
 
