@@ -239,7 +239,7 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
     try:
         from autocomplete.training.sweep import SweepFinished, sweep
     except ModuleNotFoundError:
-        install = "pip install 'autocomplete-rnn[sweep]'"
+        install = "pip install 'optuna>=5,<6'"
         raise SettingsError(f"--search needs the package optuna; run {install}") from None
 
     from rich.console import Console
@@ -279,6 +279,8 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
                 finished = event
     assert finished is not None
     print_report(ranking(finished))
+    if finished.reason == "interrupted":
+        print("the search was interrupted; kept is the best run so far:")
     print_report(summary(finished.finished))
     again = [part for name, value in finished.settings.given().items() for part in (f"--{name}", str(value))]
     print(f"train it again: {_train_command(options, folder.name)} --force {shlex.join(again)}")
@@ -301,7 +303,7 @@ def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:
         try:
             from autocomplete.terminal.tensorboard_log import TensorBoardLog
         except ImportError:
-            install = "pip install 'autocomplete-rnn[tensorboard]'"
+            install = "pip install 'tensorboardX>=2.6.4'"
             raise SettingsError(f"--tensorboard needs the package tensorboardX; run {install}") from None
         logs.append(TensorBoardLog(options.tensorboard, resume=options.resume))
     return logs

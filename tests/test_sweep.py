@@ -437,7 +437,7 @@ def test_without_optuna_a_search_says_how_to_install_it(tmp_path: Path) -> None:
     completed = autocomplete("train", "words.txt", "--search", "2", folder=tmp_path)
     assert completed.returncode == 2
     assert completed.stderr.splitlines() == [
-        "autocomplete: --search needs the package optuna; run pip install 'autocomplete-rnn[sweep]'"
+        "autocomplete: --search needs the package optuna; run pip install 'optuna>=5,<6'"
     ]
 
 

@@ -269,5 +269,5 @@ def test_missing_package_is_told_in_one_line(tmp_path: Path) -> None:
     completed = autocomplete("train", "words.txt", "--tensorboard", "runs", folder=tmp_path)
     assert completed.returncode == 2
     assert completed.stderr.splitlines() == [
-        "autocomplete: --tensorboard needs the package tensorboardX; run pip install 'autocomplete-rnn[tensorboard]'"
+        "autocomplete: --tensorboard needs the package tensorboardX; run pip install 'tensorboardX>=2.6.4'"
     ]
