@@ -462,7 +462,7 @@ def test_a_picture_that_does_not_fit_any_more_is_computed_anew() -> None:
     with stage(SHAPES, columns=120, rows=40) as terminal:
         step_to_the_end(terminal)
         terminal.resize(80, 24)
-        terminal.type("x")  # which is no key: the size is asked for when something is drawn
+        terminal.type("ee")  # the equations on and off again: the size is asked for when something is drawn
         terminal.wait(lambda frame: state(frame) != "end" and number(frame) == 1)
         last = step_to_the_end(terminal)
         assert picture(last) == written(pictures(SHAPES, LEAST)[-1].picture, 80, 20)
