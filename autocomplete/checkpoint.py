@@ -18,6 +18,7 @@ import contextlib
 import json
 import shutil
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -307,8 +308,27 @@ def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: M
 
 
 def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> bytes:
-    """Return what a checkpoint knows of words in context as the content of its file."""
-    return save(dict(tensors), metadata={_METADATA_KEY: json.dumps(metadata)})
+    """Return what a checkpoint knows of words in context, as the content of its file: whole numbers are deflated."""
+    whole = {name: array for name, array in tensors.items() if array.dtype.kind in "iu"}
+    deflated = {name: _deflate(array) for name, array in whole.items()}
+    types = {name: array.dtype.str for name, array in whole.items()}
+    return save({**tensors, **deflated}, metadata={_METADATA_KEY: json.dumps({**metadata, "deflated": types})})
+
+
+def _deflate(array: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Return the bytes of (n,) whole numbers, first the lowest of all numbers and at last the highest, deflated."""
+    planes = array.astype(array.dtype.newbyteorder("<")).view(np.uint8).reshape(len(array), array.itemsize).T
+    return np.frombuffer(zlib.compress(planes.tobytes()), dtype=np.uint8)
+
+
+def _inflate(deflated: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
+    """Return the numbers that were deflated."""
+    whole = np.frombuffer(zlib.decompress(deflated.tobytes()), dtype=np.uint8)
+    planes = whole.reshape(np.dtype(dtype).itemsize, -1)
+    result: NDArray[Any] = planes[0].astype(dtype)
+    for place, plane in enumerate(planes[1:], start=1):
+        result |= plane.astype(dtype) << 8 * place
+    return result
 
 
 def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
@@ -322,8 +342,11 @@ def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
         return None
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()[_METADATA_KEY])  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
+            metadata = json.loads(file.metadata()[_METADATA_KEY])
+        inflated = {name: _inflate(tensors[name], dtype) for name, dtype in metadata.pop("deflated", {}).items()}
+        return tensors | inflated, metadata
+    except (SafetensorError, zlib.error, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); train it again, or copy it again") from None
 
 
@@ -380,12 +403,13 @@ def read_lexicon(folder: Path) -> dict[str, float]:
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not UTF-8 at byte {error.start}; copy the checkpoint again") from None
     # All at once, as the prompt waits for it; line by line only to find what is wrong.
-    marks = np.frombuffer(text.encode(), dtype=np.uint8)
-    marks = marks[(marks == ord("\t")) | (marks == ord("\n"))]
-    whole = bool((marks[::2] == ord("\t")).all() and (marks[1::2] == ord("\n")).all())
-    fields = text.replace("\n", "\t").split("\t")
+    characters = np.frombuffer(content if text else b"", dtype=np.uint8)
+    marks = np.flatnonzero((characters == ord("\t")) | (characters == ord("\n")))
+    whole = bool((characters[marks[::2]] == ord("\t")).all() and (characters[marks[1::2]] == ord("\n")).all())
+    in_count = np.repeat(np.arange(len(marks)) % 2 == 1, np.diff(marks, prepend=-1))
+    surfaces = characters[~in_count].tobytes().decode().split("\t")[:-1]
     try:
-        lexicon = dict(zip(fields[:-1:2], map(float, fields[1::2]), strict=True))
+        lexicon = dict(zip(surfaces, map(float, characters[in_count].tobytes().split()), strict=True))
         counts = np.fromiter(lexicon.values(), dtype=np.float64, count=len(lexicon))
         whole = whole and "" not in lexicon and bool((counts > 0).all() and np.isfinite(counts).all())
     except ValueError:

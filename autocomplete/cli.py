@@ -177,6 +177,7 @@ def _type(options: argparse.Namespace) -> int:
         return _answer_lines(options, _given_lines(None, "a line"), as_json=False)
     gc.disable()  # what is loaded from here on stays; `run_prompt` enables it again
     from autocomplete.inference.predictor import Predictor
+    from autocomplete.memory import give_back_memory
     from autocomplete.terminal.history import PrivateHistory, history_path
     from autocomplete.terminal.repl import run_prompt
     from autocomplete.terminal.settings import read_settings
@@ -198,6 +199,7 @@ def _type(options: argparse.Namespace) -> int:
     def load(checkpoint: str) -> Predictor:
         return Predictor.load(checkpoint, members=options.members, explicit=settings.explicit)
 
+    give_back_memory()
     return run_prompt(load, settings, history=PrivateHistory(history_path()) if settings.history else None)
 
 

@@ -50,7 +50,7 @@ from autocomplete.text.tokens import OTHER, START
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.text.words import token_words
 from autocomplete.training.context import choose_words
-from autocomplete.training.memory import keep_memory
+from autocomplete.memory import keep_memory
 
 HURRIED = 0.6  # share of the lines that lose their marks
 PASSAGE = 760  # characters read in a row, at least

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -305,11 +305,11 @@ def test_longer_ngrams_stand_on_the_pairs_of_the_text_where_others_are_added() -
 def test_no_more_are_kept_than_asked_for(text: Sentences, twos: int, threes: int) -> None:
     tokens = joined(text)
     tensors = estimate(tokens, PRIOR, [twos, threes]).tensors()
-    assert len(tensors["2.words"]) <= twos
-    assert len(tensors["3.words"]) <= threes
-    assert all(0 <= context < len(tensors["2.words"]) for context in tensors["3.contexts"])  # none that was not kept
+    assert len(tensors["2.shares"]) <= twos
+    assert len(tensors["3.shares"]) <= threes
+    assert len(tensors["3.counts"]) == len(tensors["2.shares"])
     every = estimate(tokens, PRIOR, [ALL, ALL])
-    assert len(every) == len(every.tensors()["2.words"]) + len(every.tensors()["3.words"])
+    assert len(every) == len(every.tensors()["2.shares"]) + len(every.tensors()["3.shares"])
     assert every.order == 3
 
 
@@ -340,6 +340,57 @@ def test_tensors_make_the_same_ngrams_again(tmp_path: Path, order: int) -> None:
         found, length = again.distribution(context)
         np.testing.assert_array_equal(found, ngrams.distribution(context)[0])
         assert length == ngrams.distribution(context)[1]
+
+
+def test_tensors_of_the_former_kind_make_the_same_ngrams() -> None:
+    """Before, a word stood there by its number, and only contexts with n-grams had a row."""
+    # 0 1, 0 2, 1 2 and 2 0; then 0 1 2 and 2 0 1, whose contexts are the places of 0 1 and of 2 0
+    former = {
+        "unigrams": np.array([0.2, 0.5, 0.1, 0.1, 0.1], dtype=np.float32),
+        "2.contexts": np.array([0, 1, 2], dtype=np.int32),
+        "2.starts": np.array([0, 2, 3, 4], dtype=np.int32),
+        "2.words": np.array([1, 2, 2, 0], dtype=np.uint16),
+        "2.shares": np.array([10, 20, 40, 30], dtype=np.uint8),
+        "3.contexts": np.array([0, 3], dtype=np.int32),
+        "3.starts": np.array([0, 1, 2], dtype=np.int32),
+        "3.words": np.array([2, 1], dtype=np.uint16),
+        "3.shares": np.array([5, 6], dtype=np.uint8),
+    }
+    ten, twenty, thirty, forty, five, six = (math.exp(-share / 20) for share in (10, 20, 30, 40, 5, 6))
+    after_zero = np.array([0, ten, twenty, 0, 0]) + (1 - ten - twenty) * former["unigrams"]
+    after_one = np.array([0, 0, forty, 0, 0]) + (1 - forty) * former["unigrams"]
+    after_two = np.array([thirty, 0, 0, 0, 0]) + (1 - thirty) * former["unigrams"]
+    expected = {
+        (3, 0): (after_zero, 1),
+        (0, 1): (np.array([0, 0, five, 0, 0]) + (1 - five) * after_one, 2),
+        (2, 0): (np.array([0, six, 0, 0, 0]) + (1 - six) * after_zero, 2),
+        (1, 2): (after_two, 1),
+        (0, 4): (former["unigrams"], 0),
+    }
+    ngrams = NGrams.from_tensors(former)
+    for again in (ngrams, NGrams.from_tensors(ngrams.tensors())):
+        for context, (distribution, length) in expected.items():
+            found = again.distribution(context)
+            assert found[1] == length
+            np.testing.assert_allclose(found[0], distribution, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("2.counts", lambda array: array[:-1]),
+        ("2.counts", lambda array: array + 1),
+        ("2.gaps", lambda array: array[:-1]),
+        ("2.gaps", lambda array: array + 1_000),
+        ("2.shares", lambda array: np.append(array, array)),
+        ("3.counts", lambda array: np.append(array, 0)),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(name: str, damage: Callable[[np.ndarray], np.ndarray]) -> None:
+    tensors = make(TEXT, 3).tensors()
+    tensors[name] = damage(tensors[name])
+    with pytest.raises(ValueError):  # says which; what matters is that it is of this kind
+        NGrams.from_tensors(tensors)
 
 
 def test_numbers_up_to_those_of_the_largest_lexicon_are_told_apart() -> None:

@@ -8,11 +8,15 @@ import multiprocessing
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
 from command_line import autocomplete, interrupted_training
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
 
 from autocomplete.checkpoint import (
@@ -556,6 +560,24 @@ def test_context_is_replaced_in_one_step(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [CONTEXT]
     with pytest.raises(CheckpointError, match="cannot be written"):
         write_context(tmp_path / "nowhere", {}, {})
+
+
+@given(arrays(st.sampled_from(["<u1", "<u2", "<i4", "<i8"]), st.integers(0, 300)))
+def test_numbers_of_a_context_are_read_as_they_were_written(numbers: np.ndarray) -> None:
+    with TemporaryDirectory() as folder:
+        half = np.ones((2, 3), dtype=np.float16)
+        write_context(Path(folder), {"numbers": numbers, "weights": half}, {"one": 1})
+        found = read_context(Path(folder))
+    assert found is not None
+    assert found[0]["numbers"].dtype == numbers.dtype
+    np.testing.assert_array_equal(found[0]["numbers"], numbers)
+    np.testing.assert_array_equal(found[0]["weights"], half)
+    assert found[1] == {"one": 1}
+
+
+def test_small_numbers_of_a_context_take_little_room(tmp_path: Path) -> None:
+    write_context(tmp_path, {"numbers": np.arange(40_000, dtype=np.int32) % 7}, {})
+    assert (tmp_path / CONTEXT).stat().st_size < 4_000
 
 
 # The commands.

@@ -152,7 +152,7 @@ class NextWords:
         if not fits:
             raise CheckpointError(f"{_MISFIT}; {_REMEDY}")
         if self._network is not None:
-            self._own = np.full(len(words) + 2, UNKNOWN)  # what the network calls a word
+            self._own = np.full(len(words) + 2, UNKNOWN, dtype=np.int32)  # what the network calls a word
             self._own[self._rows] = np.arange(len(self._rows)) + 2
             self._own[len(words)] = BOUNDARY
             others = self._ngrams.unigrams.copy()  # of the words that the network does not know

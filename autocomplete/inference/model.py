@@ -67,4 +67,4 @@ def shares(model: CharacterLanguageModel) -> Callable[[States], tuple[NDArray[np
 
 def gather(states: States, rows: NDArray[np.int64] | Sequence[int]) -> States:
     """Return the states of some rows of a batch, in the order of `rows`."""
-    return tuple(array[rows] for array in states)
+    return tuple(array.take(rows, axis=0) for array in states)

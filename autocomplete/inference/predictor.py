@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -128,7 +129,10 @@ class Predictor:
         """
         folder = find_checkpoint(name)
         hidden = () if explicit else explicit_words()
-        checkpoint, lexicon, context = read_checkpoint(folder), read_lexicon(folder), read_context(folder)
+        with ThreadPoolExecutor(1) as beside:  # to inflate the n-grams takes as long as to read the words
+            reading = beside.submit(read_context, folder)
+            checkpoint, lexicon = read_checkpoint(folder), read_lexicon(folder)
+            context = reading.result()
         try:
             return cls(checkpoint, lexicon, context, members=members, hidden=hidden)
         except CheckpointError as error:

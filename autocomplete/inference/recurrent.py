@@ -70,7 +70,9 @@ class RecurrentNetwork:
 
     def _project(self, symbols: Symbols) -> Array:
         # A table for each of many words would take more memory than it saves time.
-        return self._layers[0].project(self._embedding[symbols]) if self._table is None else self._table[:, symbols]
+        if self._table is None:
+            return self._layers[0].project(self._embedding[symbols])
+        return self._table.take(symbols, axis=1)
 
     def top(self, states: States) -> Array:
         """Return (batch, hidden) the hidden state of the top layer."""

@@ -29,25 +29,47 @@ _STEPS = 20.0  # a share is kept in a byte, rounded down, as the logarithm of it
 @dataclass(frozen=True)
 class _Level:
     """
-    The n-grams of one length. A context is the place of the (n - 1)-gram in the level before; of the words, the word.
+    The n-grams of one length. A context is the place of the (n - 1)-gram in the level before; of the pairs, a word's rank.
 
-    :param contexts: (contexts,) ascending: those that have n-grams here.
-    :param starts: (contexts + 1,) where in the others the n-grams of each context begin.
-    :param words: (n-grams,) the last word of each, ascending within a context.
+    :param starts: (contexts + 1,) where the n-grams of each context begin.
+    :param ranks: (n-grams,) the rank of the last word of each, ascending within a context.
     :param shares: (n-grams,) uint8: the logarithm of each one's share.
     """
 
-    contexts: NDArray[np.int32]
     starts: NDArray[np.int32]
-    words: NDArray[np.uint16]
+    ranks: NDArray[np.uint16]
     shares: NDArray[np.uint8]
 
     def row(self, context: int) -> slice:
         """Return where the n-grams of a context stand."""
-        i = int(np.searchsorted(self.contexts, np.int32(context)))  # of the same type, or all would be converted
-        if i == len(self.contexts) or self.contexts[i] != context:
-            return slice(0, 0)
-        return slice(int(self.starts[i]), int(self.starts[i + 1]))
+        return slice(int(self.starts[context]), int(self.starts[context + 1]))
+
+    def place(self, context: int, rank: int) -> int | None:
+        """Return where a context stands with one more word, None where that is not kept."""
+        row = self.row(context)
+        i = row.start + int(np.searchsorted(self.ranks[row], np.uint16(rank)))
+        return i if i < row.stop and self.ranks[i] == rank else None
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return arrays of small numbers, which take little room when they are deflated: ranks as gaps within a context."""
+        counts = np.diff(self.starts)
+        gaps = np.diff(self.ranks, prepend=np.uint16(0))
+        firsts = self.starts[:-1][counts > 0]
+        gaps[firsts] = self.ranks[firsts]
+        return {"counts": counts.astype(np.uint16), "gaps": gaps, "shares": self.shares}
+
+    @classmethod
+    def from_tensors(cls, counts: NDArray[Any], gaps: NDArray[Any], shares: NDArray[Any]) -> Self:
+        """Return what `tensors` gave; raise ValueError where they do not match."""
+        starts = np.zeros(len(counts) + 1, dtype=np.int32)
+        np.cumsum(counts, out=starts[1:])
+        if not starts[-1] == len(gaps) == len(shares):
+            raise ValueError(f"there are {starts[-1]} n-grams, {len(gaps)} words of them and {len(shares)} shares")
+        sums = np.cumsum(gaps, dtype=np.uint16)  # it may overflow: differences are right
+        known = np.flatnonzero(counts)
+        before = sums[starts[known] - 1]
+        before[:1] = 0
+        return cls(starts, sums - np.repeat(before, counts[known]), shares)
 
 
 class NGrams:
@@ -55,13 +77,20 @@ class NGrams:
     Smoothed word n-grams. Words are numbers from 0; `start` stands for the beginning of a line or sentence, `other` for any
     word that has no number. Both occur in contexts only.
 
-    :param unigrams: (words,) the distribution where no context is known.
+    :param unigrams: (words,) the distribution where no context is known; a word's rank is its place when they are sorted by it.
     :param levels: of the pairs, the triples, and so on.
+    :raises ValueError: where the levels do not fit each other or the words.
     """
 
     def __init__(self, unigrams: NDArray[np.float32], levels: Sequence[_Level]) -> None:
         self._unigrams = unigrams
         self._levels = tuple(levels)
+        self._by_rank, self._ranks = _ranked(unigrams)
+        contexts = len(self._ranks)
+        for n, level in enumerate(self._levels, start=2):
+            if len(level.starts) != contexts + 1 or level.ranks.max(initial=0) >= max(len(unigrams), 1):
+                raise ValueError(f"the {n}-grams do not fit what is shorter")
+            contexts = len(level.ranks)
         self._decoded = np.exp(-np.arange(256) / _STEPS).astype(np.float32)
         self.start, self.other = len(unigrams), len(unigrams) + 1
 
@@ -76,7 +105,7 @@ class NGrams:
         return len(self._levels) + 1
 
     def __len__(self) -> int:
-        return sum(len(level.words) for level in self._levels)
+        return sum(len(level.ranks) for level in self._levels)
 
     def distribution(
         self, context: Sequence[int], weights: Sequence[float] | None = None
@@ -93,7 +122,8 @@ class NGrams:
             row = self._row(context[len(context) - length :])
             if row.start == row.stop:
                 break
-            rows.append((self._levels[length - 1].words[row], self._decoded[self._levels[length - 1].shares[row]]))
+            level = self._levels[length - 1]
+            rows.append((self._by_rank[level.ranks[row]], self._decoded[level.shares[row]]))
         rest = 1.0 if weights is None else weights[len(rows)]  # what the longer contexts leave to the shorter ones
         extra = []
         for words, shares in reversed(rows):
@@ -106,13 +136,12 @@ class NGrams:
 
     def _row(self, context: Sequence[int]) -> slice:
         """Return where the n-grams of a context of so many words stand."""
-        place = context[0]
+        place = int(self._ranks[context[0]])
         for level, word in zip(self._levels, context[1:], strict=False):
-            row = level.row(place)
-            i = row.start + int(np.searchsorted(level.words[row], np.uint16(word)))
-            if i == row.stop or level.words[i] != word:
+            found = level.place(place, int(self._ranks[word]))
+            if found is None:
                 return slice(0, 0)
-            place = i
+            place = found
         return self._levels[len(context) - 1].row(place)
 
     def pairs(self) -> Pairs:
@@ -120,26 +149,66 @@ class NGrams:
         if not self._levels:
             return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
         level = self._levels[0]
-        first = np.repeat(level.contexts, np.diff(level.starts)).astype(np.int64)
+        first = np.repeat(np.arange(len(self._ranks)), np.diff(level.starts))
         known = first < self.start
-        shares = self._unigrams[first[known]] * self._decoded[level.shares[known]]
-        return Pairs(first[known], level.words[known].astype(np.int64), shares.astype(np.float64))
+        first = self._by_rank[first[known]].astype(np.int64)
+        shares = self._unigrams[first] * self._decoded[level.shares[known]]
+        return Pairs(first, self._by_rank[level.ranks[known]].astype(np.int64), shares.astype(np.float64))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, for a checkpoint."""
         named: dict[str, NDArray[Any]] = {"unigrams": self._unigrams}
         for n, level in enumerate(self._levels, start=2):
-            named |= {f"{n}.{name}": array for name, array in vars(level).items()}
+            named |= {f"{n}.{name}": array for name, array in level.tensors().items()}
         return named
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> Self:
-        """Return what `tensors` gave."""
-        levels: list[_Level] = []
-        while f"{len(levels) + 2}.words" in tensors:
-            n = len(levels) + 2
-            levels.append(_Level(*(tensors[f"{n}.{name}"] for name in ("contexts", "starts", "words", "shares"))))
-        return cls(tensors["unigrams"].astype(np.float32), levels)
+        """
+        Return what `tensors` gave, now or before 2026-11-22, when contexts and words were kept as they are.
+
+        :raises LookupError, TypeError, ValueError: where they are not that.
+        """
+        unigrams = tensors["unigrams"].astype(np.float32)
+        lengths = range(2, 2 + sum(name.endswith(".shares") for name in tensors))
+        if "2.contexts" not in tensors:
+            named = [{name: tensors[f"{n}.{name}"] for name in ("counts", "gaps", "shares")} for n in lengths]
+            return cls(unigrams, [_Level.from_tensors(**arrays) for arrays in named])
+        kept = []
+        for n in lengths:
+            contexts, starts, words, shares = (tensors[f"{n}.{k}"] for k in ("contexts", "starts", "words", "shares"))
+            kept.append((np.repeat(contexts, np.diff(starts)), words, shares))
+        return cls(unigrams, _sorted_levels(unigrams, kept))
+
+
+def _ranked(unigrams: NDArray[np.float32]) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
+    """Return (words,) the words from the most probable on, and (words + 2,) the rank of each; contexts alone stand last."""
+    words = len(unigrams)
+    by_rank = np.argsort(-unigrams, kind="stable").astype(np.int32)
+    ranks = np.arange(words + 2, dtype=np.int32)
+    ranks[by_rank] = np.arange(words)
+    return by_rank, ranks
+
+
+def _sorted_levels(
+    unigrams: NDArray[np.float32], kept: Iterable[tuple[NDArray[Any], NDArray[Any], NDArray[np.uint8]]]
+) -> list[_Level]:
+    """
+    Return n-grams in order.
+
+    :param kept: for each length, (n-grams,): the context of each, a word or a place among those of the length before; its last
+        word; its share.
+    """
+    _, ranks = _ranked(unigrams)
+    places, levels = ranks, []
+    for contexts, words, shares in kept:
+        contexts, last = places[contexts], ranks[words]
+        order = np.lexsort((last, contexts))
+        starts = np.searchsorted(contexts[order], np.arange(len(places) + 1))
+        levels.append(_Level(starts.astype(np.int32), last[order].astype(np.uint16), shares[order]))
+        places = np.empty(len(order), dtype=np.int64)
+        places[order] = np.arange(len(order))
+    return levels
 
 
 @dataclass(frozen=True)
@@ -179,14 +248,14 @@ def estimate(
     below = counted[0].keys  # the n-grams one word shorter,
     lower = np.append(unigrams, [0.0, 0.0])  # the probability of each one's last word,
     places = np.arange(base)  # and its place among those kept; -1 where it is not
-    levels: list[_Level] = []
+    ngrams: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.uint8]]] = []
     for size, level in zip(sizes, counted[1:], strict=True):
         discounts = _discounts(level.counts)
         added = None
-        if pairs is not None and not levels:
+        if pairs is not None and not ngrams:
             level, added = _with_pairs(level, pairs, base)
         best = _Best(size)
-        whole = np.empty(len(level.keys) if len(levels) + 1 < len(sizes) else 0)  # of the longest, nobody asks for it
+        whole = np.empty(len(level.keys) if len(ngrams) + 1 < len(sizes) else 0)  # of the longest, nobody asks for it
         for part in _whole_contexts(level.keys, base):
             keys, counts = level.keys[part], level.counts[part]
             contexts, which = np.unique(keys // base, return_inverse=True)
@@ -199,7 +268,7 @@ def estimate(
                 shares += _PAIR_SHARE * (rest / from_elsewhere)[which] * added[part]
                 totals = np.maximum(totals, _PAIR_WEIGHT)
             rest = 1 - np.bincount(which, weights=shares)
-            backoff = lower[np.searchsorted(below, keys % base ** (len(levels) + 1))]
+            backoff = lower[np.searchsorted(below, keys % base ** (len(ngrams) + 1))]
             own = shares + rest[which] * backoff
             if len(whole):
                 whole[part] = own
@@ -209,19 +278,13 @@ def estimate(
             gain[(keys % base >= words) | (context_places < 0)] = 0
             best.add(gain, np.arange(part.start, part.stop), context_places, shares)
         kept, kept_contexts, kept_shares = best.kept()
-        contexts, starts = np.unique(kept_contexts, return_index=True)
-        levels.append(
-            _Level(
-                contexts.astype(np.int32),
-                np.append(starts, len(kept)).astype(np.int32),
-                (level.keys[kept] % base).astype(np.uint16),
-                np.ceil(-np.log(kept_shares) * _STEPS).clip(0, 255).astype(np.uint8),
-            )
-        )
+        rounded = np.ceil(-np.log(kept_shares) * _STEPS).clip(0, 255).astype(np.uint8)
+        ngrams.append((kept_contexts, level.keys[kept] % base, rounded))
         places = np.full(len(level.keys), -1, dtype=np.int32)
         places[kept] = np.arange(len(kept))
         below, lower = level.keys, whole
-    return NGrams(unigrams.astype(np.float32), levels)
+    rounded_unigrams = unigrams.astype(np.float32)
+    return NGrams(rounded_unigrams, _sorted_levels(rounded_unigrams, ngrams))
 
 
 @dataclass

@@ -65,10 +65,11 @@ class Normalization:
         return unicodedata.normalize(self.form, text.casefold()) if self.case == "fold" else text
 
     def keys(self, texts: Sequence[str]) -> list[str]:
-        """Return the key of each text; of many plain ones in little time."""
+        """Return the key of each text, which is the text itself where they are the same; of many plain ones in little time."""
         if self.case == "keep":
             return [self.key(text) for text in texts]
-        return [text.casefold() if text.isascii() else self.key(text) for text in texts]
+        folded = (text.casefold() if text.isascii() else self.key(text) for text in texts)
+        return [text if text == key else key for text, key in zip(texts, folded, strict=True)]
 
     def spell(self, key: str) -> str:
         """Return how a key is written when no surface is known for it."""

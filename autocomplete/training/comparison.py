@@ -23,11 +23,11 @@ from typing import Literal
 
 import torch
 
+from autocomplete.memory import keep_memory
 from autocomplete.training.alike import one_thread
 from autocomplete.training.contenders import Contender
 from autocomplete.training.learners import Figures, KeySeconds, Learner, new_learner
 from autocomplete.training.material import Material
-from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer
 from autocomplete.training.settings import TrainingSettings

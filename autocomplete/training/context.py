@@ -38,7 +38,7 @@ _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the co
 _TOGETHER = 64  # lines that are spelled at once
 TUNED = 3_000  # lines that the weights are tuned on, at most
 _PASSAGE, _SENTENCE = 1_000_000, 100_000  # words read at once, and of a sentence that they may end in
-_NGRAMS = (340_000, 300_000)  # kept of each length from 2 on
+_NGRAMS = (750_000, 850_000)  # kept of each length from 2 on
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ class TextLesson:
     def lexicon(self) -> dict[str, float]:
         """Return the words worth offering, in the order of their counts."""
         order = np.argsort(-self.words.counts, kind="stable").tolist()
-        return {self._corpus.surface(self.words.keys[i]): float(f"{self.words.counts[i]:.6g}") for i in order}
+        return {self._corpus.surface(self.words.keys[i]): float(f"{self.words.counts[i]:.3g}") for i in order}
 
     def tensors(self) -> dict[str, Tensor]:
         """Return where the streams are, and the state carried on."""

@@ -19,6 +19,7 @@ import torch
 
 from autocomplete.checkpoint import Configuration, check_place
 from autocomplete.errors import SettingsError
+from autocomplete.memory import keep_memory
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
 from autocomplete.text.soft_targets import SoftTargets
@@ -26,7 +27,6 @@ from autocomplete.training.bidirectional import BidirectionalRNN
 from autocomplete.training.context import Context
 from autocomplete.training.gaps import GapLesson
 from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
-from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.origin import Origin

@@ -22,11 +22,11 @@ from torch import Tensor
 
 from autocomplete.checkpoint import Configuration
 from autocomplete.errors import SettingsError
+from autocomplete.memory import keep_memory
 from autocomplete.text.encoded import Ids, count_ids, translate_ids
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.distillation import SoftLoss, Taught
-from autocomplete.training.memory import keep_memory
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
