@@ -120,6 +120,19 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
 def train(options: argparse.Namespace) -> int:
     """Train as the arguments say; return the exit status."""
+    try:
+        return _train(options)
+    except KeyboardInterrupt:  # a second one, or before there is anything to save
+        from autocomplete.checkpoint import RESUME
+
+        name = _name(options)
+        kept = (Path("checkpoints") / name / RESUME).is_file()
+        go_on = f"go on from what was saved with: {_train_command(options, name, 'log', 'tensorboard')} --resume"
+        print(f"stopped at once; {go_on if kept else 'nothing was saved'}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _train(options: argparse.Namespace) -> int:
     from autocomplete.checkpoint import check_name, find_checkpoint
     from autocomplete.training.settings import TrainingSettings
 
@@ -137,7 +150,7 @@ def train(options: argparse.Namespace) -> int:
     if sizes:
         raise SettingsError(f"--from goes on with the network of {source} and its sizes; leave out {', '.join(sizes)}")
     settings = TrainingSettings(**given)
-    name = options.name if options.name is not None else options.corpus[0].stem
+    name = _name(options)
     if name != Path(name).name or name.startswith((".", "-")) or not name:
         raise SettingsError(f"--name is {name!r}; give a plain name, for a folder in ./checkpoints")
     folder = Path("checkpoints") / name
@@ -290,6 +303,12 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
         return INTERRUPTED
     print(f"try it: {shlex.join(['autocomplete', 'type', '--checkpoint', folder.name])}", file=sys.stderr)
     return 0
+
+
+def _name(options: argparse.Namespace) -> str:
+    """Return what the checkpoint shall be called."""
+    name: str = options.name if options.name is not None else options.corpus[0].stem
+    return name
 
 
 def _logs(options: argparse.Namespace) -> list[TrainingLog | TensorBoardLog]:

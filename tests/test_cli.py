@@ -6,14 +6,16 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from command_line import ENVIRONMENT, autocomplete, interrupted_training
+from command_line import COMMAND, ENVIRONMENT, autocomplete, interrupted_training
 from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).parent.parent
@@ -381,3 +383,29 @@ def test_ctrl_c_keeps_the_best_so_far_and_the_run_can_go_on(tmp_path):
     log = [json.loads(line) for line in (tmp_path / "my log").read_text().splitlines()]
     kinds = [line.get("reason", "start") for line in log if line["event"] != "validation"]
     assert kinds == ["start", "interrupted"] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe, which is read from until somebody writes")
+def test_ctrl_c_that_leaves_no_time_to_save_says_what_there_is(tmp_path):
+    os.mkfifo(tmp_path / "words.txt")
+
+    def interrupted(*arguments: str) -> list[str]:
+        process = subprocess.Popen(
+            [*COMMAND, "train", "words.txt", *arguments],
+            cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with process, (tmp_path / "words.txt").open("w"):  # which opens as soon as the training wants to read it
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        return errors.splitlines()
+
+    assert interrupted() == ["stopped at once; nothing was saved"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["words.txt"]
+    (tmp_path / "checkpoints/words").mkdir(parents=True)
+    (tmp_path / "checkpoints/words/resume.safetensors").write_bytes(b"of a run before")
+    assert interrupted("--force") == [
+        "stopped at once; go on from what was saved with: autocomplete train words.txt --name words --resume"
+    ]
+    assert (tmp_path / "checkpoints/words/resume.safetensors").read_bytes() == b"of a run before"
