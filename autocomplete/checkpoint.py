@@ -9,8 +9,9 @@ The one contract between training and inference: a folder that both can read.
       resume.safetensors     only while a training may go on: the trainer's own state, written and read by `training`
 
 A training that has not validated its network yet may have saved the last of these alone. Safetensors hold numbers and
-nothing else, so loading a stranger's checkpoint runs no code. A new checkpoint is written to a folder beside its place
-and renamed; one that exists is changed one whole file at a time (`files`). A reader never sees half of one.
+nothing else, so loading a stranger's checkpoint runs no code; a checksum tells whether they are those that were written. A new
+checkpoint is written to a folder beside its place and renamed; one that exists is changed one whole file at a time (`files`).
+A reader never sees half of one.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ MODEL, LEXICON, CONTEXT, RESUME = "model.safetensors", "lexicon.tsv", "context.s
 
 Cell = Literal["rnn", "gru", "lstm"]
 _GATES: dict[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
-_METADATA_KEY = "autocomplete"
+_METADATA_KEY, _CHECKSUM = "autocomplete", ', "crc32": "'
 
 
 @dataclass(frozen=True)
@@ -313,7 +314,7 @@ def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, An
     whole = {name: array for name, array in tensors.items() if array.dtype.kind in "iu"}
     deflated = {name: _deflate(array) for name, array in whole.items()}
     types = {name: array.dtype.str for name, array in whole.items()}
-    return save({**tensors, **deflated}, metadata={_METADATA_KEY: json.dumps({**metadata, "deflated": types})})
+    return _file_bytes({**tensors, **deflated}, json.dumps({**metadata, "deflated": types}))
 
 
 def _deflate(array: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
@@ -342,12 +343,20 @@ def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
     if not path.exists():
         return None
     try:
-        with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
-            metadata = json.loads(file.metadata()[_METADATA_KEY])
+        tensors, text = _read_file(path)
+        metadata = json.loads(text)
         inflated = {name: _inflate(tensors[name], dtype) for name, dtype in metadata.pop("deflated", {}).items()}
         return tensors | inflated, metadata
-    except (SafetensorError, zlib.error, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        CheckpointError,
+        SafetensorError,
+        zlib.error,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise CheckpointError(f"{path}: damaged ({error}); train it again, or copy it again") from None
 
 
@@ -357,8 +366,44 @@ def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _model_bytes(checkpoint: Checkpoint) -> bytes:
-    metadata = json.dumps(checkpoint.metadata(), ensure_ascii=False)
-    return save(dict(checkpoint.tensors), metadata={_METADATA_KEY: metadata})
+    return _file_bytes(checkpoint.tensors, json.dumps(checkpoint.metadata(), ensure_ascii=False))
+
+
+def _file_bytes(tensors: Mapping[str, NDArray[Any]], metadata: str) -> bytes:
+    """Return the content of a file with tensors and metadata, a JSON object, to which the checksum of all is added."""
+    # In the same object, as safetensors write several in any order, and the same checkpoint shall be the same bytes.
+    text = f'{metadata[:-1]}{_CHECKSUM}{_checksum(tensors, metadata)}"}}'
+    return save(dict(tensors), metadata={_METADATA_KEY: text})
+
+
+def _read_file(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
+    """
+    Return the tensors and the metadata of a file, as `_file_bytes` was given them.
+
+    :raises SafetensorError, OSError: where it cannot be read.
+    :raises CheckpointError: where it is of another program.
+    :raises ValueError: where it is not what was written; of files that have no checksum, as once, that is not known.
+    """
+    with safe_open(path, framework="numpy") as file:
+        text = (file.metadata() or {}).get(_METADATA_KEY)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
+    if text is None:
+        raise CheckpointError("it was not written by autocomplete")
+    start, mark, end = text.rpartition(_CHECKSUM)
+    if not mark:
+        return tensors, text
+    metadata = start + "}"
+    if end != _checksum(tensors, metadata) + '"}':
+        raise ValueError("its checksum is not that of its content")
+    return tensors, metadata
+
+
+def _checksum(tensors: Mapping[str, NDArray[Any]], metadata: str) -> str:
+    """Return the CRC-32 of metadata and of the bytes of all tensors in the order of their names."""
+    result = zlib.crc32(metadata.encode())
+    for _, tensor in sorted(tensors.items()):
+        result = zlib.crc32(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data, result)
+    return f"{result:08x}"
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -371,11 +416,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{folder}: no {MODEL} in it; give the folder of a checkpoint")
     try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(_METADATA_KEY)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
-        if text is None:
-            raise CheckpointError("it was not written by autocomplete")
+        tensors, text = _read_file(path)
         metadata = json.loads(text)
         if metadata["format"] > FORMAT_VERSION:
             raise CheckpointError(f"its format is {metadata['format']}, this version reads up to {FORMAT_VERSION}")

@@ -248,10 +248,19 @@ def _fill(options: argparse.Namespace) -> int:
     if not 1 <= options.top <= 100:
         raise SettingsError(f"--top is {options.top}; it must be from 1 to 100")
     filler = Filler.load(BOTH_WAYS if options.checkpoint is None else options.checkpoint, explicit=options.explicit)
-    for line in _given_lines(options.line, "a line with _ for a missing letter or [ ] for a word"):
-        filling = filler.fill(line.rstrip("\r\n"), options.top)
-        print(_json(filling.to_json()) if options.json else filling_table(filling), flush=True)
-    return 0
+    status = 0
+    lines = _given_lines(options.line, "a line with _ for a missing letter or [ ] for a word")
+    for number, line in enumerate(lines, start=1):
+        try:
+            filling = filler.fill(line.rstrip("\r\n"), options.top)
+        except AutocompleteError as error:
+            if options.line is not None:
+                raise
+            print(f"autocomplete: line {number}: {error}", file=sys.stderr, flush=True)  # the others are answered
+            status = 2
+        else:
+            print(_json(filling.to_json()) if options.json else filling_table(filling), flush=True)
+    return status
 
 
 def _json(value: object) -> str:

@@ -27,9 +27,11 @@ from autocomplete.checkpoint import (
     find_checkpoint,
     list_checkpoints,
     read_checkpoint,
+    read_context,
     read_lexicon,
     update_checkpoint,
     write_checkpoint,
+    write_context,
     write_resume,
 )
 from autocomplete.errors import CheckpointError, SettingsError
@@ -232,6 +234,21 @@ def test_garbage_is_damaged(folder: Path, garbage: bytes) -> None:
 def write_metadata(folder: Path, text: str | None) -> None:
     metadata = {"other": "tool"} if text is None else {"autocomplete": text}
     save_file(dict(CHECKPOINT.tensors), folder / MODEL, metadata=metadata)
+
+
+@pytest.mark.parametrize("name", [MODEL, "context.safetensors"])
+def test_a_byte_changed_anywhere_is_damage(folder: Path, name: str) -> None:
+    write_context(folder, {"weights": np.ones(3, np.float16), "ngrams.2.counts": np.arange(5, dtype=np.uint16)}, {})
+    whole = (folder / name).read_bytes()
+    begins = 8 + int.from_bytes(whole[:8], "little")
+    for place in range(begins, len(whole)):
+        (folder / name).write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(CheckpointError, match=r"damaged .*; train it again, or copy it again") as raised:
+            read_checkpoint(folder) if name == MODEL else read_context(folder)
+        assert_one_line(raised.value, folder)
+    (folder / name).write_bytes(whole)
+    assert read_context(folder) is not None
+    assert read_checkpoint(folder).configuration == CHECKPOINT.configuration
 
 
 def test_newer_format_is_refused_with_what_to_do(folder: Path) -> None:

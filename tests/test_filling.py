@@ -182,6 +182,16 @@ def test_fillings_are_printed_and_lines_of_standard_input_are_answered(folder: P
     assert 0 < second["fills"][0]["probability"] <= 1
 
 
+def test_lines_of_standard_input_without_a_gap_are_told_and_the_others_answered(folder: Path) -> None:
+    answered = autocomplete("fill", "--checkpoint", "mine", folder=folder, input="no gap\nthe r_st of the night\n\n")
+    assert answered.returncode == 2
+    assert answered.stdout.splitlines()[0] == "the r_st of the night"
+    told = answered.stderr.splitlines()
+    assert len(told) == 2
+    assert told[0].startswith("autocomplete: line 1: no gap in 'no gap'; write _ for a missing letter")
+    assert told[1].startswith("autocomplete: line 3: no gap in ''")
+
+
 def test_each_gap_has_a_column_below_its_head(filler: Filler) -> None:
     text, head, *rows = filling_table(filler.fill("the [ ] of the n_ght", 3)).splitlines()
     assert text == "the [ ] of the n_ght"

@@ -490,7 +490,7 @@ def test_interruption_ends_the_command_and_leaves_no_process(tmp_path: Path) -> 
         helpers = children(process.pid)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, "")
+    assert (process.returncode, errors) == (130, "stopped at once; nothing was saved\n")
     assert entries(tmp_path / "cache") == []
     assert not (tmp_path / "checkpoints").exists()
     for _ in range(100):
