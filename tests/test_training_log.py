@@ -218,6 +218,19 @@ def test_pipe_has_a_line_for_each_validation_and_new_words_only(trained: list[Ev
         former = event.samples
 
 
+def test_best_says_what_of_where_it_is_not_the_held_out_words(trained: list[Event]) -> None:
+    started, *rest = trained
+    assert isinstance(started, Started)
+    output = io.StringIO()
+    with TrainingDisplay(Console(file=output, width=80)) as display:
+        for event in (replace(started, held_out=3), *rest[:-1]):
+            display.show(event)
+    validated = [event for event in trained if isinstance(event, Validated)]
+    for line, event in zip(output.getvalue().splitlines()[-len(validated) :], validated, strict=True):
+        best = "best so far, " if event.best else "best "
+        assert f", {best}{event.best_bits:.3f} of words as they are typed" in line
+
+
 def test_summary_fits_a_narrow_terminal(trained: list[Event]) -> None:
     finished = trained[-1]
     assert isinstance(finished, Finished)

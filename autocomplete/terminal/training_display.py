@@ -45,6 +45,7 @@ class TrainingDisplay(LiveDisplay):
     def __init__(self, console: Console) -> None:
         super().__init__(console, "training", 8)
         self._holds_out, self._patience = True, 0
+        self._of = ""  # what the best is measured on, where that is not what is held out
         self._stopping = False
         self._step: Step | None = None
         self._validations: deque[Validated] = deque(maxlen=_VALIDATIONS_SHOWN)
@@ -55,6 +56,7 @@ class TrainingDisplay(LiveDisplay):
             for line in _describe(event):
                 self._console.print(Text(line, style="dim"), soft_wrap=not self._console.is_terminal)
             self._holds_out, self._patience = event.held_out > 0, event.settings.patience
+            self._of = " of words as they are typed" if event.corpus.text is None and event.held_out else ""
         elif isinstance(event, Step):
             self._step = event
             left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"
@@ -71,15 +73,16 @@ class TrainingDisplay(LiveDisplay):
     def _line(self, validated: Validated) -> str:
         words = "held out" if self._holds_out else "measured"
         known = self._validations and self._validations[-1].samples == validated.samples
+        is_best = f"best so far{self._of and f', {validated.best_bits:.3f}{self._of}'}"
         return (
             f"step {validated.step}: training {validated.training_bits:.3f}, {words} {validated.held_out_bits:.3f} bits/char, "
-            f"{'best so far' if validated.best else self._best(validated)}; {_state(validated)}"
+            f"{is_best if validated.best else self._best(validated)}; {_state(validated)}"
             f"{'' if known else '; ' + ', '.join(validated.samples)}"
         )
 
     def _best(self, validated: Validated) -> str:
         waited = f"{validated.validations_since_best} of {self._patience} validations without a gain"
-        return f"best {validated.best_bits:.3f}, {waited}"
+        return f"best {validated.best_bits:.3f}{self._of}, {waited}"
 
     def __rich__(self) -> RenderableType:
         """Return what a terminal shows now."""
