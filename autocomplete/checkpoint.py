@@ -53,6 +53,7 @@ __all__ = [
     "read_checkpoint",
     "read_context",
     "read_lexicon",
+    "read_with_lexicon",
     "update_checkpoint",
     "write_checkpoint",
     "write_context",
@@ -426,6 +427,18 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: damaged ({problem}); train it again, or copy it again") from None
+
+
+def read_with_lexicon(folder: Path) -> tuple[Checkpoint, dict[str, float]]:
+    """
+    Return a checkpoint and its lexicon.
+
+    :raises CheckpointError: where one of them is damaged, or there is no lexicon though the corpus had words.
+    """
+    checkpoint, lexicon = read_checkpoint(folder), read_lexicon(folder)
+    if checkpoint.corpus.get("words") and not lexicon:
+        raise CheckpointError(f"{folder / LEXICON}: missing or empty; copy the checkpoint again")
+    return checkpoint, lexicon
 
 
 def read_lexicon(folder: Path) -> dict[str, float]:

@@ -251,6 +251,19 @@ def test_a_byte_changed_anywhere_is_damage(folder: Path, name: str) -> None:
     assert read_checkpoint(folder).configuration == CHECKPOINT.configuration
 
 
+def test_lexicon_that_is_gone_is_told(folder: Path) -> None:
+    Predictor.load(str(folder))
+    update_checkpoint(folder, replace(CHECKPOINT, corpus={"words": 3}))
+    Predictor.load(str(folder))
+    for lose in (lambda: (folder / "lexicon.tsv").write_bytes(b""), (folder / "lexicon.tsv").unlink):
+        lose()
+        with pytest.raises(
+            CheckpointError, match=r"lexicon.tsv: missing or empty; copy the checkpoint again"
+        ) as raised:
+            Predictor.load(str(folder))
+        assert_one_line(raised.value, folder)
+
+
 def test_newer_format_is_refused_with_what_to_do(folder: Path) -> None:
     write_metadata(folder, json.dumps(CHECKPOINT.metadata() | {"format": FORMAT_VERSION + 1}))
     with pytest.raises(CheckpointError, match=r"its format is 2, this version reads up to 1; upgrade") as raised:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from autocomplete.checkpoint import Checkpoint, find_checkpoint, read_checkpoint, read_lexicon
+from autocomplete.checkpoint import Checkpoint, find_checkpoint, read_with_lexicon
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.bidirectional import BidirectionalNetwork, GapOfLetters, GapOfWord, KnownWords
 from autocomplete.inference.blanks import Blank, read_blanks
@@ -107,7 +107,7 @@ class Filler:
         """
         folder = find_checkpoint(name)
         try:
-            return cls(read_checkpoint(folder), read_lexicon(folder), () if explicit else explicit_words())
+            return cls(*read_with_lexicon(folder), () if explicit else explicit_words())
         except CheckpointError as error:
             raise CheckpointError(f"{folder}: {error}" if str(folder) not in str(error) else str(error)) from None
 

@@ -23,9 +23,8 @@ from autocomplete.checkpoint import (
     Checkpoint,
     Configuration,
     find_checkpoint,
-    read_checkpoint,
     read_context,
-    read_lexicon,
+    read_with_lexicon,
 )
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.context import NextWords, TextLine, WithinWord
@@ -131,7 +130,7 @@ class Predictor:
         hidden = () if explicit else explicit_words()
         with ThreadPoolExecutor(1) as beside:  # to inflate the n-grams takes as long as to read the words
             reading = beside.submit(read_context, folder)
-            checkpoint, lexicon = read_checkpoint(folder), read_lexicon(folder)
+            checkpoint, lexicon = read_with_lexicon(folder)
             context = reading.result()
         try:
             return cls(checkpoint, lexicon, context, members=members, hidden=hidden)
