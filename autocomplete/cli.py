@@ -360,21 +360,21 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from autocomplete.checkpoint import find_checkpoint, read_checkpoint
+    from autocomplete.checkpoint import find_checkpoint, read_with_lexicon
     from autocomplete.terminal.inspection import CurveChart, checkpoint_json, checkpoint_tables
     from autocomplete.terminal.output import print_report, refuse_unwritable, write_picture
 
     folder = find_checkpoint(_checkpoint_name(options))
-    checkpoint = read_checkpoint(folder)
+    checkpoint, lexicon = read_with_lexicon(folder)
     if options.plot is not None:
         refuse_unwritable(options.plot, "--plot", ".svg")
         if len(curve := checkpoint.figures.get("curve", [])) < 2:
             raise SettingsError(f"{folder}: has no curve of two validations or more; leave out --plot")
         write_picture(CurveChart(curve), f"autocomplete inspect {folder.name}", options.plot, "--plot")
     if options.json:
-        print(_json(checkpoint_json(folder, checkpoint)))
+        print(_json(checkpoint_json(folder, checkpoint, lexicon)))
     else:
-        print_report(checkpoint_tables(folder, checkpoint))
+        print_report(checkpoint_tables(folder, checkpoint, lexicon))
     return 0
 
 

@@ -115,6 +115,7 @@ def test_inspect_prints_what_the_checkpoint_says_of_itself(trained):
     assert list(sizes) == ["embedding", "lstm 1", "decoder"]
     assert sum(sizes.values()) == answer["parameters"]
     assert sizes["lstm 1"] == 4 * 16 * (8 + 16 + 2)
+    assert answer["lexicon"] == 6
     printed = autocomplete("inspect", "words", folder=trained).stdout
     for layer, count in [*sizes.items(), ("all", answer["parameters"])]:
         assert re.search(rf"│ {layer} .* {count:,} │", printed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -548,6 +549,14 @@ def test_damaged_context_is_told_in_one_line(trained, tmp_path: Path) -> None:
         assert len(str(raised.value).splitlines()) == 1
     (tmp_path / CONTEXT).unlink()
     assert read_context(tmp_path) is None
+
+
+def test_context_that_is_gone_is_told(trained, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(trained[0], tmp_path / "mine"))
+    Predictor.load(str(copy))
+    (copy / CONTEXT).unlink()
+    with pytest.raises(CheckpointError, match=r"mine/context.safetensors: missing; copy the checkpoint again"):
+        Predictor.load(str(copy))
 
 
 def test_context_is_replaced_in_one_step(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.checkpoint import (
+    CONTEXT,
     DEFAULT,
     Checkpoint,
     Configuration,
@@ -132,6 +133,8 @@ class Predictor:
             reading = beside.submit(read_context, folder)
             checkpoint, lexicon = read_with_lexicon(folder)
             context = reading.result()
+        if context is None and checkpoint.figures.get("mixture"):
+            raise CheckpointError(f"{folder / CONTEXT}: missing; copy the checkpoint again")
         try:
             return cls(checkpoint, lexicon, context, members=members, hidden=hidden)
         except CheckpointError as error:

@@ -19,7 +19,7 @@ __all__ = ["CurveChart", "checkpoint_json", "checkpoint_list", "checkpoint_table
 _WIDTH = 80  # of the chart, where there is room
 
 
-def checkpoint_json(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+def checkpoint_json(folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str, float]) -> dict[str, Any]:
     """Return everything but the weights, with where it is and how large."""
     return {
         "name": folder.name,
@@ -29,11 +29,12 @@ def checkpoint_json(folder: Path, checkpoint: Checkpoint) -> dict[str, Any]:
         "layers": checkpoint.configuration.layer_parameters(),
         "tensors": {name: list(tensor.shape) for name, tensor in checkpoint.tensors.items()},
         **checkpoint.metadata(),
+        "lexicon": len(lexicon),
         "context": _context(read_context(folder)),
     }
 
 
-def checkpoint_tables(folder: Path, checkpoint: Checkpoint) -> RenderableType:
+def checkpoint_tables(folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str, float]) -> RenderableType:
     """Return the networks layer by layer, the corpus, the settings of the training, what was measured, and the curve."""
     figures = {name: value for name, value in checkpoint.figures.items() if name != "curve"}
     curve = checkpoint.figures.get("curve", [])
@@ -46,7 +47,7 @@ def checkpoint_tables(folder: Path, checkpoint: Checkpoint) -> RenderableType:
         Text(str(folder), style="bold"),
         _layers(networks),
         alphabet,
-        _pairs("Corpus", checkpoint.corpus),
+        _pairs("Corpus", {**checkpoint.corpus, "words_in_the_lexicon": len(lexicon)}),
         *([_pairs("Words in context", context)] if (context := _context(found)) else []),
         _pairs("Training", checkpoint.training),
         _pairs("Figures", _flat(figures)),
