@@ -29,11 +29,11 @@ from typing import Any, Literal, Self
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
 
 from autocomplete.errors import AutocompleteError, CheckpointError, SettingsError
 from autocomplete.files import cannot_write, clear_leftovers, is_temporary, place_folder, replace_file, replace_folder
+from autocomplete.tensor_files import deflate, inflate, read_tensors, tensor_bytes
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
@@ -66,7 +66,6 @@ MODEL, LEXICON, CONTEXT, RESUME = "model.safetensors", "lexicon.tsv", "context.s
 
 Cell = Literal["rnn", "gru", "lstm"]
 _GATES: dict[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
-_METADATA_KEY, _CHECKSUM = "autocomplete", ', "crc32": "'
 
 
 @dataclass(frozen=True)
@@ -313,25 +312,9 @@ def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: M
 def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> bytes:
     """Return what a checkpoint knows of words in context, as the content of its file: whole numbers are deflated."""
     whole = {name: array for name, array in tensors.items() if array.dtype.kind in "iu"}
-    deflated = {name: _deflate(array) for name, array in whole.items()}
+    deflated = {name: deflate(array) for name, array in whole.items()}
     types = {name: array.dtype.str for name, array in whole.items()}
-    return _file_bytes({**tensors, **deflated}, json.dumps({**metadata, "deflated": types}))
-
-
-def _deflate(array: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-    """Return the bytes of (n,) whole numbers, first the lowest of all numbers and at last the highest, deflated."""
-    planes = array.astype(array.dtype.newbyteorder("<")).view(np.uint8).reshape(len(array), array.itemsize).T
-    return np.frombuffer(zlib.compress(planes.tobytes()), dtype=np.uint8)
-
-
-def _inflate(deflated: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
-    """Return the numbers that were deflated."""
-    whole = np.frombuffer(zlib.decompress(deflated.tobytes()), dtype=np.uint8)
-    planes = whole.reshape(np.dtype(dtype).itemsize, -1)
-    result: NDArray[Any] = planes[0].astype(dtype)
-    for place, plane in enumerate(planes[1:], start=1):
-        result |= plane.astype(dtype) << 8 * place
-    return result
+    return tensor_bytes({**tensors, **deflated}, json.dumps({**metadata, "deflated": types}))
 
 
 def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
@@ -344,9 +327,9 @@ def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
     if not path.exists():
         return None
     try:
-        tensors, text = _read_file(path)
+        tensors, text = read_tensors(path)
         metadata = json.loads(text)
-        inflated = {name: _inflate(tensors[name], dtype) for name, dtype in metadata.pop("deflated", {}).items()}
+        inflated = {name: inflate(tensors[name], dtype) for name, dtype in metadata.pop("deflated", {}).items()}
         return tensors | inflated, metadata
     except (
         CheckpointError,
@@ -367,44 +350,7 @@ def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _model_bytes(checkpoint: Checkpoint) -> bytes:
-    return _file_bytes(checkpoint.tensors, json.dumps(checkpoint.metadata(), ensure_ascii=False))
-
-
-def _file_bytes(tensors: Mapping[str, NDArray[Any]], metadata: str) -> bytes:
-    """Return the content of a file with tensors and metadata, a JSON object, to which the checksum of all is added."""
-    # In the same object, as safetensors write several in any order, and the same checkpoint shall be the same bytes.
-    text = f'{metadata[:-1]}{_CHECKSUM}{_checksum(tensors, metadata)}"}}'
-    return save(dict(tensors), metadata={_METADATA_KEY: text})
-
-
-def _read_file(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
-    """
-    Return the tensors and the metadata of a file, as `_file_bytes` was given them.
-
-    :raises SafetensorError, OSError: where it cannot be read.
-    :raises CheckpointError: where it is of another program.
-    :raises ValueError: where it is not what was written; of files that have no checksum, as once, that is not known.
-    """
-    with safe_open(path, framework="numpy") as file:
-        text = (file.metadata() or {}).get(_METADATA_KEY)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dictionary
-    if text is None:
-        raise CheckpointError("it was not written by autocomplete")
-    start, mark, end = text.rpartition(_CHECKSUM)
-    if not mark:
-        return tensors, text
-    metadata = start + "}"
-    if end != _checksum(tensors, metadata) + '"}':
-        raise ValueError("its checksum is not that of its content")
-    return tensors, metadata
-
-
-def _checksum(tensors: Mapping[str, NDArray[Any]], metadata: str) -> str:
-    """Return the CRC-32 of metadata and of the bytes of all tensors in the order of their names."""
-    result = zlib.crc32(metadata.encode())
-    for _, tensor in sorted(tensors.items()):
-        result = zlib.crc32(np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data, result)
-    return f"{result:08x}"
+    return tensor_bytes(checkpoint.tensors, json.dumps(checkpoint.metadata(), ensure_ascii=False))
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -417,7 +363,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{folder}: no {MODEL} in it; give the folder of a checkpoint")
     try:
-        tensors, text = _read_file(path)
+        tensors, text = read_tensors(path)
         metadata = json.loads(text)
         if metadata["format"] > FORMAT_VERSION:
             raise CheckpointError(f"its format is {metadata['format']}, this version reads up to {FORMAT_VERSION}")

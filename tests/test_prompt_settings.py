@@ -357,7 +357,7 @@ def test_the_history_is_the_users_alone(folder: Path, tmp_path: Path, wide: bool
         assert mode_of(history) == 0o600  # before anything is written to it
         for line in ("the bro", "한국어 🙂"):
             terminal.type(line + ENTER)
-            terminal.wait(lambda frame, line=line: f"> {line}" in frame.rows and frame.typed == "")  # type: ignore[misc]
+            terminal.wait(lambda frame, line=line: f"> {line}" in frame.rows and frame.rows[frame.row] == ">")  # type: ignore[misc]
         terminal.type(CONTROL_D)
         assert terminal.leave() == 0
     assert mode_of(history) == 0o600
