@@ -42,6 +42,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from autocomplete.evaluation.phrases import with_capitals
+from autocomplete.memory import keep_memory
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import without_marks
@@ -50,7 +51,6 @@ from autocomplete.text.tokens import OTHER, START
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.text.words import token_words
 from autocomplete.training.context import choose_words
-from autocomplete.memory import keep_memory
 
 HURRIED = 0.6  # share of the lines that lose their marks
 PASSAGE = 760  # characters read in a row, at least
