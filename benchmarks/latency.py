@@ -34,9 +34,9 @@ class TorchNetwork:
         self._model = CharRNN(configuration).eval()
         self._model.load_state_dict({name: torch.from_numpy(value).float() for name, value in tensors.items()})
 
-    def start(self) -> States:
-        """Return the state after the boundary."""
-        return self._run(torch.tensor([[BOUNDARY]]), None)
+    def start(self, symbol: int = BOUNDARY) -> States:
+        """Return the state after the first symbol."""
+        return self._run(torch.tensor([[symbol]]), None)
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more symbol each."""

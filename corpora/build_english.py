@@ -12,6 +12,7 @@ README.md beside this file names every source, its licence and how to get it. Th
     background.txt   sentences that CMU Sphinx's language model makes up, of lesser standing
     pairs.txt        word, word, tab, count: pairs of words of the web
     english.txt      the word list; the one in this folder was made so
+    rare.txt         words too rare for that, from which the network learns how words are spelled that are in no list
 
 Texts that the checkpoint is evaluated on are never in the training: lines that they share with a source are left out.
 """
@@ -64,7 +65,7 @@ FETCH = {
 
 
 def main() -> None:
-    """Write the five files."""
+    """Write the six files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("texts", nargs="*", type=Path, help="more texts, one sentence or utterance a line")
@@ -110,7 +111,9 @@ def main() -> None:
     made_up = (line for line in sphinx(sources / "sphinx", BACKGROUND) if reduced(line) not in kept_out)
     write(options.folder / "background.txt", made_up)
     write(options.folder / "pairs.txt", pairs(sources))
-    write(options.folder / "english.txt", words())
+    every = words()
+    write(options.folder / "english.txt", (f"{word}\t{round(frequency * PER)}" for word, frequency in every[:WORDS]))
+    write(options.folder / "rare.txt", sorted(word for word, _ in every[WORDS:]))
 
 
 def fetch(folder: Path, command: list[str]) -> None:
@@ -264,11 +267,10 @@ def is_latin_word(word: str) -> bool:
     return letters.isalpha() and all(name(letter, "").startswith("LATIN SMALL LETTER") for letter in letters)
 
 
-def words() -> Iterator[str]:
-    """Yield the most frequent English words with their counts per billion."""
+def words() -> list[tuple[str, float]]:
+    """Return English words with their frequencies, the most frequent first."""
     frequencies = {word: f for word, f in get_frequency_dict("en", "large").items() if is_latin_word(word)}
-    ordered = sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))[:WORDS]
-    yield from (f"{word}\t{round(frequency * PER)}" for word, frequency in ordered)
+    return sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ def estimate_of(text: Sequence[str]) -> NGrams:
 
 CONTEXT = random_context(network=True)
 PREDICTOR = Predictor(CHECKPOINT, LEXICON, CONTEXT, floor=0.0)
+SPELLER = Predictor(CHECKPOINT, LEXICON, (CONTEXT[0], {**CONTEXT[1], "spells": True}), floor=0.0)
 
 
 def network_of(checkpoint=CHECKPOINT) -> RecurrentNetwork:
@@ -419,9 +420,10 @@ def test_weighed_lexicon_has_the_shares_of_its_words(counts: dict[str, float], d
 class LongWay:
     """What the mixture gives to whole words and to their beginnings, from the definitions."""
 
-    def __init__(self, before: str) -> None:
+    def __init__(self, before: str, *, spells: bool = False) -> None:
         self.network = network_of()
         self.before = VOCABULARY.encode(key_of(before))
+        self.spells = spells
         known, self.weight = NextWords(KEYS, *CONTEXT, VOCABULARY, NORMALIZATION).distribution(before)
         known = known.astype(np.float64) ** PREDICTOR.flattening
         self.known = dict(zip(KEYS, (known / known.sum()).tolist(), strict=True))
@@ -430,13 +432,26 @@ class LongWay:
     def answer(self, symbols: Sequence[int]) -> list[float]:
         return probabilities(self.network, after(self.network, [*self.before, *symbols]))[0].tolist()
 
+    def within(self, symbols: Sequence[int]) -> list[float]:
+        """Return what the network expects after letters of the word: in the line, or of a word that is in no list."""
+        if not self.spells:
+            return self.answer(symbols)
+        state = self.network.start(UNKNOWN)
+        for symbol in symbols:
+            state = self.network.step(state, [symbol])
+        return probabilities(self.network, state)[0].tolist()
+
     def spelled(self, prefix: str) -> float:
         """Return the probability of the letters under the network."""
         symbols = VOCABULARY.encode(prefix)
-        return math.prod(self.answer(symbols[:i])[symbol] for i, symbol in enumerate(symbols))
+        letters = math.prod(self.within(symbols[:i])[symbol] for i, symbol in enumerate(symbols))
+        if not self.spells or not prefix:
+            return letters
+        first = sum(p for symbol, p in enumerate(self.within([])) if VOCABULARY.character(symbol).isalpha())
+        return letters / first * self.begins  # given that a word begins, it begins with some letter
 
     def ends(self, word: str) -> float:
-        answer = self.answer(VOCABULARY.encode(word))
+        answer = self.within(VOCABULARY.encode(word))
         inside = [c for c in VOCABULARY.characters if c.isalpha() or c == "'"]
         return 1 - sum(answer[VOCABULARY.encode(character)[0]] for character in inside)
 
@@ -452,11 +467,13 @@ class LongWay:
         return self.weight * by_network + (1 - self.weight) * self.begins * self.known.get(word, 0.0)
 
 
+@pytest.mark.parametrize("spells", [False, True])
 @pytest.mark.parametrize("before", ["", "the ", "The cat sat on ", "sat. ", "zebra: "])
 @pytest.mark.parametrize("typed", ["", "c", "ca", "can'", "the", "mond", "q", "é"])
-def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed: str) -> None:
-    found = {NORMALIZATION.key(each.word): each for each in PREDICTOR.suggest(before + typed, count=60)}
-    oracle = LongWay(before)
+def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed: str, *, spells: bool) -> None:
+    predictor = SPELLER if spells else PREDICTOR
+    found = {NORMALIZATION.key(each.word): each for each in predictor.suggest(before + typed, count=60)}
+    oracle = LongWay(before, spells=spells)
     whole = oracle.prefix(typed)
     if typed in ("q", "é"):  # no word begins so: the network spells on alone
         assert not set(found) & set(KEYS)
@@ -476,13 +493,14 @@ def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed
 
 
 @settings(max_examples=25)
-@given(lines)
-def test_next_characters_of_any_line_sum_to_one(line: str) -> None:
-    shown = PREDICTOR.next_characters(line, count=len(VOCABULARY))
+@given(lines, st.booleans())
+def test_next_characters_of_any_line_sum_to_one(line: str, spells: bool) -> None:
+    predictor = SPELLER if spells else PREDICTOR
+    shown = predictor.next_characters(line, count=len(VOCABULARY))
     assert all(each.probability >= 0 for each in shown)
     characters = {each.character.lower(): each.probability for each in shown}
     assert len(characters) == len(shown)
-    unknown = math.exp(PREDICTOR.score(line + "q")[0][len(line)])  # what the vocabulary lacks is never shown
+    unknown = math.exp(predictor.score(line + "q")[0][len(line)])  # what the vocabulary lacks is never shown
     assert sum(characters.values()) + unknown == pytest.approx(1, abs=1e-4)
 
 

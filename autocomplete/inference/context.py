@@ -106,7 +106,6 @@ class TextLine:
     def __init__(self, network: CharacterLanguageModel, vocabulary: Vocabulary, normalization: Normalization) -> None:
         self._vocabulary, self._normalization = vocabulary, normalization
         self._states = _States(network)
-        self.arrays = len(self._states.after([]))
 
     def state(self, text: str) -> States:
         """Return the state after the text of a line."""
@@ -133,6 +132,7 @@ class NextWords:
     ) -> None:
         self._normalization = normalization
         self._count = len(words)
+        self.spells = bool(metadata.get("spells"))  # former checkpoints say nothing: they have not learned it
         self._number = lru_cache(_REMEMBERED)(partial(vocabulary.find, words))  # a dictionary of all would take 5 MB
         self._network: RecurrentNetwork | None = None
         try:
@@ -183,7 +183,8 @@ class NextWords:
         Return how probable each word is after a line, and how far to trust that beside the network of characters.
 
         :param member: the only one to ask; by default all, each by its weight.
-        :returns: (words,) of sum 1 or less; and the share of the network of characters, from 0 to 1.
+        :returns: (words,) of sum 1 or less; and the share of the network of characters, which spells what no list has, from
+            0 to 1.
         """
         context = self.numbers(text)
         if member == "words":

@@ -36,6 +36,7 @@ from autocomplete.inference.model import CharacterLanguageModel, probabilities
 from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree, hidden_words
+from autocomplete.inference.speller import Network, Speller
 from autocomplete.text.explicit import explicit_words
 from autocomplete.text.normalize import APOSTROPHES, split_last_word
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
@@ -49,6 +50,7 @@ _TREES = 4  # words whose search trees are kept: Backspace often goes back, and 
 _CANDIDATES = 12  # words that are tried in a gap
 _LONGEST_WORD = 100  # letters; what is longer is no word but a key or a picture in letters that was pasted
 _TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
+_PREFIXES = 4_000  # that the speller keeps, of 2.5 kB each, before it begins again
 
 
 class Predictor:
@@ -67,7 +69,7 @@ class Predictor:
     :raises CheckpointError: where the lexicon is asked for and there is none, and for a checkpoint that reads from both sides.
     """
 
-    network: Callable[[Configuration, Mapping[str, NDArray[Any]]], CharacterLanguageModel] = RecurrentNetwork
+    network: Callable[[Configuration, Mapping[str, NDArray[Any]]], Network] = RecurrentNetwork
 
     def __init__(
         self,
@@ -107,6 +109,7 @@ class Predictor:
         self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
         self._line: TextLine | None = None
         self._next_words: NextWords | None = None
+        self._speller: Speller | None = None
         if checkpoint.unit == "text":
             self._alphabet = APOSTROPHES
             begin, inside = self._vocabulary.word_symbols()
@@ -114,6 +117,8 @@ class Predictor:
             self._line = TextLine(self._network, self._vocabulary, self._normalization)
             if context is not None and self._lexicon is not None:
                 self._next_words = NextWords(self._lexicon.words, *context, self._vocabulary, self._normalization)
+                if self._next_words.spells:
+                    self._speller = Speller(self._network, self._vocabulary)
         self._members = self._check(members)
         self._trees: dict[str, SearchTree] = {}  # by the line before the word, the one used last being last
         self._tree("")
@@ -271,6 +276,9 @@ class Predictor:
 
     def _tree(self, before: str) -> SearchTree:
         """Return the search tree of the word after a line; nodes of an earlier one for that line may be void from now on."""
+        if self._speller is not None and len(self._speller) > _PREFIXES:
+            self._trees.clear()
+            self._speller.forget()
         tree = self._trees.pop(before, None)
         if tree is None:
             while len(self._trees) >= _TREES:
@@ -301,7 +309,8 @@ class Predictor:
         if self._members != "mixture":
             return lexicon.weighed(self._next_words.distribution(before, self._members)[0], begins)
         known, share = self._next_words.distribution(before)
-        return Mixture([word, lexicon.weighed(known**self.flattening, begins)], [share, 1 - share])
+        unknown = word if self._speller is None else self._speller.where(begins)
+        return Mixture([unknown, lexicon.weighed(known**self.flattening, begins)], [share, 1 - share])
 
     def _node(self, tree: SearchTree, typed: str) -> int:
         """Return the place of what was typed in a search tree."""
@@ -310,18 +319,17 @@ class Predictor:
             node = tree.child(node, symbol)
         return node
 
-    def _characters(self, tree: SearchTree, node: int, text: str) -> NDArray[np.float64]:
+    def _characters(self, tree: SearchTree, node: int, text: str, least: float = 0.0) -> NDArray[np.float64]:
         """
         Return (vocabulary,) the probability of each next character; in text, what ends a word is told apart again.
 
         :param node: the place in the tree of the word that the text ends in.
+        :param least: the probability of an end from which on it is worth telling which one.
         """
         expected = np.exp(tree.log_probabilities(node).astype(np.float64))
-        if self._line is not None:
+        if self._line is not None and expected[BOUNDARY] >= least:
             ends = self._ends[int(node == ROOT)]
-            asks_network = self._members in ("mixture", "network")
-            state = tree.states(node)[: self._line.arrays] if asks_network else self._line.state(text)
-            network = self._predict(state)[0][ends].astype(np.float64)
+            network = self._predict(self._line.state(text))[0][ends].astype(np.float64)
             shares = expected[BOUNDARY] * network / network.sum()
             expected[BOUNDARY] = 0.0
             expected[ends] += shares
@@ -369,7 +377,7 @@ class Predictor:
         return float(np.exp(log_probability))
 
     def _next(self, tree: SearchTree, node: int, before: str, typed: str, count: int) -> list[NextCharacter]:
-        expected = self._characters(tree, node, before + typed)
+        expected = self._characters(tree, node, before + typed, self.floor)
         expected[UNKNOWN] = 0.0
         best = np.argsort(-expected, kind="stable")[:count]
         return [

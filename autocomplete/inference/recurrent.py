@@ -53,10 +53,10 @@ class RecurrentNetwork:
         self._decoder_bias = weights["decoder.bias"]
         self._hidden = configuration.hidden
 
-    def start(self) -> States:
-        """Return the state before the first letter: zeros, stepped once with the boundary."""
+    def start(self, symbol: int = BOUNDARY) -> States:
+        """Return the state before the first letter: zeros, stepped once with the boundary, or with another symbol."""
         zeros = np.zeros((1, self._hidden), dtype=np.float32)
-        return self.step(tuple(zeros for layer in self._layers for _ in range(layer.arrays)), [BOUNDARY])
+        return self.step(tuple(zeros for layer in self._layers for _ in range(layer.arrays)), [symbol])
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more symbol each."""

@@ -67,6 +67,12 @@ class PrefixBatch:
         hidden[0] = False  # the boundary with which all words begin
         return replace(self, symbols=self.symbols.masked_fill(hidden, UNKNOWN))
 
+    def begun_with(self, symbol: int) -> PrefixBatch:
+        """Return the batch with words that begin with another symbol than the boundary."""
+        symbols = self.symbols.clone()
+        symbols[0] = symbol
+        return replace(self, symbols=symbols)
+
     def to(self, device: torch.device) -> PrefixBatch:
         """Return the batch with its tensors on a device."""
         return replace(

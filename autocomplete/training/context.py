@@ -8,9 +8,10 @@ network learns to predict the next word; it runs in a process of its own beside 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from autocomplete.text.encoded import EncodedText, Ids
 from autocomplete.text.ngrams import NGrams, Pairs, estimate
 from autocomplete.text.normalize import Normalization, is_word_character, without_marks
 from autocomplete.text.soft_targets import SoftTargets
-from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
 from autocomplete.training.distillation import Taught
 from autocomplete.training.measure import tune_weights
@@ -30,11 +31,13 @@ from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.word_network import Network, WordNetworkProcess, word_log_probabilities
 
-__all__ = ["TUNED", "Context", "NumberedWords", "choose_words"]
+__all__ = ["TUNED", "Context", "NumberedWords", "choose_words", "rare_words"]
 
 _MOST_WORDS = 60_000  # so that a word's number takes two bytes
 _MANY = 1_000_000  # words of a text from which on those that stand in it only once are left out
+_RARE = 1_000  # words at least to learn from how words are spelled that are in no list
 _FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
+_UNKNOWN = 3.0  # times as many words of such text are in no list: 2.6 to 5.8 %, where it is 1.4 % of the validation of `english`
 _TOGETHER = 64  # lines that are spelled at once
 TUNED = 3_000  # lines that the weights are tuned on, at most
 _PASSAGE, _SENTENCE = 1_000_000, 100_000  # words read at once, and of a sentence that they may end in
@@ -123,6 +126,21 @@ def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
     return NumberedWords(tuple(keys[i] for i in order), np.array([chosen[i][1] for i in order]))
 
 
+def rare_words(corpus: Corpus, words: NumberedWords, vocabulary: Vocabulary, others: Iterable[str] = ()) -> list[str]:
+    """
+    Return the words that are most like those that are in no list yet: which the lexicon lacks, or the corpus has but once.
+
+    :param others: that are in no list either.
+    :returns: none where they are too few.
+    """
+    begin, inside = (set(vocabulary.decode(np.flatnonzero(mask).tolist())) for mask in vocabulary.word_symbols())
+    known = set(words.keys)
+    counted = zip(corpus.words, corpus.counts.tolist(), strict=True)
+    found = dict.fromkeys([*(word for word, count in counted if count <= 1 or word not in known), *others])
+    rare = [word for word in found if word[0] in begin and inside.issuperset(word)]
+    return rare if len(rare) >= _RARE else []
+
+
 class Context:
     """
     The members of the mixture that know words only, and their weights beside the network.
@@ -136,6 +154,7 @@ class Context:
     :param saved: the snapshot from which the network of words goes on, as its process sent it.
     :param save_every: seconds from one snapshot of it to the next.
     :param network: of words, that another checkpoint had; it is used as it is where none is trained.
+    :param spells: whether the network of characters has learned how words are spelled that are in no list.
     """
 
     def __init__(
@@ -152,7 +171,9 @@ class Context:
         saved: bytes | None = None,
         save_every: float = math.inf,
         network: Network | None = None,
+        spells: bool = False,
     ) -> None:
+        self._spells = spells
         self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
         spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:TUNED])
         self._validation = list(filter(None, spoken))
@@ -171,7 +192,7 @@ class Context:
         """Return what is to be written: arrays by name, and what says how to read them."""
         tensors = {f"ngrams.{name}": array for name, array in self._ngrams.tensors().items()}
         tensors["weights"] = self._weights.astype(np.float32)
-        metadata: dict[str, Any] = {}
+        metadata: dict[str, Any] = {"spells": True} if self._spells else {}
         if self._network is not None:
             metadata["configuration"] = asdict(self._network[0])
             tensors |= {f"network.{name}": array for name, array in self._network[1].items()}
@@ -182,7 +203,7 @@ class Context:
         if self.word_process is not None:
             self.word_process.check()
             self._network = self.word_process.network
-        by_line = spelled(model, self._vocabulary, [self._normalization.key(line) for line in self._validation])
+        by_line = self._spelled(model)
         columns, buckets = [], []
         contexts = [self._words.encode([line], self._normalization).tolist() for line in self._validation]
         network = None if self._network is None else word_log_probabilities(*self._network, contexts, self._ngrams)
@@ -201,24 +222,72 @@ class Context:
         if not columns:
             return {}
         logs, rests_on = np.array(columns), np.array(buckets)
-        self._weights = tune_weights(logs, rests_on, self._ngrams.order) ** _FLATTENING
-        self._weights /= self._weights.sum(axis=1, keepdims=True)
+        self._weights = flattened(tune_weights(logs, rests_on, self._ngrams.order), self._spells)
         weighed = np.logaddexp.reduce(logs + np.log(self._weights[rests_on]), axis=1)
-        names = ["network", "ngrams", "words"][: logs.shape[1]]
         known = np.isfinite(logs[:, 1])
-        bits = {name: -float(logs[known, i].mean()) / math.log(2) for i, name in enumerate(names) if known.any()}
-        if bits:
-            bits["mixture"] = -float(weighed[known].mean()) / math.log(2)
-        return {
-            "bits_per_word": bits,
-            "unknown_words": 1 - float(known.mean()),
-            "weights": self._weights.tolist(),
-        }
+
+        def bits(logs: NDArray[np.float64]) -> float:
+            return -float(logs.mean()) / math.log(2)
+
+        figures: dict[str, Any] = {"unknown_words": 1 - float(known.mean()), "weights": self._weights.tolist()}
+        if known.any():
+            members = ["network", "ngrams", "words"][: logs.shape[1]]
+            of_members = {name: bits(logs[known, i]) for i, name in enumerate(members) if i or not self._spells}
+            figures["bits_per_word"] = of_members | {"mixture": bits(weighed[known])}
+        if not known.all():
+            figures["bits_per_unknown_word"] = bits(weighed[~known])
+        return figures
+
+    def _spelled(self, model: CharRNN) -> list[list[float]]:
+        """Return the natural log probability of each word of the validation under the network of characters."""
+        lines = [self._normalization.key(line) for line in self._validation]
+        if not self._spells:
+            return spelled(model, self._vocabulary, lines)
+        words = [line.split(" ") for line in lines]
+        distinct = list(dict.fromkeys(chain.from_iterable(words)))
+        found = dict(zip(distinct, spelled_apart(model, self._vocabulary, distinct), strict=True))
+        return [[found[word] for word in line] for line in words]
 
     def close(self) -> None:
         """End the process that trains, if it has not ended."""
         if self.word_process is not None:
             self.word_process.close()
+
+
+def flattened(weights: NDArray[np.float64], spells: bool) -> NDArray[np.float64]:
+    """
+    Return weights, (contexts, members), as they suit text from elsewhere than that which they were tuned on.
+
+    :param spells: whether the first member is there for words in no list only.
+    """
+    flat = weights**_FLATTENING
+    if spells:
+        unknown = weights[:, :1] * _UNKNOWN / (1 + (_UNKNOWN - 1) * weights[:, :1])
+        known = flat[:, 1:] / flat[:, 1:].sum(axis=1, keepdims=True)
+        flat = np.hstack([unknown, (1 - unknown) * known])
+    flat /= flat.sum(axis=1, keepdims=True)
+    return flat
+
+
+@torch.no_grad()
+def spelled_apart(model: CharRNN, vocabulary: Vocabulary, words: Sequence[str]) -> list[float]:
+    """Return the natural log probability of words under a network of characters that takes each for one in no list."""
+    model.eval()
+    result = [0.0] * len(words)
+    order = sorted(range(len(words)), key=lambda row: len(words[row]))
+    for first in range(0, len(order), _TOGETHER):
+        rows = order[first : first + _TOGETHER]
+        symbols = [vocabulary.encode(words[row]) for row in rows]
+        ends = [[BOUNDARY] * (len(symbols[-1]) - len(word) + 1) for word in symbols]
+        ids = torch.tensor(
+            [[UNKNOWN, *word, *end] for word, end in zip(symbols, ends, strict=True)], device=model.device
+        )
+        logs = model(ids[:, :-1]).float().log_softmax(dim=-1)  # (rows, time, vocabulary)
+        right = logs.gather(2, ids[:, 1:, None])[:, :, 0].double().cumsum(1)
+        for row, word, sums in zip(rows, symbols, right.tolist(), strict=True):
+            result[row] = sums[len(word)]
+    model.train()
+    return result
 
 
 @torch.no_grad()

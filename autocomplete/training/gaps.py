@@ -22,7 +22,7 @@ from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.batches import WordSampler
 from autocomplete.training.bidirectional import BidirectionalRNN, GapKind
 from autocomplete.training.gap_batches import GapBatch, Rows, Windows, rows_by_length
-from autocomplete.training.lessons import TextLesson, WordsLesson
+from autocomplete.training.lessons import Loss, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
@@ -83,7 +83,7 @@ class GapLesson:
             self._measured = [list(self._rows(measured.sample, measured.sample_weights)), held_out]
             self._quick, self._unseen = held_out, measured.unseen
 
-    def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
+    def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
         """Return the loss of the next windows of the text, or of the next words drawn."""
         assert isinstance(model, BidirectionalRNN)
         if not self._windows or (self._listed and self._generator.random() < self._listed):
@@ -94,7 +94,7 @@ class GapLesson:
         # What one process hides must not change what all of them draw.
         own = np.random.default_rng([int(self._generator.integers(2**32)), self._processes.rank])
         batch = GapBatch.of(rows, self._inside, own).to(model.device)
-        return gap_loss(model, batch, precision), float(rows.symbols.size)
+        return Loss(gap_loss(model, batch, precision), float(rows.symbols.size))
 
     def _word_windows(self) -> Windows:
         """Return words drawn by count as the lines of a text: packed so, they are learned twice as fast as each by itself."""

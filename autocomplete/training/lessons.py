@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from autocomplete.text.normalize import without_marks
 from autocomplete.text.running_text import RunningText
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
-from autocomplete.training.context import TUNED, choose_words
+from autocomplete.training.context import TUNED, choose_words, rare_words
 from autocomplete.training.model import CharRNN
 from autocomplete.training.origin import Origin
 from autocomplete.training.processes import ALONE, Processes
@@ -31,10 +31,25 @@ from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.streams import Streams, bits, choose_source, stream_loss
 from autocomplete.training.validation import Validation, hold_out
 
-__all__ = ["Lesson", "TextLesson", "WordsLesson", "alphabet", "text_ids"]
+__all__ = ["Lesson", "Loss", "TextLesson", "WordsLesson", "alphabet", "text_ids"]
 
 _RAREST = 1e-6  # share of a long text below which a character is not worth a symbol
 _MEASURED = 100_000  # characters of the held-out text that a validation reads
+_RARE_SHARE = 0.4  # of the steps, in which a network of text learns how rare words are spelled
+
+
+class Loss(NamedTuple):
+    """
+    How badly some characters were foreseen.
+
+    :param nats: their mean cross entropy, in nats.
+    :param characters: how many they are.
+    :param of_corpus: whether they are typical of what is learned; rare words, learned aside, are not.
+    """
+
+    nats: Tensor
+    characters: float
+    of_corpus: bool = True
 
 
 class Lesson(Protocol):
@@ -45,8 +60,8 @@ class Lesson(Protocol):
     held_out: int  # words, or lines, that the network never sees
     highest_rate: float
 
-    def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
-        """Return the mean cross entropy per character of the next step's data, in nats, and how many characters they are."""
+    def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
+        """Return the loss of the next step's data."""
         ...
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
@@ -101,14 +116,14 @@ class WordsLesson:
         self._sampler = WordSampler(counts[self.seen], settings.alpha, settings.draws, generator, processes)
         self._hidden, self._generator, self._processes = settings.unknown, generator, processes
 
-    def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
+    def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
         """Return the loss of the next words drawn."""
         rows, weights = self._sampler.draw()
         batch = PrefixBatch.from_trie(self.words.trie(self.seen[rows], weights))
         # What one process hides must not change what all of them draw.
         own = np.random.default_rng([int(self._generator.integers(2**32)), self._processes.rank])
         batch = batch.hide(self._hidden, own).to(model.device)
-        return words_loss(model, batch, precision), batch.characters
+        return Loss(words_loss(model, batch, precision), batch.characters)
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits of the next word typed, and of words never seen."""
@@ -133,7 +148,9 @@ class WordsLesson:
 
 class TextLesson:
     """
-    Running text, line after line.
+    Running text, line after line; and in between rare words, each by itself after an unknown symbol.
+
+    So the network learns two things: what comes next on a line, and how words are spelled that no list has.
 
     :param validation: text to measure on; without it, the end of the corpus is held out.
     :param background: text to read beside that of the corpus, as it is.
@@ -187,13 +204,19 @@ class TextLesson:
             ids.append(origin.translate(origin.rehearsed, self.vocabulary))
         self.ids = ids  # of the corpus, then of what is read beside it
         self._streams = [Streams(each, settings.batch, settings.bptt, generator, processes) for each in ids]
+        rare = rare_words(corpus, self.words, self.vocabulary, () if origin is None else origin.rare)
+        self.rare = Words(rare, self.vocabulary) if rare else None
+        self._rare_sampler = WordSampler(np.ones(len(rare)), 0.0, settings.draws, generator, processes)
         self.training_sample = _begin(ids[0])
         self.held_out_sample = _begin(self.vocabulary.encode_lines(keys))
 
-    def loss(self, model: CharRNN, precision: str, progress: float) -> tuple[Tensor, float]:
-        """Return the loss of the next characters of the corpus or the background."""
+    def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
+        """Return the loss of the next characters of the corpus or the background, or of some rare words."""
+        if self.rare is not None and self._generator.random() < _RARE_SHARE:
+            batch = PrefixBatch.from_trie(self.rare.trie(*self._rare_sampler.draw())).begun_with(UNKNOWN)
+            return Loss(words_loss(model, batch.to(model.device), precision), batch.characters, of_corpus=False)
         streams = choose_source(self._streams, progress, self._generator)
-        return stream_loss(model, streams, self._hidden, precision)
+        return Loss(*stream_loss(model, streams, self._hidden, precision))
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits per character of the held-out text, twice."""

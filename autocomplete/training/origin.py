@@ -46,6 +46,7 @@ class Origin:
     :param pairs: which of its words followed which; None for lists of words.
     :param rehearsed: (n,) symbols of text that the old network wrote; empty for lists of words.
     :param sample: (m,) of other such text, to measure on.
+    :param rare: words in no list that the old network made up, where it had learned to spell such words.
     :param before: bits per character of that, or bits per word of the lexicon, under the old network.
     :param word_network: the old network of words, if there is one; its rows are numbers of the lexicon.
     :param tensors: the weights of the old network; none where a run goes on, which has its own.
@@ -61,6 +62,7 @@ class Origin:
     pairs: Pairs | None = field(repr=False)
     rehearsed: NDArray[np.integer[Any]] = field(repr=False)
     sample: NDArray[np.integer[Any]] = field(repr=False)
+    rare: tuple[str, ...] = field(repr=False)
     before: float
     word_network: Network | None = field(default=None, repr=False)
     tensors: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
@@ -158,7 +160,7 @@ class Origin:
 
     def parts(self) -> dict[str, Tensor]:
         """Return what a resumed run needs as tensors."""
-        words = json.dumps([list(self.lexicon.items()), list(self.surfaces.items())]).encode()
+        words = json.dumps([list(self.lexicon.items()), list(self.surfaces.items()), self.rare]).encode()
         arrays: dict[str, NDArray[Any]] = {
             "words": np.frombuffer(words, np.uint8),
             "rehearsed": self.rehearsed,
@@ -178,7 +180,7 @@ class Origin:
             return None
         facts = saved.facts["from"]
         parts = {name: tensor.numpy() for name, tensor in saved.part("from").items()}
-        lexicon, surfaces = map(dict, json.loads(parts["words"].tobytes()))
+        lexicon, surfaces, rare = json.loads(parts["words"].tobytes())
         pairs = None
         if "first" in parts:
             first, second = (parts[name].astype(np.int64) for name in ("first", "second"))
@@ -192,11 +194,12 @@ class Origin:
             weight=facts["weight"],
             configuration=Configuration(**facts["configuration"]),
             vocabulary=Vocabulary(facts["vocabulary"]),
-            lexicon=lexicon,
-            surfaces=surfaces,
+            lexicon=dict(lexicon),
+            surfaces=dict(surfaces),
             pairs=pairs,
             rehearsed=parts["rehearsed"],
             sample=parts["sample"],
+            rare=tuple(rare),
             before=facts["before"],
             word_network=network,
         )

@@ -258,6 +258,7 @@ def _run(
             saved_words(saved),
             save_every,
             network,
+            lesson.rare is not None,
         )
         cleanup.callback(run.context.close)
     saved = None  # it is as large as all that goes on from it
@@ -273,7 +274,7 @@ def _run(
         """Learn from the next data."""
         before = run.progress
         processes.seed(settings.seed, state.steps)
-        nats, characters = shared(lambda model: lesson.loss(model, precision, before))
+        nats, characters, of_corpus = shared(lambda model: lesson.loss(model, precision, before))
         state.learning_rate = settings.rate(lesson.highest_rate, state.steps, before)
         every, weighed, seconds = processes.sums(
             [characters, characters * float(nats.detach()), run.seconds() * processes.first]
@@ -289,7 +290,8 @@ def _run(
         state.characters += every
         # Averages over about 50 steps, and over all of them while there are fewer.
         share = max(0.02, 1 / state.steps)
-        state.training_bits += share * (loss - state.training_bits)
+        if of_corpus:
+            state.training_bits += (share if state.training_bits else 1.0) * (loss - state.training_bits)
         state.gradient_norm += share * (norm - state.gradient_norm)
         if state.steps == 1:
             state.first_bits = loss

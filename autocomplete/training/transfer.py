@@ -24,7 +24,7 @@ from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import NGrams, Pairs
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.model import CharRNN
+from autocomplete.training.model import CharRNN, draw_words
 from autocomplete.training.origin import Origin, named
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.word_network import Network
@@ -35,6 +35,8 @@ _WEIGHT = 0.5  # of old words, as many as new ones, where nothing else is asked 
 # Streams that the old network writes side by side: to be read again, and to be measured on.
 _REHEARSED, _MEASURED = 256, 64
 _WRITTEN = 1_200  # characters of each stream: 300,000 to be read again, some seconds of work
+_SPELLED = 4_000  # words in no list that it makes up, of so many letters at most
+_LONGEST = 24
 
 
 def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Origin:
@@ -81,8 +83,13 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     network: Network | None = None
     rehearsed: NDArray[np.integer[Any]] = np.zeros(0, np.uint8)
     sample = rehearsed
+    rare: list[str] = []
     if unit == "text":
-        pairs, network = _words_in_context(folder, len(ordered))
+        pairs, network, spells = _words_in_context(folder, len(ordered))
+        if spells and weight > 0:
+            generator = torch.Generator().manual_seed(settings.seed)
+            drawn = draw_words(model, model.decode, _SPELLED, generator, _LONGEST, first=UNKNOWN)
+            rare = sorted({vocabulary.decode(word) for word in drawn} - {""})
         streams = _MEASURED + _REHEARSED * (weight > 0)
         text = draw_text(model, streams, _WRITTEN, torch.Generator().manual_seed(settings.seed))
         sample, rehearsed = text[:_MEASURED].ravel(), text[_MEASURED:].ravel()
@@ -97,6 +104,7 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
         pairs=pairs,
         rehearsed=rehearsed,
         sample=sample,
+        rare=tuple(rare),
         before=0.0,
         word_network=network,
         tensors=checkpoint.tensors,
@@ -104,10 +112,14 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     return replace(origin, before=origin.measure(model, vocabulary))
 
 
-def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network | None]:
-    """Return the pairs of a checkpoint of so many words, and its network of words; raise CheckpointError where they misfit."""
+def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network | None, bool]:
+    """
+    Return the pairs of a checkpoint of so many words, its network of words, and whether that of characters spells rare ones.
+
+    :raises CheckpointError: where they misfit.
+    """
     if (found := read_context(folder)) is None:
-        return None, None
+        return None, None, False
     tensors, metadata = found
     try:
         ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
@@ -121,7 +133,7 @@ def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network |
         raise CheckpointError(
             f"{folder}: its words in context do not fit its lexicon; train it again, or copy it again"
         )
-    return ngrams.pairs(), network
+    return ngrams.pairs(), network, bool(metadata.get("spells"))
 
 
 @torch.no_grad()
