@@ -92,6 +92,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         ("batch", int, "streams of running text read side by side (default: 64)"),
         ("bptt", int, "characters that the error is propagated back through (default: 64)"),
         ("hurried", float, "share of the lines of a text read without marks, as typed in haste (default: 0.5)"),
+        (
+            "rare",
+            float,
+            "share of the steps on a text in which rare words are learned, if there are many (default: 0.4)",
+        ),
         ("word-hidden", int, "units of a second network, of the words of a text; 0 for none (default: 0)"),
         ("word-embedding", int, "numbers that a word is embedded in (default: 192)"),
         ("word-vocabulary", int, "words that the second network knows (default: 10000)"),

@@ -112,8 +112,8 @@ def main() -> None:
     write(options.folder / "background.txt", made_up)
     write(options.folder / "pairs.txt", pairs(sources))
     every = words()
-    write(options.folder / "english.txt", (f"{word}\t{round(frequency * PER)}" for word, frequency in every[:WORDS]))
-    write(options.folder / "rare.txt", sorted(word for word, _ in every[WORDS:]))
+    write(options.folder / "english.txt", every[:WORDS])
+    write(options.folder / "rare.txt", every[WORDS:])
 
 
 def fetch(folder: Path, command: list[str]) -> None:
@@ -267,10 +267,11 @@ def is_latin_word(word: str) -> bool:
     return letters.isalpha() and all(name(letter, "").startswith("LATIN SMALL LETTER") for letter in letters)
 
 
-def words() -> list[tuple[str, float]]:
-    """Return English words with their frequencies, the most frequent first."""
+def words() -> list[str]:
+    """Return English words with their counts per billion, the most frequent first."""
     frequencies = {word: f for word, f in get_frequency_dict("en", "large").items() if is_latin_word(word)}
-    return sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(frequencies.items(), key=lambda item: (-item[1], item[0]))
+    return [f"{word}\t{round(frequency * PER)}" for word, frequency in ordered]
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
+from autocomplete.text.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.context import NumberedWords, spelled, word_log_probabilities
 from autocomplete.training.model import CharRNN
@@ -89,7 +90,8 @@ def estimate_of(text: Sequence[str]) -> NGrams:
 
 CONTEXT = random_context(network=True)
 PREDICTOR = Predictor(CHECKPOINT, LEXICON, CONTEXT, floor=0.0)
-SPELLER = Predictor(CHECKPOINT, LEXICON, (CONTEXT[0], {**CONTEXT[1], "spells": True}), floor=0.0)
+NONE = {f"rare.{name}": array for name, array in RareWords.none().tensors().items()}
+SPELLER = Predictor(CHECKPOINT, LEXICON, ({**CONTEXT[0], **NONE}, CONTEXT[1]), floor=0.0)
 
 
 def network_of(checkpoint=CHECKPOINT) -> RecurrentNetwork:

@@ -21,6 +21,7 @@ from autocomplete.inference.model import CharacterLanguageModel, States, Symbols
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
+from autocomplete.text.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
 
@@ -132,12 +133,14 @@ class NextWords:
     ) -> None:
         self._normalization = normalization
         self._count = len(words)
-        self.spells = bool(metadata.get("spells"))  # former checkpoints say nothing: they have not learned it
+        self.rare: RareWords | None = None  # of a network of characters that has learned to spell such words
         self._number = lru_cache(_REMEMBERED)(partial(vocabulary.find, words))  # a dictionary of all would take 5 MB
         self._network: RecurrentNetwork | None = None
         try:
             self._ngrams = NGrams.from_tensors(_named(tensors, "ngrams."))
             self._weights = tensors["weights"]
+            if rare := _named(tensors, "rare."):
+                self.rare = RareWords.from_tensors(**rare)
             network = _named(tensors, "network.")
             fits = self._ngrams.start == len(words)
             fits &= self._weights.shape == (self._ngrams.order, 3 if network else 2)

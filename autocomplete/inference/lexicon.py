@@ -96,23 +96,25 @@ class Lexicon:
         :returns: (batch, vocabulary) each; the first sums to 1, the second is nowhere greater.
         """
         (nodes,) = states
-        both = np.zeros((2, len(nodes), self._size), dtype=np.float32)
-        for row, (first, stop) in enumerate(zip(self._first_edges[nodes], self._first_edges[nodes + 1], strict=True)):
-            if first == stop:  # a prefix of no word
-                both[0, row, BOUNDARY] = both[1, row, BOUNDARY] = 1.0
-                continue
-            words = self._edge_firsts[first:stop]
-            masses = self._masses[words[0] : self._edge_stops[stop - 1]]
-            starts = words - words[0]
-            sums = np.add.reduceat(masses, starts)
-            total = sums.sum()
-            if total == 0:  # all its words have become impossible
-                both[0, row, BOUNDARY] = both[1, row, BOUNDARY] = 1.0
-                continue
-            symbols = self._targets[first:stop]
-            both[0, row, symbols] = sums / total
-            both[1, row, symbols] = np.maximum.reduceat(masses, starts) / total
+        found, best = np.zeros((2, len(nodes), self._size), dtype=np.float32)
+        edges = zip(self._first_edges[nodes].tolist(), self._first_edges[nodes + 1].tolist(), strict=True)
+        for row, (first, stop) in enumerate(edges):
+            if first < stop:
+                words = self._edge_firsts[first:stop]
+                masses = self._masses[words[0] : self._edge_stops[stop - 1]]
+                words = words - words[0]
+                sums = np.add.reduceat(masses, words)
+                if total := sums.sum():
+                    symbols = self._targets[first:stop]
+                    sums /= total
+                    found[row, symbols] = sums
+                    np.divide(np.maximum.reduceat(masses, words), total, out=sums)
+                    best[row, symbols] = sums
+                    continue
+            # A prefix of no word, or all its words have become impossible.
+            found[row, BOUNDARY] = best[row, BOUNDARY] = 1.0
         if self._word_begins < 1 and (fresh := nodes == 0).any():
-            both[:, fresh] *= self._word_begins
-            both[:, fresh, BOUNDARY] = 1 - self._word_begins
-        return both[0], both[1]
+            for shares in (found, best):
+                shares[fresh] *= self._word_begins
+                shares[fresh, BOUNDARY] = 1 - self._word_begins
+        return found, best

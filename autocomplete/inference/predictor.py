@@ -117,8 +117,8 @@ class Predictor:
             self._line = TextLine(self._network, self._vocabulary, self._normalization)
             if context is not None and self._lexicon is not None:
                 self._next_words = NextWords(self._lexicon.words, *context, self._vocabulary, self._normalization)
-                if self._next_words.spells:
-                    self._speller = Speller(self._network, self._vocabulary)
+                if self._next_words.rare is not None:
+                    self._speller = Speller(self._network, self._vocabulary, self._next_words.rare)
         self._members = self._check(members)
         self._trees: dict[str, SearchTree] = {}  # by the line before the word, the one used last being last
         self._tree("")

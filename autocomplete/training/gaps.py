@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -56,7 +57,8 @@ class GapLesson:
         self._windows: list[Windows] = []
         self._source: TextLesson | WordsLesson
         if corpus.text is not None:
-            text = self._source = TextLesson(corpus, settings, generator, validation, background, processes)
+            forward = replace(settings, rare=0.0)  # nothing is spelled here but gaps
+            text = self._source = TextLesson(corpus, forward, generator, validation, background, processes)
             self._windows = [Windows(ids, settings.batch, settings.bptt, generator, processes) for ids in text.ids]
             self._listed = _LISTED * any(kind.startswith("word") for kind in corpus.kinds)
             order = seen = np.arange(len(corpus.words))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -24,6 +24,7 @@ from autocomplete.text.running_text import RunningText
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.batches import PrefixBatch, Words, WordSampler
 from autocomplete.training.context import TUNED, choose_words, rare_words
+from autocomplete.training.measure import measure
 from autocomplete.training.model import CharRNN
 from autocomplete.training.origin import Origin
 from autocomplete.training.processes import ALONE, Processes
@@ -35,7 +36,12 @@ __all__ = ["Lesson", "Loss", "TextLesson", "WordsLesson", "alphabet", "text_ids"
 
 _RAREST = 1e-6  # share of a long text below which a character is not worth a symbol
 _MEASURED = 100_000  # characters of the held-out text that a validation reads
-_RARE_SHARE = 0.4  # of the steps, in which a network of text learns how rare words are spelled
+_RARE_HELD_OUT = (
+    2_000  # rare words that are measured on, or a twentieth, and their weight beside the characters of text
+)
+_RARE_WEIGHT = 0.1
+_RUN_TOGETHER = 0.1  # as many words run together as this share of the rare ones, of so many words and letters at most
+_MOST_TOGETHER, _LONGEST_TOGETHER = 5, 30
 
 
 class Loss(NamedTuple):
@@ -150,7 +156,8 @@ class TextLesson:
     """
     Running text, line after line; and in between rare words, each by itself after an unknown symbol.
 
-    So the network learns two things: what comes next on a line, and how words are spelled that no list has.
+    So the network learns two things: what comes next on a line, and how words are spelled that the lexicon lacks, among them
+    words run together.
 
     :param validation: text to measure on; without it, the end of the corpus is held out.
     :param background: text to read beside that of the corpus, as it is.
@@ -204,24 +211,41 @@ class TextLesson:
             ids.append(origin.translate(origin.rehearsed, self.vocabulary))
         self.ids = ids  # of the corpus, then of what is read beside it
         self._streams = [Streams(each, settings.batch, settings.bptt, generator, processes) for each in ids]
-        rare = rare_words(corpus, self.words, self.vocabulary, () if origin is None else origin.rare)
-        self.rare = Words(rare, self.vocabulary) if rare else None
-        self._rare_sampler = WordSampler(np.ones(len(rare)), 0.0, settings.draws, generator, processes)
+        self.rare: Words | None = None
+        old = () if origin is None else origin.rare
+        self.rare_words = rare_words(corpus, self.words, self.vocabulary, old) if settings.rare else []
+        if self.rare_words:
+            share = int(_RUN_TOGETHER * len(self.rare_words))
+            together = run_together(self.read, self.words.keys, share, generator)
+            self.rare = Words(list(dict.fromkeys([*self.rare_words, *together])), self.vocabulary)
+            self._rare_share = settings.rare
+            some = generator.permutation(len(self.rare))
+            held_out = min(_RARE_HELD_OUT, len(some) // 20)
+            self._rare_held_out, self._rare_seen = np.sort(some[:held_out]), np.sort(some[held_out:])
+            self._rare_sampler = WordSampler(np.ones(len(self._rare_seen)), 0.0, settings.draws, generator, processes)
         self.training_sample = _begin(ids[0])
         self.held_out_sample = _begin(self.vocabulary.encode_lines(keys))
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
         """Return the loss of the next characters of the corpus or the background, or of some rare words."""
-        if self.rare is not None and self._generator.random() < _RARE_SHARE:
-            batch = PrefixBatch.from_trie(self.rare.trie(*self._rare_sampler.draw())).begun_with(UNKNOWN)
+        if self.rare is not None and self._generator.random() < self._rare_share:
+            rows, weights = self._rare_sampler.draw()
+            batch = PrefixBatch.from_trie(self.rare.trie(self._rare_seen[rows], weights)).begun_with(UNKNOWN)
             return Loss(words_loss(model, batch.to(model.device), precision), batch.characters, of_corpus=False)
         streams = choose_source(self._streams, progress, self._generator)
         return Loss(*stream_loss(model, streams, self._hidden, precision))
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
-        """Return the bits per character of the held-out text, twice."""
+        """Return the bits per character of the held-out text, at first together with those of rare words."""
         measured = bits(model, self.held_out_sample)["bits_per_character"]
-        return measured, measured
+        if self.rare is None:
+            return measured, measured
+        return (1 - _RARE_WEIGHT) * measured + _RARE_WEIGHT * self._rare_figures(model)["bits_per_character"], measured
+
+    def _rare_figures(self, model: CharRNN) -> dict[str, float]:
+        assert self.rare is not None
+        weights = np.ones(len(self._rare_held_out))
+        return measure(model, self.rare, self._rare_held_out, UNKNOWN).figures(weights)
 
     def figures(self, model: CharRNN) -> dict[str, Any]:
         """Return the figures of the text's beginning and of the held-out text."""
@@ -229,6 +253,7 @@ class TextLesson:
             "training": bits(model, self.training_sample),
             "held_out": bits(model, self.held_out_sample),
             "held_out_lines": self.held_out,
+            **({} if self.rare is None else {"rare_words": self._rare_figures(model)}),
         }
 
     def lexicon(self) -> dict[str, float]:
@@ -268,6 +293,20 @@ def _sample(text: RunningText, start: int) -> tuple[list[str], list[str]]:
         keys.append(text.normalization.key(without_marks(line)))
         characters += len(keys[-1]) + 1
     return lines, keys
+
+
+def run_together(numbers: Ids, keys: Sequence[str], count: int, generator: np.random.Generator) -> list[str]:
+    """
+    Return words that follow each other in a text, run together, as hashtags have them.
+
+    :param numbers: the words of the text; not all of them need be numbers of `keys`.
+    :param count: how often it is tried.
+    """
+    starts = np.sort(generator.integers(0, max(1, len(numbers) - _MOST_TOGETHER), count))
+    stops = starts + generator.integers(2, _MOST_TOGETHER + 1, count)
+    runs = (numbers[start:stop].tolist() for start, stop in zip(starts.tolist(), stops.tolist(), strict=True))
+    joined = ("".join(keys[number] for number in run) for run in runs if max(run) < len(keys))
+    return [word for word in joined if len(word) <= _LONGEST_TOGETHER]
 
 
 def text_ids(text: EncodedText, vocabulary: Vocabulary, symbols: int | None = None) -> FileArray:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.batches import PrefixBatch, Words
 from autocomplete.training.model import CharRNN
 
@@ -53,11 +54,12 @@ class Measurement:
 
 
 @torch.no_grad()
-def measure(model: CharRNN, words: Words, rows: NDArray[np.int64]) -> Measurement:
+def measure(model: CharRNN, words: Words, rows: NDArray[np.int64], first: int = BOUNDARY) -> Measurement:
     """
     Measure the network on some words, in its own precision.
 
     :param rows: (n,) sorted places in `words`.
+    :param first: the symbol that the words begin with.
     """
     model.eval()
     device = model.device
@@ -65,7 +67,7 @@ def measure(model: CharRNN, words: Words, rows: NDArray[np.int64]) -> Measuremen
     for start in range(0, len(rows), _WORDS_AT_ONCE):
         part = rows[start : start + _WORDS_AT_ONCE]
         trie = words.trie(part, np.ones(len(part)))
-        batch = PrefixBatch.from_trie(trie).to(device)
+        batch = PrefixBatch.from_trie(trie).begun_with(first).to(device)
         every = model.over_prefixes(batch).log_softmax(dim=-1)[batch.sources]  # (edges, vocabulary)
         right = every.gather(1, batch.targets[:, None])
         rank = (every > right).sum(dim=1)

@@ -127,17 +127,15 @@ def draw_words(
     count: int,
     generator: torch.Generator,
     longest: int,
-    first: int = BOUNDARY,
 ) -> list[list[int]]:
     """
     Return the ids of words drawn letter by letter, each without its boundaries.
 
     :param decode: gives (count, vocabulary) logits for (count, hidden) outputs of the layers that read forward.
-    :param first: the symbol that the words begin with.
     """
     words: list[list[int]] = [[] for _ in range(count)]
     open_words = set(range(count))
-    symbols = torch.full((count, 1), first, device=model.device)
+    symbols = torch.full((count, 1), BOUNDARY, device=model.device)
     state: State | None = None
     model.eval()  # dropout would draw from the random state that the training goes on with
     for _ in range(longest):

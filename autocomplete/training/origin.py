@@ -46,7 +46,7 @@ class Origin:
     :param pairs: which of its words followed which; None for lists of words.
     :param rehearsed: (n,) symbols of text that the old network wrote; empty for lists of words.
     :param sample: (m,) of other such text, to measure on.
-    :param rare: words in no list that the old network made up, where it had learned to spell such words.
+    :param rare: the old list of rare words, from which it had learned to spell words that are in no lexicon.
     :param before: bits per character of that, or bits per word of the lexicon, under the old network.
     :param word_network: the old network of words, if there is one; its rows are numbers of the lexicon.
     :param tensors: the weights of the old network; none where a run goes on, which has its own.

@@ -28,6 +28,7 @@ class TrainingSettings:
     :param batch: contiguous streams of running text that are read side by side.
     :param bptt: characters that the error is propagated back through; the state is carried on (Williams and Peng, 1990).
     :param hurried: share of the lines of a text that the network reads as people type in haste, without any marks.
+    :param rare: share of the steps on text in which the network learns how rare words are spelled, where there are many of them.
     :param word_hidden: units of a second network that reads words, for the context of text; 0 for none.
     :param word_embedding: numbers that a word is embedded in.
     :param word_vocabulary: words that the second network knows, the most frequent ones.
@@ -60,6 +61,7 @@ class TrainingSettings:
     batch: int = 64
     bptt: int = 64
     hurried: float = 0.5
+    rare: float = 0.4
     word_hidden: int = 0
     word_embedding: int = 192
     word_vocabulary: int = 10_000
@@ -96,6 +98,7 @@ class TrainingSettings:
             ("batch", 1, 65_536),
             ("bptt", 1, 65_536),
             ("hurried", 0, 1),
+            ("rare", 0, 0.9),
             ("word_hidden", 0, 65_536),
             ("word_embedding", 1, 65_536),
             ("word_vocabulary", 100, 60_000),

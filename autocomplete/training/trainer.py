@@ -258,7 +258,7 @@ def _run(
             saved_words(saved),
             save_every,
             network,
-            lesson.rare is not None,
+            lesson.rare_words,
         )
         cleanup.callback(run.context.close)
     saved = None  # it is as large as all that goes on from it

@@ -23,8 +23,9 @@ from autocomplete.checkpoint import Configuration, read_checkpoint, read_context
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import NGrams, Pairs
+from autocomplete.text.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.model import CharRNN, draw_words
+from autocomplete.training.model import CharRNN
 from autocomplete.training.origin import Origin, named
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.word_network import Network
@@ -35,8 +36,6 @@ _WEIGHT = 0.5  # of old words, as many as new ones, where nothing else is asked 
 # Streams that the old network writes side by side: to be read again, and to be measured on.
 _REHEARSED, _MEASURED = 256, 64
 _WRITTEN = 1_200  # characters of each stream: 300,000 to be read again, some seconds of work
-_SPELLED = 4_000  # words in no list that it makes up, of so many letters at most
-_LONGEST = 24
 
 
 def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Origin:
@@ -85,11 +84,8 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     sample = rehearsed
     rare: list[str] = []
     if unit == "text":
-        pairs, network, spells = _words_in_context(folder, len(ordered))
-        if spells and weight > 0:
-            generator = torch.Generator().manual_seed(settings.seed)
-            drawn = draw_words(model, model.decode, _SPELLED, generator, _LONGEST, first=UNKNOWN)
-            rare = sorted({vocabulary.decode(word) for word in drawn} - {""})
+        pairs, network, listed = _words_in_context(folder, len(ordered))
+        rare = listed.words(vocabulary) if weight > 0 else []
         streams = _MEASURED + _REHEARSED * (weight > 0)
         text = draw_text(model, streams, _WRITTEN, torch.Generator().manual_seed(settings.seed))
         sample, rehearsed = text[:_MEASURED].ravel(), text[_MEASURED:].ravel()
@@ -112,20 +108,19 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     return replace(origin, before=origin.measure(model, vocabulary))
 
 
-def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network | None, bool]:
-    """
-    Return the pairs of a checkpoint of so many words, its network of words, and whether that of characters spells rare ones.
-
-    :raises CheckpointError: where they misfit.
-    """
+def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network | None, RareWords]:
+    """Return the pairs, network and rare words of a checkpoint of so many words; raise CheckpointError where they misfit."""
+    listed = RareWords.none()
     if (found := read_context(folder)) is None:
-        return None, None, False
+        return None, None, listed
     tensors, metadata = found
     try:
         ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
         network = None
         if "configuration" in metadata:
             network = Configuration(**metadata["configuration"]), named(tensors, "network.")
+        if rare := named(tensors, "rare."):
+            listed = RareWords.from_tensors(**rare)
         fits = ngrams.start == words and (network is None or int(network[1]["rows"].max(initial=0)) < words)
     except (LookupError, TypeError, ValueError):
         fits = False
@@ -133,7 +128,7 @@ def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network |
         raise CheckpointError(
             f"{folder}: its words in context do not fit its lexicon; train it again, or copy it again"
         )
-    return ngrams.pairs(), network, bool(metadata.get("spells"))
+    return ngrams.pairs(), network, listed
 
 
 @torch.no_grad()
