@@ -99,12 +99,11 @@ class _Prefixes:
         start = network.start(UNKNOWN)
         self._states: States = tuple(np.empty((0, *array.shape[1:]), array.dtype) for array in start)
         self.probabilities = np.empty((0, self._size), dtype=np.float32)
-        self._asked = np.empty(
-            0, dtype=np.int64
-        )  # how often each was; a prefix at least as often as one that goes on with it
-        # Of each prefix, which words of the list have it, and its length; and the weight of the list by then.
+        # Of each prefix: which words of the list have it, and its length; the weight of the list by then; and how often it was
+        # asked for, which is at least as often as any that goes on with it.
         self._ranges = np.empty((0, 3), dtype=np.int32)
         self._weights = np.empty(0)
+        self._asked = np.empty(0, dtype=np.int64)
         self._children: dict[int, int] = {}  # by row * vocabulary + symbol
         self._used = 0
         first = self._predict(start) * begin
@@ -175,11 +174,11 @@ class _Prefixes:
         """
         rows = slice(self._used, self._used + len(states[0]))
         if rows.stop > len(self.probabilities):
-            room = max(_ROOM, 2 * rows.stop)
-            self._states = tuple(_grown(array, rows.start, room) for array in self._states)
-            self.probabilities = _grown(self.probabilities, rows.start, room)
-            self._ranges, self._weights, self._asked = (
-                _grown(array, rows.start, room) for array in (self._ranges, self._weights, self._asked)
+            used, room = rows.start, max(_ROOM, 2 * rows.stop)
+            others = self.probabilities, self._ranges, self._weights, self._asked
+            self._states = tuple(_grown(array, used, room) for array in self._states)
+            self.probabilities, self._ranges, self._weights, self._asked = (
+                _grown(array, used, room) for array in others
             )
         for kept, array in zip(self._states, states, strict=True):
             kept[rows] = array
