@@ -106,13 +106,10 @@ class RareWords:
         if not len(ends) == len(same) or (len(rest) and ends[-1] != len(rest) - 1):
             raise ValueError(f"there are {len(same)} rare words, and the ends of {len(ends)}")
         counts = np.diff(ends, prepend=-1)
-        words = np.arange(len(same))
-        of_word = np.repeat(words, counts)
         places = np.arange(len(rest)) - np.repeat(ends + 1 - counts, counts) + np.repeat(same, counts)
         columns = np.zeros((int(places.max(initial=0)) + 1, len(same)), dtype=rest.dtype)
-        columns[places, of_word] = rest
+        columns[places, np.repeat(np.arange(len(same)), counts)] = rest
         for depth, column in enumerate(columns):
-            column[:] = column[
-                np.maximum.accumulate(np.where(same <= depth, words, 0))
-            ]  # the last word with its own letter
+            own = np.flatnonzero(same <= depth)  # words with a letter of their own here, which those up to the next one share
+            column[:] = np.repeat(column[own], np.diff(own, append=len(same)))
         return cls(columns)
