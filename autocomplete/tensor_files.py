@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from autocomplete.errors import CheckpointError
 
-__all__ = ["deflate", "inflate", "read_tensors", "tensor_bytes"]
+__all__ = ["deflate", "inflate", "named", "read_tensors", "tensor_bytes"]
 
 _METADATA_KEY, _CHECKSUM = "autocomplete", ', "crc32": "'
 
@@ -50,6 +50,11 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
     if end != _checksum(tensors, metadata) + '"}':
         raise ValueError("its checksum is not that of its content")
     return tensors, metadata
+
+
+def named(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Return the tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _checksum(tensors: Mapping[str, NDArray[Any]], metadata: str) -> str:

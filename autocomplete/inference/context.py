@@ -19,6 +19,7 @@ from autocomplete.checkpoint import Configuration
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.tensor_files import named
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.rare_words import RareWords
@@ -137,11 +138,11 @@ class NextWords:
         self._number = lru_cache(_REMEMBERED)(partial(vocabulary.find, words))  # a dictionary of all would take 5 MB
         self._network: RecurrentNetwork | None = None
         try:
-            self._ngrams = NGrams.from_tensors(_named(tensors, "ngrams."))
+            self._ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
             self._weights = tensors["weights"]
-            if rare := _named(tensors, "rare."):
+            if rare := named(tensors, "rare."):
                 self.rare = RareWords.from_tensors(**rare)
-            network = _named(tensors, "network.")
+            network = named(tensors, "network.")
             fits = self._ngrams.start == len(words)
             fits &= self._weights.shape == (self._ngrams.order, 3 if network else 2)
             if network:
@@ -217,7 +218,3 @@ class NextWords:
 def recent(text: str) -> str:
     """Return the end of a line that is read: all of it, unless it is very long."""
     return text[max(0, (len(text) - _LONGEST) // _CUT) * _CUT :]
-
-
-def _named(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}

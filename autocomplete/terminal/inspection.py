@@ -144,6 +144,8 @@ def _context(found: tuple[dict[str, Any], dict[str, Any]] | None) -> dict[str, A
     tensors, metadata = found
     lengths = range(2, 2 + sum(name.endswith(".shares") for name in tensors))
     counts: dict[str, Any] = {f"{n}-grams": len(tensors[f"ngrams.{n}.shares"]) for n in lengths}
+    if "rare.same" in tensors:
+        counts["rare words"] = len(tensors["rare.same"])
     if (configuration := _word_configuration(metadata)) is not None:
         counts |= {f"network {name}": value for name, value in asdict(configuration).items()}
         counts["network parameters"] = configuration.parameters

@@ -110,6 +110,8 @@ class RareWords:
         columns = np.zeros((int(places.max(initial=0)) + 1, len(same)), dtype=rest.dtype)
         columns[places, np.repeat(np.arange(len(same)), counts)] = rest
         for depth, column in enumerate(columns):
-            own = np.flatnonzero(same <= depth)  # words with a letter of their own here, which those up to the next one share
+            own = np.flatnonzero(
+                same <= depth
+            )  # words with a letter of their own here, which those up to the next one share
             column[:] = np.repeat(column[own], np.diff(own, append=len(same)))
         return cls(columns)

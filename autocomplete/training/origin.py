@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autocomplete.checkpoint import Configuration
+from autocomplete.tensor_files import named
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import Pairs
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
@@ -28,7 +29,7 @@ from autocomplete.training.snapshot import Snapshot
 from autocomplete.training.streams import bits
 from autocomplete.training.word_network import Network
 
-__all__ = ["Origin", "named"]
+__all__ = ["Origin"]
 
 _EVIDENCE = 3  # times that new text must have a word to be asked how it is written
 _ROWS = ("embedding.weight", "decoder.weight", "decoder.bias")  # tensors with a row for each symbol
@@ -215,11 +216,6 @@ class Origin:
         keys = list(self.lexicon)
         rows = zip(self.pairs.first.tolist(), self.pairs.second.tolist(), self.pairs.counts.tolist(), strict=True)
         return {(keys[first], keys[second]): count for first, second, count in rows}
-
-
-def named(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    """Return the arrays whose names begin so, by the rest of their names."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _joined(new: Mapping[Any, float], old: Mapping[Any, float], weight: float) -> dict[Any, float]:

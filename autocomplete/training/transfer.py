@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from autocomplete.checkpoint import Configuration, read_checkpoint, read_context, read_lexicon
 from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.tensor_files import named
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import NGrams, Pairs
 from autocomplete.text.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.model import CharRNN
-from autocomplete.training.origin import Origin, named
+from autocomplete.training.origin import Origin
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.word_network import Network
 
