@@ -12,7 +12,7 @@ README.md beside this file names every source, its licence and how to get it. Th
     background.txt   sentences that CMU Sphinx's language model makes up, of lesser standing
     pairs.txt        word, word, tab, count: pairs of words of the web
     english.txt      the word list; the one in this folder was made so
-    rare.txt         words too rare for that, from which the network learns how words are spelled that are in no list
+    rare.txt         words too rare for that, from which the network learns how words are spelled that the lexicon lacks
 
 Texts that the checkpoint is evaluated on are never in the training: lines that they share with a source are left out.
 """
