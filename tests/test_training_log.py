@@ -223,7 +223,7 @@ def test_best_says_what_of_where_it_is_not_the_held_out_words(trained: list[Even
     assert isinstance(started, Started)
     output = io.StringIO()
     with TrainingDisplay(Console(file=output, width=80)) as display:
-        for event in (replace(started, held_out=3), *rest[:-1]):
+        for event in (replace(started, judged_by="words as they are typed"), *rest[:-1]):
             display.show(event)
     validated = [event for event in trained if isinstance(event, Validated)]
     for line, event in zip(output.getvalue().splitlines()[-len(validated) :], validated, strict=True):

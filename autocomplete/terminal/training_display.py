@@ -56,7 +56,7 @@ class TrainingDisplay(LiveDisplay):
             for line in _describe(event):
                 self._console.print(Text(line, style="dim"), soft_wrap=not self._console.is_terminal)
             self._holds_out, self._patience = event.held_out > 0, event.settings.patience
-            self._of = " of words as they are typed" if event.corpus.text is None and event.held_out else ""
+            self._of = event.judged_by and f" of {event.judged_by}"
         elif isinstance(event, Step):
             self._step = event
             left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"

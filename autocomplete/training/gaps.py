@@ -68,6 +68,7 @@ class GapLesson:
         self.unit: Literal["words", "text"] = self._source.unit
         self.vocabulary: Vocabulary = self._source.vocabulary
         self.held_out, self.highest_rate = self._source.held_out, self._source.highest_rate
+        self.judged_by = self._source.judged_by
         self._inside = self.vocabulary.word_symbols()[1]
         self._words = [corpus.words[i] for i in order]
         self._ids, starts = self.vocabulary.encode_words(self._words)

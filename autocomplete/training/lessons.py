@@ -65,6 +65,7 @@ class Lesson(Protocol):
     vocabulary: Vocabulary
     held_out: int  # words, or lines, that the network never sees
     highest_rate: float
+    judged_by: str  # of what `bits` are, where not simply of what the network never sees
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
         """Return the loss of the next step's data."""
@@ -118,6 +119,7 @@ class WordsLesson:
         counts = corpus.counts[self.words.order]
         self.seen, held_out = hold_out(counts, settings.held_out, generator)
         self.held_out = len(self.words) - len(self.seen)
+        self.judged_by = "words as they are typed" if self.held_out else ""
         self.validation = Validation(self.words, counts, self.seen, held_out, generator)
         self._sampler = WordSampler(counts[self.seen], settings.alpha, settings.draws, generator, processes)
         self._hidden, self._generator, self._processes = settings.unknown, generator, processes
@@ -212,13 +214,14 @@ class TextLesson:
         self.ids = ids  # of the corpus, then of what is read beside it
         self._streams = [Streams(each, settings.batch, settings.bptt, generator, processes) for each in ids]
         self.rare: Words | None = None
+        self.judged_by = ""
         old = () if origin is None else origin.rare
         self.rare_words = rare_words(corpus, self.words, self.vocabulary, old) if settings.rare else []
         if self.rare_words:
             share = int(_RUN_TOGETHER * len(self.rare_words))
             together = run_together(self.read, self.words.keys, share, generator)
             self.rare = Words(list(dict.fromkeys([*self.rare_words, *together])), self.vocabulary)
-            self._rare_share = settings.rare
+            self._rare_share, self.judged_by = settings.rare, "text and rare words"
             some = generator.permutation(len(self.rare))
             held_out = min(_RARE_HELD_OUT, len(some) // 20)
             self._rare_held_out, self._rare_seen = np.sort(some[:held_out]), np.sort(some[held_out:])

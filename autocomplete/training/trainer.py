@@ -49,7 +49,11 @@ _SAMPLES = 8  # words shown at each validation
 
 @dataclass(frozen=True)
 class Started:
-    """The run begins."""
+    """
+    The run begins.
+
+    :param judged_by: what the bits are of that tell which network is the best; empty where they are those of the held-out text.
+    """
 
     corpus: Corpus
     configuration: Configuration
@@ -58,6 +62,7 @@ class Started:
     precision: str
     device: str
     steps_done: int
+    judged_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,7 +245,9 @@ def _run(
         run.go_on(saved)
     state = run.state
     shared = processes.shared(model)
-    yield Started(corpus, configuration, settings, lesson.held_out, precision, device.type, state.steps)
+    yield Started(
+        corpus, configuration, settings, lesson.held_out, precision, device.type, state.steps, lesson.judged_by
+    )
     if settings.word_hidden and device.type == "cpu":  # the other half of the processor is for the network of words
         cleanup.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
@@ -290,8 +297,8 @@ def _run(
         state.characters += every
         # Averages over about 50 steps, and over all of them while there are fewer.
         share = max(0.02, 1 / state.steps)
-        if of_corpus:
-            state.training_bits += (share if state.training_bits else 1.0) * (loss - state.training_bits)
+        if of_corpus or not state.training_bits:
+            state.training_bits += share * (loss - state.training_bits)
         state.gradient_norm += share * (norm - state.gradient_norm)
         if state.steps == 1:
             state.first_bits = loss
