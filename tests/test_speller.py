@@ -20,7 +20,7 @@ from autocomplete.inference.model import States, Symbols
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.speller import Speller
-from autocomplete.text.rare_words import RareWords
+from autocomplete.text.rare_words import LISTED, RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training import context as context_module
 from autocomplete.training.context import flattened, spelled_apart
@@ -121,6 +121,38 @@ def test_many_prefixes_find_room() -> None:
     assert len(speller) == sum(5**length for length in range(6))
     for place in (0, 1_000, len(prefixes) - 1):
         np.testing.assert_allclose(found[place], expected_after(prefixes[place]), rtol=1e-4, atol=1e-6)
+
+
+@given(words, words)
+def test_list_and_network_are_weighed_by_what_they_foresaw(listed: list[str], asked: list[str]) -> None:
+    every = {word for word in listed if word and word[0] != "'"}
+    asked = [word for word in [*asked, *every] if word and word[0] != "'"]
+    speller = Speller(NETWORK, VOCABULARY, RareWords.of(every, VOCABULARY))
+    for word in asked:
+        state, network, of_list = speller.start(), 1.0, 1.0
+        for end, symbol in enumerate([*VOCABULARY.encode(word), BOUNDARY]):
+            begun = [other for other in every if other.startswith(word[:end])]
+            going_on = (
+                [other for other in begun if other.startswith(word[: end + 1])] if symbol else [word] * (word in begun)
+            )
+            share = LISTED * of_list / (LISTED * of_list + (1 - LISTED) * network) if every else 0.0
+            found = speller.probabilities(state)[0]
+            by_network = expected_after(word[:end])[symbol]
+            by_list = len(going_on) / len(begun) if begun else 0.0
+            assert found.sum() == pytest.approx(1, abs=1e-4)
+            assert found[symbol] == pytest.approx((1 - share) * by_network + share * by_list, rel=0.01)
+            network, of_list = network * by_network, of_list * by_list
+            state = speller.step(state, [symbol]) if symbol else state
+
+
+def test_network_spells_on_however_sure_the_list_is() -> None:
+    word = "blorfsblorfsblorfsbl"
+    speller = Speller(NETWORK, VOCABULARY, RareWords.of([word], VOCABULARY))
+    state = speller.start()
+    for symbol in VOCABULARY.encode(word[:-1]):
+        state = speller.step(state, [symbol])
+    letters = [character.isalpha() for character in VOCABULARY.characters]
+    assert (speller.probabilities(state)[0, 2:][letters] > 0).all()
 
 
 def test_word_may_not_begin_at_all() -> None:

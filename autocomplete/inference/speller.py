@@ -22,6 +22,7 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 __all__ = ["Network", "Speller"]
 
 _ROOM = 512  # prefixes that room is set aside for to begin with
+_SUREST = 1 - 1e-6  # weight of the list at most: whatever is typed next, the network can spell it
 
 
 class Network(CharacterLanguageModel, Protocol):
@@ -155,7 +156,7 @@ class _Prefixes:
             weight = 0.0
             if left < right:
                 likelihood = (right - left) / (stop - first)
-                weight = min(float(self._weights[parent] * likelihood / self.probabilities[parent, symbol]), 1.0)
+                weight = min(float(self._weights[parent] * likelihood / self.probabilities[parent, symbol]), _SUREST)
             ranges.append((left, right, depth + 1))
             weights.append(weight)
         return ranges, weights
