@@ -130,6 +130,7 @@ def test_inspect_shows_the_layers_of_both_networks(tmp_path):
         (network, layer) for network in ("characters", "words") for layer in ("embedding", "lstm 1", "decoder")
     ]
     assert sum(counts[:-1]) == counts[-1]
+    assert re.search(r"rare words +150,000", printed)
 
 
 def test_inspect_draws_the_curve(trained, tmp_path):
