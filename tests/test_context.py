@@ -520,6 +520,18 @@ def test_score_of_a_line_is_that_of_its_characters_one_after_the_other(line: str
     assert np.exp([*following, logs[-1]]).sum() == pytest.approx(1, abs=1e-4)
 
 
+def test_score_among_some_characters_rules_the_others_out() -> None:
+    line, among = "the cat", "the cas"
+    (every, _), (logs, ranks) = PREDICTOR.score(line), PREDICTOR.score(line, among)
+    for i in range(len(line) + 1):
+        possible = [*sorted(set(among)), "q"]  # which the vocabulary lacks
+        following = [PREDICTOR.score(line[:i] + character, among)[0][i] for character in possible]
+        ended = PREDICTOR.score(line[:i], among)[0][i]
+        assert np.exp([*following, ended]).sum() == pytest.approx(1, abs=1e-4)
+    assert (logs > every).all()
+    assert (ranks < 2 + len(set(among))).all()
+
+
 def offered(text: str, predictor: Predictor = PREDICTOR, count: int = 5) -> list[str]:
     return [each.word for each in predictor.suggest(text, count)]
 

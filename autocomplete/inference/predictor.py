@@ -233,18 +233,24 @@ class Predictor:
             following += " " + answer.words[0].insert
         return following
 
-    def score(self, line: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    def score(self, line: str, among: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """
         Return how well a whole line is foreseen.
 
+        :param among: the characters that can come at all, beside the line's end and what is unknown; all of them by default.
         :returns: for each character of it in turn, then for its end: the natural log probability, and the rank among all
             characters, 0 being the most probable; both (characters + 1,).
         """
         logs, ranks = np.empty(len(line) + 1), np.empty(len(line) + 1, dtype=np.int64)
+        possible = np.ones(len(self._vocabulary))
+        if among is not None:
+            possible[:] = 0.0
+            possible[[BOUNDARY, UNKNOWN, *self._vocabulary.encode(self._normalization.key(among))]] = 1.0
         for i in range(len(line) + 1):
             before, typed = self._split(line[:i])
             tree = self._tree(before)
-            expected = self._characters(tree, self._node(tree, typed), before + typed)
+            expected = self._characters(tree, self._node(tree, typed), before + typed) * possible
+            expected /= expected.sum()
             # One character may have a key of several symbols; what follows the first of them is not asked.
             symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0] if i < len(line) else BOUNDARY
             if self._line is None and i < len(line) and line[i].isspace():  # words alone: a space is their end
