@@ -399,7 +399,7 @@ def test_triangle_shows_the_words_that_were_offered_whole_where_there_is_room() 
     predictor = Predictor.load()
     for typed in ("", "tria", "trian"):
         assert all(f" {offer.word} " in table.replace("▸", " ") for offer in predictor.suggest(typed, 5))
-    assert "…" not in table
+    assert "…" not in table[: table.index("\n triang ")]  # whose words are longer than the lines are wide
 
 
 def test_triangle_leaves_out_what_is_typed_of_a_word_that_is_too_long_for_its_column() -> None:
