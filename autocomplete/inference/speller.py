@@ -152,7 +152,7 @@ class _Prefixes:
         ranges, weights = [], []
         for parent, symbol in zip(parents, symbols, strict=True):
             first, stop, depth = self._ranges[parent].tolist()
-            left, right = self._listed.range(first, stop, depth, symbol)
+            left, right = self._listed.range(first, stop, depth, symbol) if first < stop else (first, first)
             weight = 0.0
             if left < right:
                 likelihood = (right - left) / (stop - first)

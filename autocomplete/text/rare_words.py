@@ -105,10 +105,14 @@ class RareWords:
         ends = np.flatnonzero(rest == BOUNDARY)
         if not len(ends) == len(same) or (len(rest) and ends[-1] != len(rest) - 1):
             raise ValueError(f"there are {len(same)} rare words, and the ends of {len(ends)}")
-        counts = np.diff(ends, prepend=-1)
-        places = np.arange(len(rest)) - np.repeat(ends + 1 - counts, counts) + np.repeat(same, counts)
+        counts = np.diff(ends, prepend=-1).astype(np.int32)
+        shift = (same - (ends + 1 - counts)).astype(
+            np.int32
+        )  # from where a word's letters stand among all to where in it
+        places = np.arange(len(rest), dtype=np.int32)
+        places += np.repeat(shift, counts)
         columns = np.zeros((int(places.max(initial=0)) + 1, len(same)), dtype=rest.dtype)
-        columns[places, np.repeat(np.arange(len(same)), counts)] = rest
+        columns[places, np.repeat(np.arange(len(same), dtype=np.int32), counts)] = rest
         for depth, column in enumerate(columns):
             own = np.flatnonzero(
                 same <= depth
