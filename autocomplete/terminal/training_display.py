@@ -131,6 +131,8 @@ def _text_table(figures: dict[str, Any]) -> Table:
     mixture = {"bits_per_word": {}, "unknown_words": 1.0} | figures["mixture"]
     for name, bits in mixture["bits_per_word"].items():
         table.add_row(f"bits per word, {names[name]}", *before, _figure(bits))
+    if "rare_words" in figures:
+        table.add_row("bits per character, rare words", *before, _figure(figures["rare_words"]["bits_per_character"]))
     table.add_row("words not in the lexicon", *before, _figure(mixture["unknown_words"], "%"))
     if "bits_per_unknown_word" in mixture:
         table.add_row("bits per word, of those", *before, _figure(mixture["bits_per_unknown_word"]))
