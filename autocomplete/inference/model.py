@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather", "log_softmax", "probabilities", "shares"]
+__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather", "grown", "log_softmax", "probabilities", "shares"]
 
 States = tuple[NDArray[Any], ...]  # each (batch, ...)
 Symbols = NDArray[np.int64] | Sequence[int]
@@ -68,3 +68,10 @@ def shares(model: CharacterLanguageModel) -> Callable[[States], tuple[NDArray[np
 def gather(states: States, rows: NDArray[np.int64] | Sequence[int]) -> States:
     """Return the states of some rows of a batch, in the order of `rows`."""
     return tuple(array.take(rows, axis=0) for array in states)
+
+
+def grown(array: NDArray[Any], used: int, room: int) -> NDArray[Any]:
+    """Return an array of so many rows that begins with the used ones of this one; memory is taken as the others are filled."""
+    larger = np.empty((room, *array.shape[1:]), dtype=array.dtype)
+    larger[:used] = array[:used]
+    return larger

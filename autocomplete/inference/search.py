@@ -17,12 +17,11 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.inference.model import CharacterLanguageModel, States, gather
+from autocomplete.inference.model import CharacterLanguageModel, States, gather, grown
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["Budget", "FoundWord", "HiddenWords", "Search", "SearchTree", "hidden_words"]
@@ -103,7 +102,7 @@ class SearchTree:
         self.end = self._boundaries[0]  # stands for all of them
         start = model.start()
         self._vocabulary: int = model.log_probabilities(start).shape[1]
-        self._states: States = tuple(_with_room(array, 0) for array in start)
+        self._states: States = tuple(grown(array, 0, _ROOM) for array in start)
         self._log_probabilities = np.empty((_ROOM, self._vocabulary), dtype=np.float32)
         self._sorted_costs = np.empty_like(self._log_probabilities)
         self._sorted_bounds = np.empty_like(self._log_probabilities)
@@ -176,11 +175,12 @@ class SearchTree:
         new = range(len(self), len(self) + len(parents))
         if new.stop > len(self._log_probabilities):
             used = new.start
-            self._states = tuple(_with_room(array[:used], used) for array in self._states)
-            self._log_probabilities = _with_room(self._log_probabilities[:used], used)
-            self._sorted_costs = _with_room(self._sorted_costs[:used], used)
-            self._sorted_bounds = _with_room(self._sorted_bounds[:used], used)
-            self._sorted_symbols = _with_room(self._sorted_symbols[:used], used)
+            room = used + max(used, _ROOM)
+            self._states = tuple(grown(array, used, room) for array in self._states)
+            self._log_probabilities = grown(self._log_probabilities, used, room)
+            self._sorted_costs = grown(self._sorted_costs, used, room)
+            self._sorted_bounds = grown(self._sorted_bounds, used, room)
+            self._sorted_symbols = grown(self._sorted_symbols, used, room)
         rows = slice(new.start, new.stop)
         for store, array in zip(self._states, states, strict=True):
             store[rows] = array
@@ -216,13 +216,6 @@ class SearchTree:
             for parent, symbol, node in zip(parents, symbols, new, strict=True)
         )
         return new
-
-
-def _with_room(array: NDArray[Any], used: int) -> NDArray[Any]:
-    """Return an array that begins with the first `used` rows of this one and has as many again, _ROOM at least, to fill."""
-    roomy = np.empty((used + max(used, _ROOM), *array.shape[1:]), dtype=array.dtype)
-    roomy[:used] = array[:used]
-    return roomy
 
 
 # (bound of the symbol, order of arrival, node, cost of the node, rank of the symbol, symbols of the node)

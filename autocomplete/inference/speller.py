@@ -10,12 +10,12 @@ the same on every line: it is kept, and most of the prefixes that a search looks
 from __future__ import annotations
 
 from copy import copy
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, gather, probabilities
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, gather, grown, probabilities
 from autocomplete.text.rare_words import LISTED, RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
@@ -177,9 +177,9 @@ class _Prefixes:
         if rows.stop > len(self.probabilities):
             used, room = rows.start, max(_ROOM, 2 * rows.stop)
             others = self.probabilities, self._ranges, self._weights, self._asked
-            self._states = tuple(_grown(array, used, room) for array in self._states)
+            self._states = tuple(grown(array, used, room) for array in self._states)
             self.probabilities, self._ranges, self._weights, self._asked = (
-                _grown(array, used, room) for array in others
+                grown(array, used, room) for array in others
             )
         for kept, array in zip(self._states, states, strict=True):
             kept[rows] = array
@@ -192,10 +192,3 @@ class _Prefixes:
         self._weights[rows] = weights
         self._asked[rows] = 0
         self._used = rows.stop
-
-
-def _grown(array: NDArray[Any], used: int, room: int) -> NDArray[Any]:
-    """Return an array of so many rows that begins with the used ones of this one."""
-    grown = np.empty((room, *array.shape[1:]), dtype=array.dtype)
-    grown[:used] = array[:used]
-    return grown
