@@ -310,11 +310,12 @@ def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: M
 
 
 def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> bytes:
-    """Return what a checkpoint knows of words in context, as the content of its file: whole numbers are deflated."""
-    whole = {name: array for name, array in tensors.items() if array.dtype.kind in "iu"}
-    deflated = {name: deflate(array) for name, array in whole.items()}
-    types = {name: array.dtype.str for name, array in whole.items()}
-    return tensor_bytes({**tensors, **deflated}, json.dumps({**metadata, "deflated": types}))
+    """Return what a checkpoint knows of words in context, as the content of its file: numbers of few bytes are deflated."""
+    small = {name: array for name, array in tensors.items() if array.dtype.kind in "iu" or array.dtype.itemsize == 2}
+    deflated = {name: deflate(array) for name, array in small.items()}
+    types = {name: array.dtype.str for name, array in small.items()}
+    shapes = {name: array.shape for name, array in small.items() if array.ndim != 1}
+    return tensor_bytes({**tensors, **deflated}, json.dumps({**metadata, "deflated": types, "shapes": shapes}))
 
 
 def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
@@ -329,7 +330,11 @@ def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
     try:
         tensors, text = read_tensors(path)
         metadata = json.loads(text)
-        inflated = {name: inflate(tensors[name], dtype) for name, dtype in metadata.pop("deflated", {}).items()}
+        shapes = metadata.pop("shapes", {})
+        inflated = {
+            name: inflate(tensors[name], dtype).reshape(shapes.get(name, -1))
+            for name, dtype in metadata.pop("deflated", {}).items()
+        }
         return tensors | inflated, metadata
     except (
         CheckpointError,

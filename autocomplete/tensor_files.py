@@ -65,17 +65,15 @@ def _checksum(tensors: Mapping[str, NDArray[Any]], metadata: str) -> str:
     return f"{result:08x}"
 
 
-def deflate(array: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-    """Return the bytes of (n,) whole numbers, first the lowest of all numbers and at last the highest, deflated."""
-    planes = array.astype(array.dtype.newbyteorder("<")).view(np.uint8).reshape(len(array), array.itemsize).T
+def deflate(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the bytes of numbers, first the lowest of all numbers and at last the highest, deflated."""
+    planes = array.astype(array.dtype.newbyteorder("<")).reshape(-1, 1).view(np.uint8).T
     return np.frombuffer(zlib.compress(planes.tobytes()), dtype=np.uint8)
 
 
 def inflate(deflated: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
-    """Return the numbers that were deflated."""
+    """Return the numbers that were deflated, (numbers,)."""
     whole = np.frombuffer(zlib.decompress(deflated.tobytes()), dtype=np.uint8)
     planes = whole.reshape(np.dtype(dtype).itemsize, -1)
-    result: NDArray[Any] = planes[0].astype(dtype)
-    for place, plane in enumerate(planes[1:], start=1):
-        result |= plane.astype(dtype) << 8 * place
-    return result
+    little = np.dtype(dtype).newbyteorder("<")
+    return np.ascontiguousarray(planes.T).reshape(-1).view(little).astype(dtype, copy=False)

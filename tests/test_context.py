@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,12 +21,14 @@ from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.model import States, Symbols, gather
 from autocomplete.inference.predictor import Members, Predictor
 from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.inference.search import ROOT, SearchTree
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
-from autocomplete.training.context import NumberedWords, spelled, word_log_probabilities
+from autocomplete.text.words import closing_chance
+from autocomplete.training.context import NumberedWords, spelled, spelled_apart, word_log_probabilities
 from autocomplete.training.model import CharRNN
 
 LEXICON = {
@@ -90,8 +93,9 @@ def estimate_of(text: Sequence[str]) -> NGrams:
 
 CONTEXT = random_context(network=True)
 PREDICTOR = Predictor(CHECKPOINT, LEXICON, CONTEXT, floor=0.0)
-NONE = {f"rare.{name}": array for name, array in RareWords.none().tensors().items()}
-SPELLER = Predictor(CHECKPOINT, LEXICON, ({**CONTEXT[0], **NONE}, CONTEXT[1]), floor=0.0)
+RARE = {f"rare.{name}": array for name, array in RareWords.none().tensors().items()}
+RARE["spelled"] = np.array(spelled_apart(torch_of(CHECKPOINT.configuration, CHECKPOINT.tensors), VOCABULARY, KEYS))
+SPELLER = Predictor(CHECKPOINT, LEXICON, ({**CONTEXT[0], **RARE}, CONTEXT[1]), floor=0.0)
 
 
 def network_of(checkpoint=CHECKPOINT) -> RecurrentNetwork:
@@ -292,8 +296,8 @@ def test_ngrams_are_those_of_the_words_of_the_line() -> None:
 
 
 @torch.no_grad()
-def expected_by_torch(numbers: Sequence[int]) -> np.ndarray:
-    """Return what the network of words expects after some words, from one pass of the same network in torch."""
+def torch_answer(numbers: Sequence[int]) -> np.ndarray:
+    """Return what the network of words answers after some words, from one pass of the same network in torch."""
     tensors, metadata = CONTEXT
     configuration = Configuration(**metadata["configuration"])
     network = {name.removeprefix("network."): array for name, array in tensors.items() if name.startswith("network.")}
@@ -302,8 +306,14 @@ def expected_by_torch(numbers: Sequence[int]) -> np.ndarray:
     symbols = [own.get(number, UNKNOWN) for number in numbers]
     if symbols[0] != BOUNDARY:
         symbols = [BOUNDARY, *symbols]
-    answer = torch_of(configuration, network)(torch.tensor([symbols]))[0, -1].softmax(dim=-1).double().numpy()
-    unigrams = tensors["ngrams.unigrams"].astype(np.float64)
+    return torch_of(configuration, network)(torch.tensor([symbols]))[0, -1].softmax(dim=-1).double().numpy()
+
+
+def expected_by_torch(numbers: Sequence[int]) -> np.ndarray:
+    """Return what the network of words expects of each word of the lexicon."""
+    answer, rows = torch_answer(numbers), ROWS.tolist()
+    own = {number: place for place, number in enumerate(rows, start=2)}
+    unigrams = CONTEXT[0]["ngrams.unigrams"].astype(np.float64)
     unknown = {number: unigrams[number] for number in range(len(KEYS)) if number not in rows}
     result = np.array([
         answer[own[n]] if n in own else answer[UNKNOWN] * unknown[n] / sum(unknown.values()) for n in range(len(KEYS))
@@ -457,15 +467,24 @@ class LongWay:
         inside = [c for c in VOCABULARY.characters if c.isalpha() or c == "'"]
         return 1 - sum(answer[VOCABULARY.encode(character)[0]] for character in inside)
 
+    def lexicon(self, prefix: str = "") -> float:
+        """Return what the network gives to words of the lexicon, where it is asked for others only."""
+        if not self.spells:
+            return 0.0
+        return sum(self.spelled(word) * self.ends(word) for word in KEYS if word.startswith(prefix))
+
     def prefix(self, prefix: str) -> float:
         if not prefix:
             return 1.0
         share = sum(p for word, p in self.known.items() if word.startswith(prefix))
-        return self.weight * self.spelled(prefix) + (1 - self.weight) * self.begins * share
+        by_network = (self.spelled(prefix) - self.lexicon(prefix)) / (1 - self.lexicon() / self.begins)
+        return self.weight * by_network + (1 - self.weight) * self.begins * share
 
     def word(self, word: str) -> float:
         """Return the probability that the next word is this one and no longer."""
         by_network = self.spelled(word) * self.ends(word)
+        if self.spells:
+            by_network *= (word not in KEYS) / (1 - self.lexicon() / self.begins)
         return self.weight * by_network + (1 - self.weight) * self.begins * self.known.get(word, 0.0)
 
 
@@ -477,6 +496,8 @@ def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed
     found = {NORMALIZATION.key(each.word): each for each in predictor.suggest(before + typed, count=60)}
     oracle = LongWay(before, spells=spells)
     whole = oracle.prefix(typed)
+    if spells and typed.endswith("'"):  # it may close a quotation, too
+        whole += oracle.word(typed[:-1]) * closing_chance(before + typed[:-1])
     if typed in ("q", "é"):  # no word begins so: the network spells on alone
         assert not set(found) & set(KEYS)
         return
@@ -492,6 +513,63 @@ def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed
     assert [each.probability for each in found.values()] == sorted(
         (e.probability for e in found.values()), reverse=True
     )
+
+
+@pytest.mark.parametrize("line", ["The cat", "on a cat", "The cat sat. I", "there. the cats", "cat sat, on", "I c"])
+@pytest.mark.parametrize("among", [None, "catoshen '"])
+def test_whether_a_sentence_ends_is_told_by_both_networks(line: str, among: str | None) -> None:
+    offered = PREDICTOR.next_characters(line, count=len(VOCABULARY))
+    ends = {each.character: each.probability for each in offered if each.character in "\n ,."}
+    of_network = probabilities(network_of(), after(network_of(), VOCABULARY.encode(key_of(line))))[0]
+    expected = {c: of_network[VOCABULARY.encode(c)[0] if c != "\n" else BOUNDARY] for c in ends}
+    if among is not None:  # characters that can come at all: what is known of the others goes to these
+        ends = {c: math.exp(PREDICTOR.score(line + c.strip("\n"), among)[0][len(line)]) for c in "\n "}
+        expected = {c: expected[c] for c in ends}
+    unknown = float(of_network[UNKNOWN])
+    shares = {c: p / (sum(expected.values()) + unknown) for c, p in expected.items()}
+    stops = sum(share for c, share in shares.items() if c in "\n.!?")
+    by_words = float(torch_answer(NUMBERED.encode([line], NORMALIZATION).tolist())[BOUNDARY])
+    odds = (by_words / (1 - by_words)) ** 0.7 * (stops / (1 - stops)) ** 0.3
+    if line == "I c":  # hardly a word
+        odds = stops / (1 - stops)
+    found = sum(p for c, p in ends.items() if c in "\n.!?")
+    others = sum(ends.values()) - found
+    left = 1 - stops - unknown / (sum(expected.values()) + unknown)  # what goes on, less what is never shown
+    assert found / others == pytest.approx(odds * (1 - stops) / left, rel=1e-3)
+    for one, other in pairwise(sorted(c for c in ends if c in "\n.!?")):  # each kind among itself as before
+        assert ends[one] / ends[other] == pytest.approx(shares[one] / shares[other], rel=1e-3)
+
+
+@given(lines)
+def test_network_of_words_says_as_torch_does_whether_a_sentence_ends(text: str) -> None:
+    words = next_words()
+    expected = float(torch_answer(words.numbers(text + " "))[BOUNDARY])
+    assert words.sentence_ends(text) == pytest.approx(expected, rel=1e-3)
+    assert next_words(network=False).sentence_ends(text) is None
+
+
+def letters_after(line: str) -> dict[str, float]:
+    return {each.character: each.probability for each in SPELLER.next_characters(line, count=len(VOCABULARY))}
+
+
+def test_apostrophe_may_close_a_quotation() -> None:
+    plain, quoted = "the cat sat on the cat", "the cat sat on 'the cat"
+    for line, chance in ((plain, 0.0005), (quoted, 0.18)):
+        tree = SearchTree(SPELLER.model(line.removesuffix("cat")))
+        node = ROOT
+        for symbol in VOCABULARY.encode("cat"):
+            node = tree.child(node, symbol)
+        row = np.exp(tree.log_probabilities(node))
+        inside, end = row[VOCABULARY.encode("'")[0]], row[BOUNDARY]
+        found = letters_after(line)
+        assert found["'"] == pytest.approx(inside + chance * end, rel=1e-3)
+        # What comes after it: the same word, or what comes after one.
+        closed = chance * end / (inside + chance * end)
+        beyond = np.exp(tree.log_probabilities(tree.child(node, VOCABULARY.encode("'")[0])))
+        letter = VOCABULARY.encode("s")[0]
+        assert letters_after(line + "'")["s"] == pytest.approx((1 - closed) * beyond[letter], rel=1e-3)
+        shown = SPELLER.predict(line + "'").typed[-1]
+        assert shown.probability == pytest.approx(found["'"], rel=1e-3)
 
 
 @settings(max_examples=25)

@@ -28,7 +28,7 @@ from autocomplete.text.encoded import EncodedText, FileArray
 from autocomplete.text.normalize import Normalization, without_marks
 from autocomplete.text.running_text import RunningText, TextFile
 from autocomplete.text.tokens import OTHER, START
-from autocomplete.text.words import running_words
+from autocomplete.text.words import closing_chance, running_words
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 
@@ -565,3 +565,22 @@ def test_command_trains_on_a_text_of_several_megabytes_twice(tmp_path: Path) -> 
         assert completed.returncode == 0, completed.stderr
         assert "in 180,000 lines" in completed.stderr
     assert len(entries(tmp_path / "cache")) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "chance"),
+    [
+        ("he said 'yes", 0.27),
+        ("he said ‘yes", 0.0005),  # what opens with another mark is closed with another
+        ("he said ’yes", 0.27),
+        ("'what he said", 0.14),
+        ("'what he said to me and to you", 0.04),
+        ("'what he said' and", 0.0005),
+        ("'what he said,' and 'yes", 0.27),
+        ("the dog's friends", 0.0005),
+        ("that 's it", 0.0005),
+        ("", 0.0005),
+    ],
+)
+def test_quotation_is_the_likelier_to_be_closed_the_shorter_it_is(line: str, chance: float) -> None:
+    assert closing_chance(line) == chance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from test_text_training import SMALL, corpus_of, run
 
 from autocomplete.checkpoint import read_checkpoint, read_context, read_lexicon
 from autocomplete.inference import predictor as predictor_module
-from autocomplete.inference.model import States, Symbols
+from autocomplete.inference.lexicon import Lexicon
+from autocomplete.inference.model import CharacterLanguageModel
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.speller import Speller
+from autocomplete.inference.speller import RareWordList, Speller, unknown_words
 from autocomplete.text.rare_words import LISTED, RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training import context as context_module
@@ -32,7 +33,11 @@ CHECKPOINT = random_checkpoint(["blorf's. -"])
 VOCABULARY = CHECKPOINT.vocabulary
 NETWORK = RecurrentNetwork(CHECKPOINT.configuration, CHECKPOINT.tensors)
 
-words = st.lists(st.text("blorfs'", max_size=5), min_size=1, max_size=12)
+WORDS = [letter + rest for letter in "blorfs" for rest in ("", "o", "ob", "of's", "olf", "'")]
+
+words = st.lists(
+    st.text("blorfs'", min_size=1, max_size=5).filter(lambda word: word[0] != "'"), min_size=1, max_size=12
+)
 
 
 def expected_after(prefix: str) -> np.ndarray:
@@ -50,119 +55,104 @@ def expected_after(prefix: str) -> np.ndarray:
     return found
 
 
-def together(speller: Speller, prefixes: list[str]) -> np.ndarray:
-    """Return what follows each prefix, all of a length stepped at once."""
-    states = {"": speller.start()[0][0]}
-    every = sorted({prefix[:end] for prefix in prefixes for end in range(1, len(prefix) + 1)}, key=len)
-    for length in range(1, 1 + max(map(len, prefixes))):
-        level = [prefix for prefix in every if len(prefix) == length]
-        rows = np.array([states[prefix[:-1]] for prefix in level])
-        (found,) = speller.step((rows,), [VOCABULARY.encode(prefix)[-1] for prefix in level])
-        states.update(zip(level, found, strict=True))
-    return speller.probabilities((np.array([states[prefix] for prefix in prefixes]),))
+def by_network(word: str) -> float:
+    """Return the probability of a whole word under the network."""
+    symbols = [*VOCABULARY.encode(word), BOUNDARY]
+    return float(np.prod([expected_after(word[:end])[symbol] for end, symbol in enumerate(symbols)]))
 
 
-@given(st.lists(words, min_size=1, max_size=3), st.booleans())
-def test_prefix_is_followed_as_the_network_says_however_often_it_is_asked(asked: list[list[str]], forget: bool) -> None:
-    speller = Speller(NETWORK, VOCABULARY)
-    for prefixes in [*asked, *asked]:
-        found = together(speller, prefixes)
-        np.testing.assert_allclose(found, [expected_after(prefix) for prefix in prefixes], rtol=1e-4, atol=1e-6)
-        if forget:
-            kept = len(speller)
-            speller.forget()
-            assert len(speller) <= max(1, kept / 2)
+SPELLED = {word: by_network(word) for word in WORDS}
 
 
-def counted() -> tuple[list[int], RecurrentNetwork]:
-    """Return a network, and the list to which it adds the size of the batch at each step."""
-    steps: list[int] = []
-
-    class Counted(RecurrentNetwork):
-        def step(self, states: States, symbols: Symbols) -> States:
-            steps.append(len(symbols))
-            return super().step(states, symbols)
-
-    return steps, Counted(CHECKPOINT.configuration, CHECKPOINT.tensors)
+def counted(known: Sequence[str], times: float = 1.0) -> tuple[Lexicon, float]:
+    """Return words of a lexicon by what the network gives to them, and the sum of that."""
+    counts = [times * SPELLED[word] for word in known]
+    return Lexicon(known, counts, VOCABULARY), sum(counts)
 
 
-def test_prefix_is_stepped_once() -> None:
-    steps, network = counted()
-    speller = Speller(network, VOCABULARY)
-    steps.clear()
-    together(speller, ["blorf", "blob", "bl"])
-    assert steps == [1, 1, 1, 2, 1]
-    together(speller.where(0.5), ["blobs", "blorf"])  # what comes of it shares what it keeps
-    assert steps == [1, 1, 1, 2, 1, 1]
-    assert len(speller) == 1 + len(["b", "bl", "blo", "blor", "blob", "blorf", "blobs"])
+def probability(model: CharacterLanguageModel, word: str) -> float:
+    """Return the probability of a whole word, each row on the way being a distribution."""
+    state, found = model.start(), 1.0
+    for symbol in [*VOCABULARY.encode(word), BOUNDARY]:
+        row = np.exp(model.log_probabilities(state)[0].astype(np.float64))
+        assert row.sum() == pytest.approx(1, abs=1e-4)
+        found *= row[symbol]
+        if symbol != BOUNDARY:
+            state = model.step(state, [symbol])
+    return found
 
 
-def test_prefixes_asked_for_most_often_are_kept() -> None:
-    steps, network = counted()
-    speller = Speller(network, VOCABULARY)
-    together(speller, ["blorf", "slob", "fob", "sob", "rob"])
-    for _ in range(3):
-        together(speller, ["blo"])
-    kept = len(speller)
-    speller.forget()
-    assert 4 <= len(speller) < kept / 2
-    steps.clear()
-    np.testing.assert_allclose(together(speller, ["blo"])[0], expected_after("blo"), rtol=1e-4, atol=1e-6)
-    assert steps == []
-    np.testing.assert_allclose(together(speller, ["rob"])[0], expected_after("rob"), rtol=1e-4, atol=1e-6)
-    assert steps == [1, 1, 1]
+@given(st.lists(st.sampled_from(WORDS), min_size=1, unique=True), words)
+def test_words_have_what_the_network_gives_less_that_of_the_lexicon(known: list[str], asked: list[str]) -> None:
+    lexicon, share = counted(known)
+    assert share < 1
+    speller = Speller(NETWORK, VOCABULARY, lexicon, share)
+    for word in [*known, *asked]:
+        expected = 0 if word in known else by_network(word) / (1 - share)
+        assert probability(speller, word) == pytest.approx(expected, rel=0.01)
 
 
-def test_many_prefixes_find_room() -> None:
-    speller = Speller(NETWORK, VOCABULARY)
-    letters = "blorf"
-    prefixes = [a + b + c + d + e for a in letters for b in letters for c in letters for d in letters for e in letters]
-    found = together(speller, prefixes)
-    assert len(speller) == sum(5**length for length in range(6))
-    for place in (0, 1_000, len(prefixes) - 1):
-        np.testing.assert_allclose(found[place], expected_after(prefixes[place]), rtol=1e-4, atol=1e-6)
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5, unique=True), words)
+def test_words_of_a_lexicon_that_takes_all_can_still_be_spelled_on(known: list[str], asked: list[str]) -> None:
+    """What the lexicon has is rounded: it may be more than the network gives to a prefix."""
+    lexicon, _ = counted(known, times=100.0)
+    speller = Speller(NETWORK, VOCABULARY, lexicon, 0.98)
+    for word in {*asked} - {*known}:
+        assert 0 < probability(speller, word) < 1
+    assert [probability(speller, word) for word in known] == [0] * len(known)
+
+
+@given(words)
+def test_words_are_stepped_together_as_alone(asked: list[str]) -> None:
+    lexicon, share = counted(WORDS[:8])
+    models = Speller(NETWORK, VOCABULARY, lexicon, share), RareWordList(RareWords.of({*asked}, VOCABULARY), VOCABULARY)
+    for model in models:
+        states = tuple(np.repeat(array, len(asked), axis=0) for array in model.start())
+        states = model.step(states, [VOCABULARY.encode(word)[0] for word in asked])
+        every = model.log_probabilities(states)
+        for row, word in enumerate(asked):
+            alone = model.log_probabilities(model.step(model.start(), VOCABULARY.encode(word[0])))[0]
+            np.testing.assert_allclose(np.exp(every[row]), np.exp(alone), rtol=1e-4, atol=1e-6)
+
+
+@given(words)
+def test_words_of_a_list_are_all_as_probable(listed: list[str]) -> None:
+    every = {*listed}
+    model = RareWordList(RareWords.of(every, VOCABULARY), VOCABULARY)
+    for word in every:
+        assert probability(model, word) == pytest.approx(1 / len(every), rel=1e-4)
+        state = model.start()
+        for end, symbol in enumerate([*VOCABULARY.encode(word), BOUNDARY]):
+            _, best = model.shares(state)
+            assert best[0, symbol] == pytest.approx(1 / sum(other.startswith(word[:end]) for other in every))
+            state = model.step(state, [symbol]) if symbol else state
+    absent = model.step(model.start(), VOCABULARY.encode("-"))
+    assert model.log_probabilities(absent)[0, BOUNDARY] == 0  # it rules the letter out, and has nothing to add
 
 
 @given(words, words)
 def test_list_and_network_are_weighed_by_what_they_foresaw(listed: list[str], asked: list[str]) -> None:
-    every = {word for word in listed if word and word[0] != "'"}
-    asked = [word for word in [*asked, *every] if word and word[0] != "'"]
-    speller = Speller(NETWORK, VOCABULARY, RareWords.of(every, VOCABULARY))
-    for word in asked:
-        state, network, of_list = speller.start(), 1.0, 1.0
+    every = {*listed} - {*WORDS}
+    lexicon, share = counted(WORDS)
+    model = unknown_words(NETWORK, VOCABULARY, lexicon, share, RareWords.of(every, VOCABULARY))
+    speller = Speller(NETWORK, VOCABULARY, lexicon, share)
+    for word in [*asked, *every]:
+        state, alone = model.start(), speller.start()
+        weight = LISTED if every else 0.0  # of the list
         for end, symbol in enumerate([*VOCABULARY.encode(word), BOUNDARY]):
             begun = [other for other in every if other.startswith(word[:end])]
-            going_on = (
-                [other for other in begun if other.startswith(word[: end + 1])] if symbol else [word] * (word in begun)
-            )
-            share = LISTED * of_list / (LISTED * of_list + (1 - LISTED) * network) if every else 0.0
-            found = speller.probabilities(state)[0]
-            by_network = expected_after(word[:end])[symbol]
+            going_on = [other for other in begun if (other.startswith(word[: end + 1]) if symbol else other == word)]
             by_list = len(going_on) / len(begun) if begun else 0.0
-            assert found.sum() == pytest.approx(1, abs=1e-4)
-            assert found[symbol] == pytest.approx((1 - share) * by_network + share * by_list, rel=0.01)
-            network, of_list = network * by_network, of_list * by_list
-            state = speller.step(state, [symbol]) if symbol else state
-
-
-def test_network_spells_on_however_sure_the_list_is() -> None:
-    word = "blorfsblorfsblorfsbl"
-    speller = Speller(NETWORK, VOCABULARY, RareWords.of([word], VOCABULARY))
-    state = speller.start()
-    for symbol in VOCABULARY.encode(word[:-1]):
-        state = speller.step(state, [symbol])
-    letters = [character.isalpha() for character in VOCABULARY.characters]
-    assert (speller.probabilities(state)[0, 2:][letters] > 0).all()
-
-
-def test_word_may_not_begin_at_all() -> None:
-    speller = Speller(NETWORK, VOCABULARY)
-    found, other = (
-        probabilities[0] for probabilities in (together(speller, [""]), together(speller.where(0.25), [""]))
-    )
-    np.testing.assert_allclose(other[1:], 0.25 * found[1:], rtol=1e-5)
-    assert other[BOUNDARY] == pytest.approx(0.75)
-    np.testing.assert_array_equal(together(speller.where(0.25), ["b"]), together(speller, ["b"]))
+            spelled = float(speller.probabilities(alone)[0, symbol])
+            found = float(np.exp(model.log_probabilities(state)[0, symbol]))
+            if begun or not every:
+                assert found == pytest.approx((1 - weight) * spelled + weight * by_list, rel=0.01)
+            if symbol and (spelled or by_list):
+                ours, theirs = (1 - weight) * spelled, weight * by_list
+                # Neither is given up before it has ruled a letter out.
+                ours, theirs = (share and max(share / (ours + theirs), 0.1) for share in (ours, theirs))
+                weight = theirs / (ours + theirs) if every else 0.0
+                state, alone = model.step(state, [symbol]), speller.step(alone, [symbol])
 
 
 # In training.
@@ -246,15 +236,21 @@ def test_bits_of_words_in_no_lexicon_are_what_the_predictor_needs_for_them(train
     expected = every.beside(by_network, words, checkpoint.vocabulary)
     assert expected[0] == pytest.approx(np.log(0.5 * np.exp(by_network[0]) + 0.5 / 400))
     assert expected[1] == pytest.approx(np.log(0.5) + by_network[1])
+    lexicon = read_lexicon(trained)
+    spelled = context[0]["spelled"].astype(np.float64)
+    known = Lexicon(list(lexicon), list(lexicon.values()), checkpoint.vocabulary)
+    np.testing.assert_allclose(spelled, spelled_apart(model, checkpoint.vocabulary, known.words), rtol=2e-3)
+    share = float(np.exp(spelled).sum())
     network = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors)
-    speller = Speller(network, checkpoint.vocabulary, every)
+    unknown = unknown_words(network, checkpoint.vocabulary, known.weighed(np.exp(spelled), 1.0), share, every)
     for word, log in zip(words, expected, strict=True):
-        state, found = speller.start(), 0.0
+        state, found = unknown.start(), 0.0
         for symbol in [*checkpoint.vocabulary.encode(word), BOUNDARY]:
-            found += float(speller.log_probabilities(state)[0, symbol])
+            found += float(unknown.log_probabilities(state)[0, symbol])
             if symbol != BOUNDARY:
-                state = speller.step(state, [symbol])
-        assert found == pytest.approx(log, abs=0.2)  # after 90 steps, some other symbols are still thought possible
+                state = unknown.step(state, [symbol])
+        # A member that was wrong keeps a tenth of the weight; what the lexicon has is left to the others.
+        assert log - 0.2 < found < log - np.log1p(-share) + 2.5
 
 
 def test_prefixes_that_are_kept_are_begun_anew_when_they_are_many(
@@ -262,7 +258,7 @@ def test_prefixes_that_are_kept_are_begun_anew_when_they_are_many(
 ) -> None:
     lines = [f"the cat saw the {word[:end]}" for word in ("kalo", "renzi", "house") for end in range(len(word))]
     expected = [predictor.predict(line) for line in lines]
-    monkeypatch.setattr(predictor_module, "_PREFIXES", 5)
+    monkeypatch.setattr(predictor_module, "_UNKNOWN_MEMORY", 20_000)
     forgetful = Predictor.load(str(trained))
     for line, before in zip(lines, expected, strict=True):
         found = forgetful.predict(line)

@@ -134,17 +134,22 @@ class NextWords:
     ) -> None:
         self._normalization = normalization
         self._count = len(words)
-        self.rare: RareWords | None = None  # of a network of characters that has learned to spell such words
+        # Of a network of characters that has learned to spell words that the lexicon lacks: some of them, and the natural log
+        # probability that it gives to each word of the lexicon, (words,).
+        self.rare: RareWords | None = None
+        self.spelled: NDArray[Any] = np.zeros(0)
         self._number = lru_cache(_REMEMBERED)(partial(vocabulary.find, words))  # a dictionary of all would take 5 MB
         self._network: RecurrentNetwork | None = None
         try:
             self._ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
             self._weights = tensors["weights"]
             if rare := named(tensors, "rare."):
+                self.spelled = tensors["spelled"]
                 self.rare = RareWords.from_tensors(**rare)
             network = named(tensors, "network.")
             fits = self._ngrams.start == len(words)
             fits &= self._weights.shape == (self._ngrams.order, 3 if network else 2)
+            fits &= len(self.spelled) == (len(words) if rare else 0)
             if network:
                 self._rows = network.pop("rows")
                 configuration = Configuration(**metadata["configuration"])
@@ -155,6 +160,10 @@ class NextWords:
             raise CheckpointError(f"{_MISFIT} ({error}); {_REMEDY}") from None
         if not fits:
             raise CheckpointError(f"{_MISFIT}; {_REMEDY}")
+        self._expected: tuple[list[int], Array] = (
+            [],
+            np.zeros(0, dtype=np.float32),
+        )  # of the network, and after which words
         if self._network is not None:
             self._own = np.full(len(words) + 2, UNKNOWN, dtype=np.int32)  # what the network calls a word
             self._own[self._rows] = np.arange(len(self._rows)) + 2
@@ -205,14 +214,24 @@ class NextWords:
 
     def _add_network(self, context: Sequence[int], weight: float, result: Array) -> None:
         """Add what the network of words expects, times a weight."""
+        expected = self._network_expects(context)
+        expected = expected * (weight / (1 - expected[BOUNDARY]))  # given that a word comes
+        result += expected[UNKNOWN] * self._others
+        result[self._rows] += expected[2:]
+
+    def sentence_ends(self, text: str) -> float | None:
+        """Return how probable the network of words takes it that a sentence ends with a text; None where there is no network."""
+        return None if self._network is None else float(self._network_expects(self.numbers(text + " "))[BOUNDARY])
+
+    def _network_expects(self, context: Sequence[int]) -> Array:
+        """Return what the network of words expects next, which is asked for twice: where a word may end, and where it has."""
         assert self._network is not None
         own = self._own[np.array(context)].tolist()
         if own[0] == BOUNDARY:  # the network has read one when it starts
             own = own[1:]
-        expected = self._network.probabilities(self._states.after(own))[0]
-        expected *= weight / (1 - expected[BOUNDARY])  # given that a word comes
-        result += expected[UNKNOWN] * self._others
-        result[self._rows] += expected[2:]
+        if not len(self._expected[1]) or own != self._expected[0]:
+            self._expected = own, self._network.probabilities(self._states.after(own))[0]
+        return self._expected[1]
 
 
 def recent(text: str) -> str:

@@ -80,6 +80,14 @@ class Lexicon:
         places[places == len(self._edges)] = 0
         return (np.where(self._edges[places] == wanted, self._children[places], self._nowhere),)
 
+    def below(self, node: int) -> tuple[int, NDArray[np.float32]]:
+        """Return the first of the words that go on from a node, which stand together, and the weights of all of them."""
+        first, stop = self._first_edges[node : node + 2].tolist() if node < self._nowhere else (0, 0)
+        if first == stop:
+            return 0, self._masses[:0]
+        begin = int(self._edge_firsts[first])
+        return begin, self._masses[begin : self._edge_stops[stop - 1]]
+
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the log share of each next symbol: minus infinity for most; after a prefix of no word, the word ends."""
         with np.errstate(divide="ignore"):

@@ -25,9 +25,14 @@ class Mixture:
 
     :param members: over the same vocabulary.
     :param prior: the weight of each member before the first letter; positive. They are scaled to sum to 1.
+    :param least: the weight that each keeps at least until it has ruled a letter out. It is not Bayes' rule any more, but a
+        word that goes on where the member most trusted knows of no letter costs less: an ending, a slip.
     """
 
-    def __init__(self, members: Sequence[CharacterLanguageModel], prior: Sequence[float]) -> None:
+    def __init__(
+        self, members: Sequence[CharacterLanguageModel], prior: Sequence[float], *, least: float = 0.0
+    ) -> None:
+        self._least = least
         self._members = tuple(members)
         self._prior = np.array([[weight / sum(prior) for weight in prior]], dtype=np.float32)
         self._predict = [shares(member) for member in self._members]
@@ -80,6 +85,9 @@ class Mixture:
             weights = np.where(total > 0, weights, self._prior)
             total = weights.sum(axis=1, keepdims=True)
         weights /= total
+        if self._least:
+            np.maximum(weights, self._least, out=weights, where=weights > 0)
+            weights /= weights.sum(axis=1, keepdims=True)
         return weights
 
     def _join(self, states: Sequence[States], weights: NDArray[np.float32]) -> States:

@@ -95,7 +95,7 @@ class SearchTree:
         boundaries: Sequence[int] = (BOUNDARY,),
         hidden: HiddenWords | None = None,
     ) -> None:
-        self._model = model
+        self.model = model
         self._bounds: Callable[[States], NDArray[np.float32]] | None = getattr(model, "bounds", None)
         self._hidden = hidden or {}
         self._boundaries = list(boundaries)
@@ -116,7 +116,7 @@ class SearchTree:
         self._end_costs: list[float] = []
         self._children: dict[int, int] = {}  # by node * vocabulary + symbol
         self._below_hidden: list[HiddenWords | None] = []
-        self._add([-1], [self.end], self._model.start())
+        self._add([-1], [self.end], self.model.start())
 
     def __len__(self) -> int:
         return len(self._parents)
@@ -139,7 +139,7 @@ class SearchTree:
 
     def expand(self, nodes: Sequence[int], symbols: Sequence[int]) -> range:
         """Step the model from some nodes, each with a symbol that is new to it; return the new nodes."""
-        states = self._model.step(gather(self._states, nodes), symbols)
+        states = self.model.step(gather(self._states, nodes), symbols)
         return self._add(nodes, symbols, states)
 
     def log_probabilities(self, node: int) -> NDArray[np.float32]:
@@ -184,7 +184,7 @@ class SearchTree:
         rows = slice(new.start, new.stop)
         for store, array in zip(self._states, states, strict=True):
             store[rows] = array
-        log_probabilities = self._model.log_probabilities(states)  # (new, vocabulary)
+        log_probabilities = self.model.log_probabilities(states)  # (new, vocabulary)
         self._log_probabilities[rows] = log_probabilities
         costs = -log_probabilities
         if len(self._boundaries) > 1:

@@ -6,10 +6,25 @@ from collections.abc import Iterable, Iterator
 
 from autocomplete.text.normalize import Kept, is_word_character
 
-__all__ = ["running_words", "token_words"]
+__all__ = ["ENDING", "closing_chance", "running_words", "token_words"]
 
-_SPACED = Kept(lambda c: is_word_character(c) or c in "'’")
-_ENDING, _CLOSING, _OPENING = frozenset(".!?:…"), "\"')]”’»", frozenset("\"'([“‘«")  # of sentences
+_APOSTROPHES = "'’"
+_SPACED = Kept(lambda c: is_word_character(c) or c in _APOSTROPHES)
+ENDING, _CLOSING, _OPENING = frozenset(".!?:…"), "\"')]”’»", frozenset("\"'([“‘«")  # of sentences
+
+# How often a quotation between apostrophes ends with its first word, its second, and so on, as long as it has not; and how often
+# a word ends in an apostrophe outside of one, like "the friends' house": in 310,000 words of the texts that `english` is made of.
+_CLOSES, _STRAY = (0.27, 0.18, 0.14, 0.13, 0.04), 0.0005
+
+
+def closing_chance(line: str) -> float:
+    """Return how probable it is that an apostrophe follows the last word of a line, given that the word ends."""
+    for words, token in enumerate(reversed(line.split())):
+        if token[-1] in _APOSTROPHES:
+            break
+        if token[0] in _APOSTROPHES and len(token) > 2:
+            return _CLOSES[min(words, len(_CLOSES) - 1)]
+    return _STRAY
 
 
 def running_words(line: str) -> Iterator[tuple[str, bool]]:
@@ -39,9 +54,9 @@ def token_words(tokens: Iterable[str], begins: bool) -> tuple[list[tuple[str, bo
             continue
         begins = begins or token[0] in _OPENING
         for word in token.translate(_SPACED).split():
-            word = word.strip("'’")
+            word = word.strip(_APOSTROPHES)
             if any(map(str.isalpha, word)):
                 found.append((word, begins))
                 begins = False
-        begins = begins or token.rstrip(_CLOSING)[-1:] in _ENDING
+        begins = begins or token.rstrip(_CLOSING)[-1:] in ENDING
     return found, begins

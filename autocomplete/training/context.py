@@ -181,6 +181,7 @@ class Context:
         unknown = [word for word in rare if len(word) <= LONGEST and word not in known]
         self._listed = RareWords.of(unknown[:_LISTED], vocabulary)
         self._spells = bool(rare)
+        self._spelled_known: NDArray[np.float16] | None = None  # (words,) logs by the finished network
         self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
         spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:TUNED])
         self._validation = list(filter(None, spoken))
@@ -200,8 +201,9 @@ class Context:
         tensors = {f"ngrams.{name}": array for name, array in self._ngrams.tensors().items()}
         tensors["weights"] = self._weights.astype(np.float32)
         metadata: dict[str, Any] = {}
-        if self._spells:
+        if self._spelled_known is not None:
             tensors |= {f"rare.{name}": array for name, array in self._listed.tensors().items()}
+            tensors["spelled"] = self._spelled_known
         if self._network is not None:
             metadata["configuration"] = asdict(self._network[0])
             tensors |= {f"network.{name}": array for name, array in self._network[1].items()}
@@ -252,10 +254,14 @@ class Context:
         lines = [self._normalization.key(line) for line in self._validation]
         if not self._spells:
             return spelled(model, self._vocabulary, lines)
+        known = np.array(spelled_apart(model, self._vocabulary, self._words.keys))
+        self._spelled_known = known.astype(np.float16)
+        others = math.log1p(-float(np.exp(known).sum()))  # what is left to words that the lexicon lacks
         words = [line.split(" ") for line in lines]
-        distinct = list(dict.fromkeys(chain.from_iterable(words)))
-        spelled_by_network = spelled_apart(model, self._vocabulary, distinct)
-        found = dict(zip(distinct, self._listed.beside(spelled_by_network, distinct, self._vocabulary), strict=True))
+        found = dict.fromkeys(self._words.keys, -math.inf)
+        unknown = [word for word in dict.fromkeys(chain.from_iterable(words)) if word not in found]
+        by_network = [log - others for log in spelled_apart(model, self._vocabulary, unknown)]
+        found |= zip(unknown, self._listed.beside(by_network, unknown, self._vocabulary), strict=True)
         return [[found[word] for word in line] for line in words]
 
     def close(self) -> None:
@@ -283,6 +289,7 @@ def flattened(weights: NDArray[np.float64], spells: bool) -> NDArray[np.float64]
 def spelled_apart(model: CharRNN, vocabulary: Vocabulary, words: Sequence[str]) -> list[float]:
     """Return the natural log probability of words under a network of characters that takes each for one in no list."""
     model.eval()
+    begin, inside = (torch.from_numpy(mask).to(model.device) for mask in vocabulary.word_symbols())
     result = [0.0] * len(words)
     order = sorted(range(len(words)), key=lambda row: len(words[row]))
     for first in range(0, len(order), _TOGETHER):
@@ -294,8 +301,11 @@ def spelled_apart(model: CharRNN, vocabulary: Vocabulary, words: Sequence[str]) 
         )
         logs = model(ids[:, :-1]).float().log_softmax(dim=-1)  # (rows, time, vocabulary)
         right = logs.gather(2, ids[:, 1:, None])[:, :, 0].double().cumsum(1)
-        for row, word, sums in zip(rows, symbols, right.tolist(), strict=True):
-            result[row] = sums[len(word)]
+        begins = logs[:, 0, begin].logsumexp(dim=-1).double()  # it has been told that a word begins
+        ends = logs[:, :, ~inside].logsumexp(dim=-1).double()
+        for row, word, *found in zip(rows, symbols, right.tolist(), begins.tolist(), ends.tolist(), strict=True):
+            sums, starts, stops = found
+            result[row] = sums[len(word) - 1] - starts + stops[len(word)]
     model.train()
     return result
 

@@ -1,0 +1,141 @@
+"""
+The words of a lexicon, and any others: the mixture of a model that knows its words and one that spells all others.
+
+No word has a probability from both, so the search is short. The best words of the lexicon are found by looking at all of them
+at once, without a step of a model; and words in no lexicon, whose letters are to be searched for, need only be looked for where
+one of them could be as probable as the last word wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.inference.lexicon import Lexicon
+from autocomplete.inference.mixture import Mixture
+from autocomplete.inference.model import States, Symbols
+from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+
+__all__ = ["OpenSearch", "OpenVocabulary", "Remembered"]
+
+
+class Remembered:
+    """
+    What a search tree remembers, as a character language model. A state is (batch,) nodes; those missing are added.
+
+    :param word_begins: the probability that a word begins at all; the rest is given to the boundary.
+    """
+
+    def __init__(self, tree: SearchTree, word_begins: float = 1.0) -> None:
+        self.tree, self.word_begins = tree, word_begins
+
+    def start(self) -> States:
+        """Return the empty prefix."""
+        return (np.full(1, ROOT),)
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the nodes after one more symbol each."""
+        pairs = list(zip(states[0].tolist(), np.asarray(symbols).tolist(), strict=True))
+        if missing := [pair for pair in dict.fromkeys(pairs) if self.tree.known_child(*pair) is None]:
+            self.tree.expand(*map(list, zip(*missing, strict=True)))
+        return (np.array([self.tree.child(*pair) for pair in pairs], dtype=np.int64),)
+
+    def log_probabilities(self, states: States) -> NDArray[np.float32]:
+        """Return (batch, vocabulary) natural logarithms."""
+        (nodes,) = states
+        result = np.stack([self.tree.log_probabilities(node) for node in nodes.tolist()])
+        if self.word_begins < 1 and (fresh := nodes == ROOT).any():
+            result[fresh] += np.log(self.word_begins)
+            result[fresh, BOUNDARY] = np.log1p(-self.word_begins)
+        return result
+
+
+class OpenVocabulary(Mixture):
+    """
+    The mixture of two models that have no word in common. A state is one of `Mixture`.
+
+    :param unknown: remembers the model of the words that the lexicon lacks.
+    :param share: its weight.
+    :param word_begins: the probability that a word begins at all, as the lexicon has it, too.
+    :param offered: (words,) 1 for those of the lexicon that may be found, 0 for others.
+    """
+
+    def __init__(
+        self, unknown: SearchTree, known: Lexicon, share: float, word_begins: float, offered: NDArray[Any]
+    ) -> None:
+        super().__init__([Remembered(unknown, word_begins), known], [share, 1 - share])
+        self.unknown, self._known, self._word_begins, self._offered = unknown, known, word_begins, offered
+
+    def best_known(self, states: States, count: int, floor: float) -> list[tuple[str, float]]:
+        """Return the most probable words of the lexicon that go on from a state, a batch of one, with their probabilities."""
+        first, masses = self._known.below(int(states[1][0]))
+        if not (total := masses.sum()):
+            return []
+        probabilities = masses * self._offered[first : first + len(masses)]
+        probabilities *= self._share(states, 1) / total
+        places = np.flatnonzero(probabilities > floor)
+        places = places[np.argsort(-probabilities[places], kind="stable")[:count]]
+        words = (self._known.words[first + place] for place in places.tolist())
+        return list(zip(words, probabilities[places].tolist(), strict=True))
+
+    def unknown_share(self, states: States) -> float:
+        """Return how probable it is, after a state, a batch of one, that a word comes and the lexicon lacks it."""
+        return self._share(states, 0)
+
+    def _share(self, states: States, member: int) -> float:
+        begins = self._word_begins if states[0][0] == ROOT else 1.0
+        return begins * float(self.weights(states)[0, member])
+
+
+class OpenSearch:
+    """
+    One search below one prefix of an open vocabulary. It is used like `Search`, and finds the same.
+
+    :param states: of the model after the prefix, a batch of one.
+    :param typed: the symbols of the prefix.
+    :param vocabulary: that of the lexicon.
+    """
+
+    def __init__(
+        self,
+        model: OpenVocabulary,
+        states: States,
+        typed: int,
+        count: int,
+        vocabulary: Vocabulary,
+        *,
+        floor: float = 0.0,
+        budget: Budget | None = None,
+    ) -> None:
+        self._count, self._typed, self._vocabulary = count, typed, vocabulary
+        self._known = model.best_known(states, count, floor)
+        self._share = model.unknown_share(states)
+        least = self._known[-1][1] if self._known and len(self._known) == count else floor
+        self._unknown: Search | None = None
+        if self._share > least:
+            node = int(states[0][0])
+            self._unknown = Search(model.unknown, node, count, floor=least / self._share, budget=budget)
+        self.exact = False
+
+    def __iter__(self) -> Iterator[FoundWord]:
+        """Yield the words, the most probable first; those that a spent budget left unproved come last."""
+        known, unknown = iter(self._known), iter(self._unknown or ())
+        ours, other = next(known, None), next(unknown, None)
+        proved, found = True, 0
+        while found < self._count and (ours is not None or other is not None):
+            # No word of the lexicon is missing; whether another is, the search of those knows.
+            proved = self._unknown is None or (self._unknown.exact if other is None else other.proved)
+            if other is None or (ours is not None and ours[1] >= self._share * other.probability):
+                assert ours is not None
+                word, probability = ours
+                yield FoundWord(tuple(self._vocabulary.encode(word)[self._typed :]), probability, proved)
+                ours = next(known, None)
+            else:
+                yield FoundWord(other.suffix, self._share * other.probability, proved)
+                other = next(unknown, None)
+            found += 1
+        self.exact = proved and (found == self._count or self._unknown is None or self._unknown.exact)

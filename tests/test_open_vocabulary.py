@@ -1,0 +1,174 @@
+"""Words of a lexicon and others, found by looking at all of them, against the search that goes letter by letter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from conftest import random_checkpoint
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autocomplete.inference.lexicon import Lexicon
+from autocomplete.inference.model import States, Symbols
+from autocomplete.inference.open_vocabulary import OpenSearch, OpenVocabulary, Remembered
+from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree, hidden_words
+from autocomplete.inference.speller import unknown_words
+from autocomplete.text.rare_words import RareWords
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+
+CHECKPOINT = random_checkpoint(["abc "], boundary_bias=1.0)
+VOCABULARY = CHECKPOINT.vocabulary
+NETWORK = RecurrentNetwork(CHECKPOINT.configuration, CHECKPOINT.tensors)
+WORDS = ("a", "ab", "abc", "abca", "b", "bac", "bb", "c", "caab", "cab", "cb", "ccc")
+ROUNDING = 1e-3  # relative
+
+weights = st.lists(st.floats(0.001, 1.0), min_size=len(WORDS), max_size=len(WORDS))
+typed = st.text("abc", max_size=5)
+
+
+def spelled(word: str) -> float:
+    """Return the probability of a word under the network, as one in no list."""
+    begin, inside = VOCABULARY.word_symbols()
+    state, found = NETWORK.start(UNKNOWN), 1.0
+    for end, symbol in enumerate([*VOCABULARY.encode(word), BOUNDARY]):
+        row = np.exp(NETWORK.log_probabilities(state)[0].astype(np.float64))
+        if end == 0:
+            found *= row[symbol] / row[begin].sum()
+        else:
+            found *= row[symbol] if symbol else 1 - row[inside].sum()
+        state = NETWORK.step(state, [symbol])
+    return found
+
+
+LEXICON = Lexicon(WORDS, [spelled(word) for word in WORDS], VOCABULARY)
+SHARE = sum(map(spelled, WORDS))
+MODEL = unknown_words(NETWORK, VOCABULARY, LEXICON, SHARE, RareWords.of(["abba", "cabbac"], VOCABULARY))
+HIDDEN = ("cab", "bac", "ca")
+
+
+def model_of(counts: Sequence[float], share: float, begins: float, hidden: Sequence[str] = ()) -> OpenVocabulary:
+    tree = SearchTree(MODEL, hidden=hidden_words(map(VOCABULARY.encode, hidden)))
+    offered = np.array([word not in hidden for word in WORDS])
+    return OpenVocabulary(tree, LEXICON.weighed(np.array(counts), begins), share, begins, offered)
+
+
+def after(model: OpenVocabulary, text: str) -> States:
+    states = model.start()
+    for symbol in VOCABULARY.encode(text):
+        states = model.step(states, [symbol])
+    return states
+
+
+def open_search(model: OpenVocabulary, text: str, count: int, **options: object) -> OpenSearch:
+    return OpenSearch(model, after(model, text), len(text), count, VOCABULARY, **options)
+
+
+def assert_same(found: list[FoundWord], expected: list[FoundWord]) -> None:
+    """Check words, probabilities and order; words equally probable may stand in any order."""
+    assert [word.probability for word in found] == pytest.approx([w.probability for w in expected], rel=ROUNDING)
+    by_word = {word.suffix: word.probability for word in expected}
+    for word in found:
+        assert by_word.get(word.suffix, expected[-1].probability) == pytest.approx(word.probability, rel=ROUNDING)
+    assert len({word.suffix for word in found}) == len(found)
+
+
+@given(weights, st.floats(0.01, 0.9), st.sampled_from([1.0, 0.6]), typed, st.integers(1, 20), st.booleans())
+def test_words_are_those_that_the_search_by_letters_finds(
+    counts: list[float], share: float, begins: float, text: str, count: int, hide: bool
+) -> None:
+    hidden = HIDDEN if hide else ()
+    model = model_of(counts, share, begins, hidden)
+    search = open_search(model, text, count)
+    tree = SearchTree(model, hidden=hidden_words(map(VOCABULARY.encode, hidden)))
+    node = ROOT
+    for symbol in VOCABULARY.encode(text):
+        node = tree.child(node, symbol)
+    by_letters = Search(tree, node, count)
+    expected = list(by_letters)
+    found = list(search)
+    assert_same(found, expected)
+    assert search.exact
+    assert by_letters.exact
+    assert all(word.proved for word in found)
+    assert not {text + VOCABULARY.decode(word.suffix) for word in found} & {*hidden}
+
+
+@given(weights, st.floats(0.01, 0.9), typed, st.floats(0.001, 0.2))
+def test_words_below_the_floor_are_not_looked_for(counts: list[float], share: float, text: str, floor: float) -> None:
+    model = model_of(counts, share, 1.0)
+    expected = [word for word in open_search(model, text, 60) if word.probability > floor * (1 + ROUNDING)]
+    search = open_search(model, text, 60, floor=floor)
+    found = list(search)
+    assert len(expected) <= len(found)
+    assert_same(found[: len(expected)], expected)
+    assert all(word.probability > floor * (1 - ROUNDING) for word in found)
+    assert search.exact
+
+
+def test_others_are_not_looked_for_where_none_can_be_probable_enough() -> None:
+    model = model_of(np.ones(len(WORDS)), 0.01, 1.0)
+    assert len(list(open_search(model, "", 5))) == 5
+    assert len(model.unknown) == 1  # nothing was spelled
+    assert len(list(open_search(model, "", 20))) == 20
+    assert len(model.unknown) > 1
+
+
+def test_after_a_prefix_of_no_word_others_are_found() -> None:
+    model = model_of(np.ones(len(WORDS)), 0.01, 1.0)
+    found = ["cabb" + VOCABULARY.decode(word.suffix) for word in open_search(model, "cabb", 3)]
+    assert "cabbac" in found  # of the list
+    assert not {*found} & {*WORDS}
+
+
+def test_spent_budget_leaves_words_unproved() -> None:
+    model = model_of(np.ones(len(WORDS)), 0.5, 1.0)
+    search = open_search(model, "c", 8, budget=Budget(expansions=2))
+    found = list(search)
+    assert not search.exact
+    assert {word.suffix for word in found} >= {tuple(VOCABULARY.encode(word)) for word in ("aab", "b", "cc", "")}
+    assert not found[-1].proved
+    probabilities = [word.probability for word in found]
+    assert probabilities == sorted(probabilities, reverse=True)
+    whole = {word.suffix: word.probability for word in open_search(model_of(np.ones(12), 0.5, 1.0), "c", 40)}
+    assert [whole[word.suffix] for word in found] == pytest.approx(probabilities, rel=ROUNDING)
+
+
+def test_no_word_is_wanted() -> None:
+    search = open_search(model_of(np.ones(len(WORDS)), 0.5, 1.0), "c", 0)
+    assert list(search) == []
+    assert search.exact
+
+
+def test_what_is_remembered_is_not_stepped_again() -> None:
+    steps: list[int] = []
+
+    class Counted(RecurrentNetwork):
+        def step(self, states: States, symbols: Symbols) -> States:
+            steps.append(len(symbols))
+            return super().step(states, symbols)
+
+    network = Counted(CHECKPOINT.configuration, CHECKPOINT.tensors)
+    tree = SearchTree(network)
+    model = Remembered(tree)
+    steps.clear()
+    first = model.step((np.array([ROOT, ROOT, ROOT]),), VOCABULARY.encode("aba"))
+    assert steps == [2]
+    assert first[0][0] == first[0][2] != first[0][1]
+    again = model.step((np.array([ROOT, ROOT]),), VOCABULARY.encode("ab"))
+    assert steps == [2]
+    np.testing.assert_array_equal(again[0], first[0][:2])
+    alone = network.log_probabilities(network.step(network.start(), VOCABULARY.encode("b")))[0]
+    np.testing.assert_allclose(model.log_probabilities(again)[1], alone, rtol=1e-5)
+
+
+def test_word_may_not_begin_at_all() -> None:
+    tree = SearchTree(MODEL)
+    every, some = (np.exp(Remembered(tree, begins).log_probabilities((np.array([ROOT]),))[0]) for begins in (1.0, 0.25))
+    np.testing.assert_allclose(some[1:], 0.25 * every[1:], rtol=1e-5)
+    assert some[BOUNDARY] == pytest.approx(0.75)
+    (node,) = Remembered(tree).step((np.array([ROOT]),), VOCABULARY.encode("b"))
+    rows = [Remembered(tree, begins).log_probabilities((node,)) for begins in (1.0, 0.25)]
+    np.testing.assert_array_equal(*rows)
