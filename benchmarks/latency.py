@@ -12,6 +12,7 @@ import os
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import argparse
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,8 @@ def main() -> None:
         ("numpy", Predictor(checkpoint, lexicon, context)),
         ("torch", TorchPredictor(checkpoint, lexicon, context)),
     ):
+        gc.collect()
+        gc.freeze()  # as the prompt does: to look through all that torch brings takes 80 ms, whenever that comes
         times, exact = [], 0
         for line in lines:
             started = time.perf_counter()

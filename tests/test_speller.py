@@ -123,7 +123,7 @@ def test_words_of_a_list_are_all_as_probable(listed: list[str]) -> None:
         assert probability(model, word) == pytest.approx(1 / len(every), rel=1e-4)
         state = model.start()
         for end, symbol in enumerate([*VOCABULARY.encode(word), BOUNDARY]):
-            _, best = model.shares(state)
+            best = model.best(state)
             assert best[0, symbol] == pytest.approx(1 / sum(other.startswith(word[:end]) for other in every))
             state = model.step(state, [symbol]) if symbol else state
     absent = model.step(model.start(), VOCABULARY.encode("-"))

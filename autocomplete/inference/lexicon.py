@@ -95,34 +95,27 @@ class Lexicon:
 
     def probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the share of each next symbol: 0 for most."""
-        return self.shares(states)[0]
+        return self._of_each(states, np.add)
 
-    def shares(self, states: States) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """
-        Return the share of each next symbol, and that of the most probable word that goes on with it.
+    def best(self, states: States) -> NDArray[np.float32]:
+        """Return for each next symbol the share of the most probable word that goes on with it."""
+        return self._of_each(states, np.maximum)
 
-        :returns: (batch, vocabulary) each; the first sums to 1, the second is nowhere greater.
-        """
+    def _of_each(self, states: States, reduced: np.ufunc) -> NDArray[np.float32]:
+        """Return (batch, vocabulary) one number for each symbol, of the shares of the words that go on with it."""
         (nodes,) = states
-        found, best = np.zeros((2, len(nodes), self._size), dtype=np.float32)
+        found = np.zeros((len(nodes), self._size), dtype=np.float32)
         edges = zip(self._first_edges[nodes].tolist(), self._first_edges[nodes + 1].tolist(), strict=True)
         for row, (first, stop) in enumerate(edges):
             if first < stop:
                 words = self._edge_firsts[first:stop]
                 masses = self._masses[words[0] : self._edge_stops[stop - 1]]
-                words = words - words[0]
-                sums = np.add.reduceat(masses, words)
-                if total := sums.sum():
-                    symbols = self._targets[first:stop]
-                    sums /= total
-                    found[row, symbols] = sums
-                    np.divide(np.maximum.reduceat(masses, words), total, out=sums)
-                    best[row, symbols] = sums
+                if total := masses.sum():
+                    found[row, self._targets[first:stop]] = reduced.reduceat(masses, words - words[0]) / total
                     continue
             # A prefix of no word, or all its words have become impossible.
-            found[row, BOUNDARY] = best[row, BOUNDARY] = 1.0
+            found[row, BOUNDARY] = 1.0
         if self._word_begins < 1 and (fresh := nodes == 0).any():
-            for shares in (found, best):
-                shares[fresh] *= self._word_begins
-                shares[fresh, BOUNDARY] = 1 - self._word_begins
-        return found, best
+            found[fresh] *= self._word_begins
+            found[fresh, BOUNDARY] = 1 - self._word_begins
+        return found

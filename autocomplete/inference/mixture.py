@@ -8,12 +8,12 @@ agree, after `blorf` only a member that can spell unseen words is left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, shares
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
 
 __all__ = ["Mixture"]
 
@@ -21,7 +21,7 @@ __all__ = ["Mixture"]
 class Mixture:
     """
     A Bayesian mixture. A state is the members' states, then the weights (batch, members), then what the members predict
-    (batch, members, vocabulary), which the next step needs to weigh them, then `bounds` as probabilities.
+    (batch, members, vocabulary), which the next step needs to weigh them.
 
     :param members: over the same vocabulary.
     :param prior: the weight of each member before the first letter; positive. They are scaled to sum to 1.
@@ -35,9 +35,9 @@ class Mixture:
         self._least = least
         self._members = tuple(members)
         self._prior = np.array([[weight / sum(prior) for weight in prior]], dtype=np.float32)
-        self._predict = [shares(member) for member in self._members]
+        self._predict = [probabilities(member) for member in self._members]
         starts = [member.start() for member in self._members]
-        self._bounds = np.cumsum([0, *map(len, starts)]).tolist()
+        self._parts = np.cumsum([0, *map(len, starts)]).tolist()
         self._size = self._members[0].log_probabilities(starts[0]).shape[1]
         self._start = self._join(starts, self._prior)
 
@@ -47,13 +47,13 @@ class Mixture:
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more symbol each; each member's weight is multiplied by what it gave to the symbol."""
-        weights, predictions = states[-3:-1]
+        weights, predictions = states[-2:]
         weights = self._weigh(weights, predictions[np.arange(len(predictions)), :, symbols])
         return self._join([m.step(self._of(i, states), symbols) for i, m in enumerate(self._members)], weights)
 
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the log of the weighted average of the members' probabilities."""
-        weights, predictions = states[-3:-1]
+        weights, predictions = states[-2:]
         average: NDArray[np.float32] = (weights[:, None, :] @ predictions)[:, 0]
         with np.errstate(divide="ignore"):  # what all rule out is minus infinity
             return np.log(average, out=average)
@@ -64,17 +64,22 @@ class Mixture:
 
         By a member that spells, a word may have all that the symbol has; by one that knows its words, no more than its best.
         """
+        weights, predictions = states[-2:]
+        result = np.zeros_like(predictions[:, 0])
+        for i, member in enumerate(self._members):
+            best: Callable[[States], NDArray[np.float32]] | None = getattr(member, "best", None)
+            result += weights[:, i, None] * (best(self._of(i, states)) if best else predictions[:, i])
         with np.errstate(divide="ignore"):
-            return np.log(states[-1])
+            return np.log(result, out=result)
 
     def weights(self, states: States) -> NDArray[np.float32]:
         """Return (batch, members): how much each member counts by now."""
-        weights: NDArray[np.float32] = states[-3]
+        weights: NDArray[np.float32] = states[-2]
         return weights
 
     def _of(self, member: int, states: States) -> States:
         """Return the part of a state that is a member's own."""
-        return states[self._bounds[member] : self._bounds[member + 1]]
+        return states[self._parts[member] : self._parts[member + 1]]
 
     def _weigh(self, weights: NDArray[np.float32], likelihoods: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (batch, members) the weights after a symbol to which the members gave these probabilities."""
@@ -92,8 +97,6 @@ class Mixture:
 
     def _join(self, states: Sequence[States], weights: NDArray[np.float32]) -> States:
         predictions = np.empty((len(weights), len(self._members), self._size), dtype=np.float32)
-        bounds = np.zeros((len(weights), self._size), dtype=np.float32)
         for i, (predict, state) in enumerate(zip(self._predict, states, strict=True)):
-            predictions[:, i], best = predict(state)
-            bounds += weights[:, i, None] * best
-        return (*(array for state in states for array in state), weights, predictions, bounds)
+            predictions[:, i] = predict(state)
+        return (*(array for state in states for array in state), weights, predictions)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather", "grown", "log_softmax", "probabilities", "shares"]
+__all__ = ["CharacterLanguageModel", "States", "Symbols", "gather", "grown", "log_softmax", "probabilities"]
 
 States = tuple[NDArray[Any], ...]  # each (batch, ...)
 Symbols = NDArray[np.int64] | Sequence[int]
@@ -49,20 +49,6 @@ def probabilities(model: CharacterLanguageModel) -> Callable[[States], NDArray[n
     """Return what answers with probabilities in place of their logarithms: the model's own `probabilities`, if it has one."""
     own: Callable[[States], NDArray[np.float32]] | None = getattr(model, "probabilities", None)
     return own or (lambda states: np.exp(model.log_probabilities(states)))
-
-
-def shares(model: CharacterLanguageModel) -> Callable[[States], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Return what answers with probabilities, and with what no word that goes on with a symbol is more probable than."""
-    own: Callable[[States], tuple[NDArray[np.float32], NDArray[np.float32]]] | None = getattr(model, "shares", None)
-    if own is not None:
-        return own
-    predict = probabilities(model)
-
-    def same(states: States) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        predicted = predict(states)
-        return predicted, predicted
-
-    return same
 
 
 def gather(states: States, rows: NDArray[np.int64] | Sequence[int]) -> States:

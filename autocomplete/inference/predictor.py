@@ -9,6 +9,7 @@ is no context, and each word on a line starts afresh.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -437,10 +438,11 @@ class Predictor:
         for place, character in enumerate(typed):
             probability = 1.0
             for symbol in self._vocabulary.encode(self._normalization.key(character)):
-                expected = np.exp(tree.log_probabilities(node)[[symbol, BOUNDARY]])
+                row = tree.log_probabilities(node)
+                expected = math.exp(row[symbol])
                 if symbol == self._apostrophe:
-                    expected[0] += expected[1] * self._closes(before, typed[:place])
-                probability *= float(expected[0])
+                    expected += math.exp(row[BOUNDARY]) * self._closes(before, typed[:place])
+                probability *= expected
                 node = tree.child(node, symbol)
             characters.append(NextCharacter(character, probability))
         return tuple(characters)

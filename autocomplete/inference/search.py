@@ -113,8 +113,9 @@ class SearchTree:
         """Forget all but the empty prefix. The memory is kept, to be filled again."""
         self._parents: list[int] = []
         self._symbols: list[int] = []
-        self._end_costs: list[float] = []
         self._children: dict[int, int] = {}  # by node * vocabulary + symbol
+        # Of the prefixes that are sorted, which is left until somebody searches below one.
+        self._end_costs: list[float] = []
         self._below_hidden: list[HiddenWords | None] = []
         self._add([-1], [self.end], self.model.start())
 
@@ -153,6 +154,8 @@ class SearchTree:
 
     def alternatives(self, node: int, count: int | None = None) -> _Symbols:
         """Return what may follow a prefix, that which may lead to the best word first."""
+        if node >= len(self._end_costs):
+            self._sort()
         return (
             self._sorted_symbols[node, :count].tolist(),
             self._sorted_bounds[node, :count].tolist(),
@@ -160,7 +163,7 @@ class SearchTree:
         )
 
     def end_cost(self, node: int) -> float:
-        """Return minus the log probability that the word ends here."""
+        """Return minus the log probability that the word ends here, after a prefix whose `alternatives` have been looked at."""
         return self._end_costs[node]
 
     def suffix(self, node: int, ancestor: int) -> tuple[int, ...]:
@@ -184,31 +187,7 @@ class SearchTree:
         rows = slice(new.start, new.stop)
         for store, array in zip(self._states, states, strict=True):
             store[rows] = array
-        log_probabilities = self.model.log_probabilities(states)  # (new, vocabulary)
-        self._log_probabilities[rows] = log_probabilities
-        costs = -log_probabilities
-        if len(self._boundaries) > 1:
-            ends = -np.logaddexp.reduce(log_probabilities[:, self._boundaries], axis=1)
-            costs[:, self._boundaries] = np.inf
-            costs[:, self.end] = ends
-        costs[:, UNKNOWN] = np.inf
-        for row, (parent, symbol) in enumerate(zip(parents, symbols, strict=True)):
-            above = self._below_hidden[parent] if parent >= 0 else None
-            below = self._hidden if parent < 0 else above and above.get(symbol)
-            self._below_hidden.append(below)
-            if below and self.end in below:
-                costs[row, self.end] = np.inf
-        bounds = costs
-        if self._bounds is not None:
-            bounds = -self._bounds(states)
-            bounds[:, self.end] = costs[:, self.end]  # only one word ends here
-            bounds[:, UNKNOWN] = np.inf
-        order = bounds.argsort(axis=1)
-        every = np.arange(len(parents))[:, None]
-        self._sorted_symbols[rows] = order
-        self._sorted_costs[rows] = costs[every, order]
-        self._sorted_bounds[rows] = bounds[every, order]
-        self._end_costs.extend(costs[:, self.end].tolist())
+        self._log_probabilities[rows] = self.model.log_probabilities(states)
         self._parents.extend(parents)
         self._symbols.extend(symbols)
         self._children.update(
@@ -216,6 +195,33 @@ class SearchTree:
             for parent, symbol, node in zip(parents, symbols, new, strict=True)
         )
         return new
+
+    def _sort(self) -> None:
+        """Sort what may follow the prefixes that nobody has searched below so far."""
+        rows = slice(len(self._end_costs), len(self))
+        costs = -self._log_probabilities[rows]  # (prefixes, vocabulary)
+        if len(self._boundaries) > 1:
+            ends = -np.logaddexp.reduce(self._log_probabilities[rows, self._boundaries], axis=1)
+            costs[:, self._boundaries] = np.inf
+            costs[:, self.end] = ends
+        costs[:, UNKNOWN] = np.inf
+        for row, (parent, symbol) in enumerate(zip(self._parents[rows], self._symbols[rows], strict=True)):
+            above = self._below_hidden[parent] if parent >= 0 else None
+            below = self._hidden if parent < 0 else above and above.get(symbol)
+            self._below_hidden.append(below)
+            if below and self.end in below:
+                costs[row, self.end] = np.inf
+        bounds = costs
+        if self._bounds is not None:
+            bounds = -self._bounds(tuple(array[rows] for array in self._states))
+            bounds[:, self.end] = costs[:, self.end]  # only one word ends here
+            bounds[:, UNKNOWN] = np.inf
+        order = bounds.argsort(axis=1)
+        every = np.arange(len(costs))[:, None]
+        self._sorted_symbols[rows] = order
+        self._sorted_costs[rows] = costs[every, order]
+        self._sorted_bounds[rows] = bounds[every, order]
+        self._end_costs.extend(costs[:, self.end].tolist())
 
 
 # (bound of the symbol, order of arrival, node, cost of the node, rank of the symbol, symbols of the node)

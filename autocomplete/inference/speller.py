@@ -137,15 +137,20 @@ class RareWordList:
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the log share of each next symbol: minus infinity for most; where no word is left, the word ends."""
         with np.errstate(divide="ignore"):
-            return np.log(self.shares(states)[0])
+            return np.log(self.probabilities(states))
 
-    def shares(self, states: States) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the share of each next symbol, and that of any one word that goes on with it."""
-        found, best = np.zeros((2, len(states[0]), self._size), dtype=np.float32)
+    def probabilities(self, states: States) -> NDArray[np.float32]:
+        """Return the share of each next symbol."""
+        found = np.zeros((len(states[0]), self._size), dtype=np.float32)
         for row, (first, stop, depth) in enumerate(states[0].tolist()):
             if first < stop:
                 found[row] = self._listed.shares(first, stop, depth, self._size)
-                best[row, found[row] > 0] = 1 / (stop - first)
             else:
-                found[row, BOUNDARY] = best[row, BOUNDARY] = 1.0
-        return found, best
+                found[row, BOUNDARY] = 1.0
+        return found
+
+    def best(self, states: States) -> NDArray[np.float32]:
+        """Return for each next symbol the share of any one word that goes on with it."""
+        counts = np.maximum(states[0][:, 1] - states[0][:, 0], 1)
+        result: NDArray[np.float32] = (self.probabilities(states) > 0) / counts[:, None].astype(np.float32)
+        return result
