@@ -22,8 +22,9 @@ import numpy as np
 
 from autocomplete.checkpoint import find_checkpoint, read_lexicon
 from autocomplete.inference.model import CharacterLanguageModel, gather
+from autocomplete.inference.open_vocabulary import search_below
 from autocomplete.inference.predictor import Predictor
-from autocomplete.inference.search import Search, SearchTree
+from autocomplete.inference.search import SearchTree
 from autocomplete.text.corpus import read_corpus
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
@@ -53,7 +54,9 @@ def enumerate_words(
     return sorted(found, reverse=True)
 
 
-def compare(model: CharacterLanguageModel, prefixes: list[list[int]], floor: float) -> tuple[int, int]:
+def compare(
+    model: CharacterLanguageModel, vocabulary: Vocabulary, prefixes: list[list[int]], floor: float
+) -> tuple[int, int]:
     """Return for how many prefixes the two disagree, and for how many the search could not prove its answer."""
     tree = SearchTree(model)
     mismatches = unproved = 0
@@ -61,7 +64,7 @@ def compare(model: CharacterLanguageModel, prefixes: list[list[int]], floor: flo
         node = 0
         for symbol in prefix:
             node = tree.child(node, symbol)
-        search = Search(tree, node, COUNT, floor=floor)
+        search = search_below(tree, node, COUNT, vocabulary, floor=floor)
         ours = list(search)
         every = enumerate_words(model, prefix, 0.99 * floor)
         theirs = [probability for probability, _ in every if probability >= floor][:COUNT]
@@ -128,7 +131,9 @@ def main() -> None:
         words = [predictor.checkpoint.normalization.key(surface) for surface in lexicon]
         prefixes = draw_prefixes(words, predictor.checkpoint.vocabulary, count, generator)
         started = time.perf_counter()
-        mismatches, unproved = compare(predictor.model(BEFORE), prefixes, options.floor)
+        mismatches, unproved = compare(
+            predictor.model(BEFORE), predictor.checkpoint.vocabulary, prefixes, options.floor
+        )
         seconds = time.perf_counter() - started
         print(f"{name}: {mismatches} mismatches in {count:,} prefixes, {unproved} unproved ({seconds:.0f} s)")
 

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -498,6 +499,37 @@ def test_interruption_ends_the_command_and_leaves_no_process(tmp_path: Path) -> 
             break
         time.sleep(0.1)
     assert not any(map(runs, helpers))
+
+
+INTERRUPTED_LOOPS = """
+import numpy as np
+from autocomplete.text.loops import ROOM, split
+data = bytearray(b"\\n" + b"a word of a line\\n" * 50_000 + b"\\n" * ROOM)
+def once():
+    codes = np.frombuffer(data, dtype=np.uint8)
+    pieces = np.ndarray((len(data) - 7,), np.dtype("<u8"), data, strides=(1,))
+    return split(codes, pieces, np.zeros((1 << 8, 2), dtype=np.uint64), 0)
+once()
+print("compiled", flush=True)
+interruptions = 0
+while interruptions < 100:
+    try:
+        while True:
+            once()
+    except KeyboardInterrupt:
+        interruptions += 1
+        print(interruptions, flush=True)
+"""
+
+
+def test_interruption_in_the_midst_of_a_loop_is_raised_after_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_LOOPS]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line != "100\n":
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
 
 
 def test_helpers_end_with_a_reading_that_is_killed(tmp_path: Path) -> None:

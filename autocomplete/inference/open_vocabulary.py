@@ -20,7 +20,7 @@ from autocomplete.inference.model import States, Symbols
 from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
-__all__ = ["OpenSearch", "OpenVocabulary", "Remembered"]
+__all__ = ["OpenSearch", "OpenVocabulary", "Remembered", "search_below"]
 
 
 class Remembered:
@@ -96,7 +96,7 @@ class OpenSearch:
     One search below one prefix of an open vocabulary. It is used like `Search`, and finds the same.
 
     :param states: of the model after the prefix, a batch of one.
-    :param typed: the symbols of the prefix.
+    :param depth: how many symbols the prefix has.
     :param vocabulary: that of the lexicon.
     """
 
@@ -104,14 +104,14 @@ class OpenSearch:
         self,
         model: OpenVocabulary,
         states: States,
-        typed: int,
+        depth: int,
         count: int,
         vocabulary: Vocabulary,
         *,
         floor: float = 0.0,
         budget: Budget | None = None,
     ) -> None:
-        self._count, self._typed, self._vocabulary = count, typed, vocabulary
+        self._count, self._depth, self._vocabulary = count, depth, vocabulary
         self._known = model.best_known(states, count, floor)
         self._share = model.unknown_share(states)
         least = self._known[-1][1] if self._known and len(self._known) == count else floor
@@ -132,10 +132,26 @@ class OpenSearch:
             if other is None or (ours is not None and ours[1] >= self._share * other.probability):
                 assert ours is not None
                 word, probability = ours
-                yield FoundWord(tuple(self._vocabulary.encode(word)[self._typed :]), probability, proved)
+                yield FoundWord(tuple(self._vocabulary.encode(word)[self._depth :]), probability, proved)
                 ours = next(known, None)
             else:
                 yield FoundWord(other.suffix, self._share * other.probability, proved)
                 other = next(unknown, None)
             found += 1
         self.exact = proved and (found == self._count or self._unknown is None or self._unknown.exact)
+
+
+def search_below(
+    tree: SearchTree,
+    node: int,
+    count: int,
+    vocabulary: Vocabulary,
+    *,
+    floor: float = 0.0,
+    budget: Budget | None = None,
+) -> Search | OpenSearch:
+    """Return the search for the best words below a prefix in a tree, as its model allows; see `Search` for the parameters."""
+    if not isinstance(tree.model, OpenVocabulary):
+        return Search(tree, node, count, floor=floor, budget=budget)
+    depth = len(tree.suffix(node, ROOT))
+    return OpenSearch(tree.model, tree.states(node), depth, count, vocabulary, floor=floor, budget=budget)

@@ -34,10 +34,10 @@ from autocomplete.inference.gap import Gap
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.mixture import Mixture
 from autocomplete.inference.model import CharacterLanguageModel, probabilities
-from autocomplete.inference.open_vocabulary import OpenSearch, OpenVocabulary
+from autocomplete.inference.open_vocabulary import OpenVocabulary, search_below
 from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
 from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree, hidden_words
+from autocomplete.inference.search import ROOT, Budget, FoundWord, SearchTree, hidden_words
 from autocomplete.inference.speller import Network, unknown_words
 from autocomplete.text.explicit import explicit_words
 from autocomplete.text.normalize import APOSTROPHES, split_last_word
@@ -213,7 +213,8 @@ class Predictor:
         budget = budget or self.budget
         wanted = _CANDIDATES if gap.narrows else count
         goes_on = 1 - self._closed(tree, before, typed)
-        search = self._search(tree, node, typed, wanted, self.floor / max(goes_on, self.floor), budget)
+        floor = self.floor / max(goes_on, self.floor)
+        search = search_below(tree, node, wanted, self._vocabulary, floor=floor, budget=budget)
         found = 0
         for found, word in enumerate(search, start=1):
             suggestion = gap.fill(self._suggestion(typed, word, goes_on), self._normalization)
@@ -339,16 +340,6 @@ class Predictor:
         if self._unknown is None:
             return Mixture([word, known], [share, 1 - share])
         return OpenVocabulary(self._unknown, known, share, begins, self._offered)
-
-    def _search(
-        self, tree: SearchTree, node: int, typed: str, count: int, floor: float, budget: Budget
-    ) -> Search | OpenSearch:
-        """Return the search for the best words that go on with what was typed, which led to a place of a search tree."""
-        if not isinstance(tree.model, OpenVocabulary):
-            return Search(tree, node, count, floor=floor, budget=budget)
-        symbols = len(self._vocabulary.encode(self._normalization.key(typed)))
-        states = tree.states(node)
-        return OpenSearch(tree.model, states, symbols, count, self._vocabulary, floor=floor, budget=budget)
 
     def _node(self, tree: SearchTree, typed: str) -> int:
         """Return the place of what was typed in a search tree."""

@@ -7,7 +7,11 @@ before: Numba takes half a second and 100 MB.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import numba
@@ -38,7 +42,35 @@ def _compiled(function: Loop) -> Loop:
         return cast(Loop, numba.njit(function))
 
 
-@_compiled
+def _loop(function: Loop) -> Loop:
+    """Compile a function that is called from Python: where a Ctrl-C is raised while Numba makes its answer, Python crashes."""
+    compiled = _compiled(function)
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        with _uninterrupted():
+            return compiled(*arguments)
+
+    return cast(Loop, call)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep a Ctrl-C back until the end."""
+    if threading.current_thread() is not threading.main_thread():  # which is never interrupted
+        yield
+        return
+    kept: list[int] = []
+    former = signal.signal(signal.SIGINT, lambda number, frame: kept.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+        if kept:
+            signal.raise_signal(signal.SIGINT)
+
+
+@_loop
 def blank_out(codes: NDArray[np.uint8]) -> None:
     """Put blanks of ASCII in the place of all others."""
     for place in range(len(codes) - 2):
@@ -52,7 +84,7 @@ def blank_out(codes: NDArray[np.uint8]) -> None:
             codes[place : place + length] = _BLANK
 
 
-@_compiled
+@_loop
 def split(codes: NDArray[np.uint8], pieces: NDArray[np.uint64], table: NDArray[np.uint64], known: int) -> Any:
     """
     Return the tokens of a text, and where those stand that were never seen before.
@@ -118,7 +150,7 @@ def _mixed(bits: np.uint64) -> np.uint64:
     return bits ^ bits >> np.uint64(33)
 
 
-@_compiled
+@_loop
 def spell_out(
     tokens: NDArray[np.int32],
     marks: NDArray[np.uint8],
@@ -191,7 +223,7 @@ def spell_out(
     return spelled[:symbol], numbers[:number]
 
 
-@_compiled
+@_loop
 def translate(numbers: NDArray[Any], table: NDArray[Any]) -> NDArray[Any]:
     """Return (n,) what stands in a table in the place of each number."""
     found = np.empty(len(numbers), dtype=table.dtype)
@@ -200,7 +232,7 @@ def translate(numbers: NDArray[Any], table: NDArray[Any]) -> NDArray[Any]:
     return found
 
 
-@_compiled
+@_loop
 def add_counts(numbers: NDArray[Any], counts: NDArray[np.int64]) -> None:
     """Add to the counts how often each number is there."""
     for place in range(len(numbers)):
