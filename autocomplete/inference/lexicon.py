@@ -43,7 +43,7 @@ class Lexicon:
         edges = trie.sources.astype(np.int64) * self._size + trie.targets
         self._edges = edges.astype(np.int32 if edges[-1] + 2 * self._size < 2**31 else np.int64)
         self._children = np.where(trie.children < 0, self._nowhere, trie.children)
-        self._targets = trie.targets
+        self._targets = trie.targets.astype(np.min_scalar_type(self._size))
         counted = np.bincount(trie.sources, minlength=self._nowhere + 1)
         self._first_edges = np.append(0, np.cumsum(counted)).astype(np.int32)  # of each node
         # Sorted words that share a prefix stand together: those that take an edge are those from one place up to another.
