@@ -125,7 +125,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = [
             ("small", small_predictor(Path(folder)), read_lexicon(Path(folder) / "small"), options.small),
-            (shipped.name, Predictor.load(str(shipped)), read_lexicon(shipped), options.prefixes),
+            (shipped.name, Predictor.load(str(shipped), explicit=True), read_lexicon(shipped), options.prefixes),
         ]
     for name, predictor, lexicon, count in runs:
         words = [predictor.checkpoint.normalization.key(surface) for surface in lexicon]

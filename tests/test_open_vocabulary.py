@@ -26,7 +26,7 @@ WORDS = ("a", "ab", "abc", "abca", "b", "bac", "bb", "c", "caab", "cab", "cb", "
 ROUNDING = 1e-3  # relative
 
 weights = st.lists(st.floats(0.001, 1.0), min_size=len(WORDS), max_size=len(WORDS))
-typed = st.text("abc", max_size=5)
+typed = st.text("abc ", max_size=5)  # also what no word has
 
 
 def spelled(word: str) -> float:
@@ -162,6 +162,22 @@ def test_what_is_remembered_is_not_stepped_again() -> None:
     np.testing.assert_array_equal(again[0], first[0][:2])
     alone = network.log_probabilities(network.step(network.start(), VOCABULARY.encode("b")))[0]
     np.testing.assert_allclose(model.log_probabilities(again)[1], alone, rtol=1e-5)
+
+
+def test_many_prefixes_at_once_find_room() -> None:
+    model = Remembered(SearchTree(NETWORK))
+    nodes = (np.array([ROOT]),)
+    for _ in range(6):
+        before = len(model.tree)
+        rows = np.repeat(nodes[0], 3)
+        nodes = model.step((rows,), VOCABULARY.encode("abc" * len(nodes[0])))
+        assert len(model.tree) == before + len(rows)
+    alone = NETWORK.start()
+    for symbol in VOCABULARY.encode("cabcab"):
+        alone = NETWORK.step(alone, [symbol])
+    place = sum("abc".index(letter) * 3**i for i, letter in enumerate(reversed("cabcab")))
+    found = model.log_probabilities((nodes[0][[place]],))
+    np.testing.assert_allclose(found, NETWORK.log_probabilities(alone), rtol=1e-4)
 
 
 def test_word_may_not_begin_at_all() -> None:

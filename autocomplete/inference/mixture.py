@@ -25,16 +25,24 @@ class Mixture:
 
     :param members: over the same vocabulary.
     :param prior: the weight of each member before the first letter; positive. They are scaled to sum to 1.
+    :param others: the weights after a symbol that all ruled out; by default the prior, as such a symbol tells the members apart
+        no better than nothing does.
     :param least: the weight that each keeps at least until it has ruled a letter out. It is not Bayes' rule any more, but a
         word that goes on where the member most trusted knows of no letter costs less: an ending, a slip.
     """
 
     def __init__(
-        self, members: Sequence[CharacterLanguageModel], prior: Sequence[float], *, least: float = 0.0
+        self,
+        members: Sequence[CharacterLanguageModel],
+        prior: Sequence[float],
+        *,
+        others: Sequence[float] | None = None,
+        least: float = 0.0,
     ) -> None:
         self._least = least
         self._members = tuple(members)
         self._prior = np.array([[weight / sum(prior) for weight in prior]], dtype=np.float32)
+        self._others = self._prior if others is None else np.array([others], dtype=np.float32)
         self._predict = [probabilities(member) for member in self._members]
         starts = [member.start() for member in self._members]
         self._parts = np.cumsum([0, *map(len, starts)]).tolist()
@@ -85,9 +93,8 @@ class Mixture:
         """Return (batch, members) the weights after a symbol to which the members gave these probabilities."""
         weights = weights * likelihoods
         total = weights.sum(axis=1, keepdims=True)
-        # A symbol that every member ruled out tells them apart no better than nothing does: begin again with the prior.
         if not total.all():
-            weights = np.where(total > 0, weights, self._prior)
+            weights = np.where(total > 0, weights, self._others)
             total = weights.sum(axis=1, keepdims=True)
         weights /= total
         if self._least:

@@ -67,7 +67,7 @@ class OpenVocabulary(Mixture):
     def __init__(
         self, unknown: SearchTree, known: Lexicon, share: float, word_begins: float, offered: NDArray[Any]
     ) -> None:
-        super().__init__([Remembered(unknown, word_begins), known], [share, 1 - share])
+        super().__init__([Remembered(unknown, word_begins), known], [share, 1 - share], others=[1, 0])
         self.unknown, self._known, self._word_begins, self._offered = unknown, known, word_begins, offered
 
     def best_known(self, states: States, count: int, floor: float) -> list[tuple[str, float]]:

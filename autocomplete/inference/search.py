@@ -178,7 +178,7 @@ class SearchTree:
         new = range(len(self), len(self) + len(parents))
         if new.stop > len(self._log_probabilities):
             used = new.start
-            room = used + max(used, _ROOM)
+            room = max(new.stop, used + max(used, _ROOM))
             self._states = tuple(grown(array, used, room) for array in self._states)
             self._log_probabilities = grown(self._log_probabilities, used, room)
             self._sorted_costs = grown(self._sorted_costs, used, room)

@@ -49,7 +49,7 @@ def unknown_words(
     speller = Speller(network, vocabulary, known, share)
     if not len(listed):
         return speller
-    return Mixture([speller, RareWordList(listed, vocabulary)], [1 - LISTED, LISTED], least=_LEAST)
+    return Mixture([speller, RareWordList(listed, vocabulary)], [1 - LISTED, LISTED], others=[1, 0], least=_LEAST)
 
 
 class Speller:
