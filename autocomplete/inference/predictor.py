@@ -30,10 +30,11 @@ from autocomplete.checkpoint import (
 )
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.context import NextWords, TextLine, WithinWord
+from autocomplete.inference.endings import Endings
 from autocomplete.inference.gap import Gap
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.mixture import Mixture
-from autocomplete.inference.model import CharacterLanguageModel, probabilities
+from autocomplete.inference.model import CharacterLanguageModel
 from autocomplete.inference.open_vocabulary import OpenVocabulary, search_below
 from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
 from autocomplete.inference.recurrent import RecurrentNetwork
@@ -42,7 +43,6 @@ from autocomplete.inference.speller import Network, unknown_words
 from autocomplete.text.explicit import explicit_words
 from autocomplete.text.normalize import APOSTROPHES, split_last_word
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.text.words import ENDING, closing_chance
 
 __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
 
@@ -52,14 +52,8 @@ _WORD_MEMBERS: tuple[Members, ...] = ("lexicon", "ngrams", "words")
 _TREES = 4  # words whose search trees are kept: Backspace often goes back, and a ghost may run on over some
 _CANDIDATES = 12  # words that are tried in a gap
 _LONGEST_WORD = 100  # letters; what is longer is no word but a key or a picture in letters that was pasted
-_LEAST = 1e-30  # probability of a word of the lexicon as it is spelled; with none at all it would be no word
+_LEAST = 1e-30  # probability, of a word of the lexicon as it is spelled; with none at all it would be no word
 _TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
-_LIKELY = (
-    0.05  # probability of a word's end from which on the network of words is asked whether a sentence ends there, too
-)
-_BY_WORDS = (
-    0.7  # its weight in that, of odds; the best on validation text, Reddit comments and reviews, for tweets 0.5 is
-)
 _UNKNOWN_MEMORY = 6_000_000  # the same for words in no lexicon, whose tree all lines share
 
 
@@ -116,19 +110,13 @@ class Predictor:
         hidden = [self._normalization.key(word) for word in hidden]
         self._hidden = hidden_words(map(self._vocabulary.encode, hidden))
         self._network = type(self).network(checkpoint.configuration, checkpoint.tensors)
-        self._predict = probabilities(self._network)
         self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
         self._line: TextLine | None = None
         self._next_words: NextWords | None = None
-        self._apostrophe = UNKNOWN  # none
+        self._endings: Endings | None = None
         self._unknown: SearchTree | None = None  # of words in no lexicon
         if checkpoint.unit == "text":
             self._alphabet = APOSTROPHES
-            self._apostrophe = self._vocabulary.encode("'")[0]
-            begin, inside = self._vocabulary.word_symbols()
-            self._ends = (np.flatnonzero(~inside), np.flatnonzero(~begin))  # by whether no letter has been typed
-            stops = [BOUNDARY, *self._vocabulary.encode("".join(ENDING & set(self._vocabulary.characters)))]
-            self._stops = np.isin(self._ends[0], stops)
             self._line = TextLine(self._network, self._vocabulary, self._normalization)
             if context is not None and self._lexicon is not None:
                 self._next_words = NextWords(self._lexicon.words, *context, self._vocabulary, self._normalization)
@@ -140,6 +128,10 @@ class Predictor:
                     never = set(hidden)
                     self._offered = np.array([word not in never for word in self._lexicon.words])
         self._members = self._check(members)
+        if self._line is not None:
+            next_words = self._next_words if members == "mixture" else None
+            parts = self._network, self._line, self._vocabulary, next_words
+            self._endings = Endings(*parts, letters_by_words=self._unknown is not None)
         self._trees: dict[str, SearchTree] = {}  # by the line before the word, the one used last being last
         self._tree("")
 
@@ -239,7 +231,7 @@ class Predictor:
         """
         budget = budget or self.budget
         following = ""
-        if self._line is None or prediction.after or not prediction.words:
+        if self._endings is None or prediction.after or not prediction.words:
             return following
         best = prediction.words[0]
         text, sure = prediction.text + best.insert, best.probability
@@ -247,7 +239,7 @@ class Predictor:
             if sure < threshold or budget.cancelled():
                 break
             before, typed = self._split(text)
-            sure *= self._space(before, typed)
+            sure *= self._endings.space(before, typed)
             *_, answer = self.stream(text + " ", 1, 0, budget=budget)
             if not answer.words or (sure := sure * answer.words[0].probability) < threshold:
                 break
@@ -367,60 +359,26 @@ class Predictor:
         expected = np.exp(tree.log_probabilities(node).astype(np.float64))
         closed = self._closed(tree, before, typed)
         expected *= 1 - closed
-        end = expected[BOUNDARY] + closed
-        if self._line is not None and end >= least:
-            closes = 0.0 if closed else self._closes(before, typed)
+        end = float(expected[BOUNDARY]) + closed
+        if self._endings is not None and end >= least:
+            closes = 0.0 if closed else self._endings.closes(before, typed)
             expected[BOUNDARY] = 0.0
-            expected[self._ends[not typed]] += end * (1 - closes) * self._ending(before, typed, end, possible)
-            expected[self._apostrophe] += end * closes
+            shares = self._endings.shares(before, typed, end, possible)
+            expected[self._endings.symbols(typed)] += end * (1 - closes) * shares
+            expected[self._endings.apostrophe] += end * closes
         if possible is not None:
             expected *= possible
             expected /= expected.sum()
         return expected
 
-    def _ending(
-        self, before: str, typed: str, end: float = 1.0, possible: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
-        """
-        Return the share of each symbol that is no letter of a word, given that one of them comes.
-
-        The network of characters tells them apart. But whether a sentence ends, the network of words knows better.
-
-        :param end: how probable it is that one of them comes.
-        :param possible: as `_characters` has it.
-        """
-        assert self._line is not None
-        symbols = self._ends[not typed]
-        shares: NDArray[np.float64] = self._predict(self._line.state(before + typed))[0][symbols].astype(np.float64)
-        if possible is not None:
-            shares *= possible[symbols]
-        shares /= shares.sum()
-        if typed and end >= _LIKELY and self._members == "mixture" and self._next_words is not None:
-            by_words = self._next_words.sentence_ends(before + typed)
-            if by_words is not None and 0 < (stops := float(shares[self._stops].sum())) < 1:
-                odds = (by_words / (1 - by_words)) ** _BY_WORDS * (stops / (1 - stops)) ** (1 - _BY_WORDS)
-                shares *= np.where(self._stops, odds / stops, 1 / (1 - stops)) / (1 + odds)
-        return shares
-
-    def _closes(self, before: str, typed: str) -> float:
-        """
-        Return how probable it is that an apostrophe follows a word that ends here and closes a quotation.
-
-        It is to be told from one inside a word where all letters of a word come from models of words.
-        """
-        return closing_chance(before + typed) if typed and self._unknown is not None else 0.0
-
     def _closed(self, tree: SearchTree, before: str, typed: str) -> float:
         """Return how probable it is that what was typed is a word and, at last, an apostrophe that closes a quotation."""
-        if self._normalization.key(typed[-1:]) != "'" or not (closes := self._closes(before, typed[:-1])):
+        if self._endings is None or self._normalization.key(typed[-1:]) != "'":
             return 0.0
-        parent = tree.log_probabilities(self._node(tree, typed[:-1]))
-        closing, inside = closes * np.exp(parent[BOUNDARY]), np.exp(parent[self._apostrophe])
-        return float(closing / max(closing + inside, 1e-30))
-
-    def _space(self, before: str, typed: str) -> float:
-        """Return the probability that a space follows a word, given that it ends."""
-        return float(self._ending(before, typed)[self._ends[0] == self._vocabulary.encode(" ")[0]].sum())
+        closes = self._endings.closes(before, typed[:-1])
+        word = np.exp(tree.log_probabilities(self._node(tree, typed[:-1])))
+        closing, inside = closes * word[BOUNDARY], word[self._endings.apostrophe]
+        return float(closing / max(closing + inside, _LEAST))
 
     def _typed(self, tree: SearchTree, before: str, typed: str) -> tuple[NextCharacter, ...]:
         """Return the characters of what was typed of a word, each with its probability before it was."""
@@ -431,8 +389,8 @@ class Predictor:
             for symbol in self._vocabulary.encode(self._normalization.key(character)):
                 row = tree.log_probabilities(node)
                 expected = math.exp(row[symbol])
-                if symbol == self._apostrophe:
-                    expected += math.exp(row[BOUNDARY]) * self._closes(before, typed[:place])
+                if self._endings is not None and symbol == self._endings.apostrophe:
+                    expected += math.exp(row[BOUNDARY]) * self._endings.closes(before, typed[:place])
                 probability *= expected
                 node = tree.child(node, symbol)
             characters.append(NextCharacter(character, probability))
