@@ -154,7 +154,20 @@ def test_words_stand_alone_where_a_checkpoint_knows_no_context() -> None:
 
 
 def test_letters_are_those_of_the_left_side() -> None:
-    assert OF_TEXT.predict("the bro", after="wn").next == OF_TEXT.predict("the bro").next
+    for predictor in (OF_WORDS, OF_TEXT):
+        found, expected = (predictor.predict("the bro", after=after).next for after in ("wn", ""))
+        assert [each.character for each in found] == [each.character for each in expected]
+        probabilities = [each.probability for each in expected]
+        assert [each.probability for each in found] == pytest.approx(probabilities, rel=0.01)
+
+
+def test_line_does_not_end_before_its_rest() -> None:
+    alone = {each.character: each.probability for each in OF_TEXT.predict("the brown", characters=30).next}
+    inside = {
+        each.character: each.probability for each in OF_TEXT.predict("the brown", characters=30, after=" fox").next
+    }
+    assert alone.keys() - inside.keys() == {"\n"}
+    assert inside[" "] > alone[" "]
 
 
 def test_in_a_gap_words_come_all_at_once_and_as_a_whole_are_the_prediction() -> None:

@@ -63,6 +63,12 @@ def test_surface_has_the_key_of_its_text(text: str) -> None:
         ("MON", "Monday", "DAY"),
         ("M", "monday", "onday"),  # one capital begins a name or a sentence
         ("iph", "iPhone", "one"),
+        ("i", "iPhone", "Phone"),
+        ("nb", "NBA", "a"),
+        ("n", "NBA", "ba"),
+        ("N", "NBA", "BA"),
+        ("Mc", "McDonald", "Donald"),
+        ("mc", "McDonald", "donald"),
         ("Stra", "Straße", "ße"),
         ("STRA", "Straße", "SSE"),
         ("stras", "Straße", "se"),  # half of the ß

@@ -194,7 +194,7 @@ class Predictor:
         tree = self._tree(before)
         node = self._node(tree, typed)
         typed_characters = self._typed(tree, before, typed)
-        next_characters = tuple(self._next(tree, node, before, typed, characters))
+        next_characters = tuple(self._next(tree, node, before, typed, characters, ends=not after))
         words: list[Suggestion] = []
 
         def prediction(exact: bool) -> Prediction:
@@ -418,8 +418,15 @@ class Predictor:
                 state = model.step(state, [symbol])
         return float(np.exp(log_probability))
 
-    def _next(self, tree: SearchTree, node: int, before: str, typed: str, count: int) -> list[NextCharacter]:
-        expected = self._characters(tree, node, before, typed, self.floor)
+    def _next(
+        self, tree: SearchTree, node: int, before: str, typed: str, count: int, *, ends: bool = True
+    ) -> list[NextCharacter]:
+        """Return the most probable next characters; the end of the line is one of them only if it may come here."""
+        possible: NDArray[np.float64] | None = None
+        if self._line is not None and not ends:
+            possible = np.ones(len(self._vocabulary))
+            possible[BOUNDARY] = 0.0
+        expected = self._characters(tree, node, before, typed, self.floor, possible)
         expected[UNKNOWN] = 0.0
         best = np.argsort(-expected, kind="stable")[:count]
         return [

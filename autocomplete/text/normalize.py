@@ -88,8 +88,10 @@ class Normalization:
         # The shortest prefix of the surface that covers what was typed; where none ends just there (`stras` of
         # `Straße`), the rest is taken from the key.
         cut = next((i for i in range(len(surface) + 1) if self.key(surface[:i]) == key), None)
+        # Who types `nb` of `NBA` does not take the trouble of capitals.
+        small = any(ours.islower() and theirs.isupper() for ours, theirs in zip(typed, surface, strict=False))
         rest = self.spell(whole[len(key) :]) if cut is None else surface[cut:]
-        return self.match_case(typed, rest)
+        return self.match_case(typed, rest.lower() if small else rest)
 
     def match_case(self, typed: str, rest: str) -> str:
         """Return the rest of a word in capitals if what was typed of it, two letters at least, is."""
