@@ -312,7 +312,7 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
 
 def _name(options: argparse.Namespace) -> str:
     """Return what the checkpoint shall be called."""
-    name: str = options.name if options.name is not None else options.corpus[0].resolve().stem
+    name: str = options.name if options.name is not None else options.corpus[0].absolute().stem
     return name
 
 
