@@ -160,10 +160,7 @@ class NextWords:
             raise CheckpointError(f"{_MISFIT} ({error}); {_REMEDY}") from None
         if not fits:
             raise CheckpointError(f"{_MISFIT}; {_REMEDY}")
-        self._expected: tuple[list[int], Array] = (
-            [],
-            np.zeros(0, dtype=np.float32),
-        )  # of the network, and after which words
+        self._expected: tuple[list[int], Array] | None = None  # what the network expected last, and after which words
         if self._network is not None:
             self._own = np.full(len(words) + 2, UNKNOWN, dtype=np.int32)  # what the network calls a word
             self._own[self._rows] = np.arange(len(self._rows)) + 2
@@ -229,7 +226,7 @@ class NextWords:
         own = self._own[np.array(context)].tolist()
         if own[0] == BOUNDARY:  # the network has read one when it starts
             own = own[1:]
-        if not len(self._expected[1]) or own != self._expected[0]:
+        if self._expected is None or own != self._expected[0]:
             self._expected = own, self._network.probabilities(self._states.after(own))[0]
         return self._expected[1]
 

@@ -12,12 +12,9 @@ from autocomplete.text.words import ENDING, closing_chance
 
 __all__ = ["Endings"]
 
-_LIKELY = (
-    0.2  # probability of a word's end from which on the network of words is asked whether a sentence ends there, too
-)
-_BY_WORDS = (
-    0.7  # its weight in that, of odds; the best on validation text, Reddit comments and reviews, for tweets 0.5 is
-)
+# From which probability of a word's end on the network of words is asked whether a sentence ends there, and its weight in that,
+# of odds: 0.7 is the best on validation text, Reddit comments and reviews, 0.5 on tweets.
+_LIKELY, _BY_WORDS = 0.2, 0.7
 
 
 class Endings:

@@ -106,9 +106,8 @@ class RareWords:
         if not len(ends) == len(same) or (len(rest) and ends[-1] != len(rest) - 1):
             raise ValueError(f"there are {len(same)} rare words, and the ends of {len(ends)}")
         counts = np.diff(ends, prepend=-1).astype(np.int32)
-        shift = (same - (ends + 1 - counts)).astype(
-            np.int32
-        )  # from where a word's letters stand among all to where in it
+        # From where the letters of a word stand among all of them to where they stand in it.
+        shift = (same - (ends + 1 - counts)).astype(np.int32)
         places = np.arange(len(rest), dtype=np.int32)
         places += np.repeat(shift, counts)
         columns = np.zeros((int(places.max(initial=0)) + 1, len(same)), dtype=rest.dtype)
