@@ -572,6 +572,15 @@ def test_apostrophe_may_close_a_quotation() -> None:
         assert shown.probability == pytest.approx(found["'"], rel=1e-3)
 
 
+@pytest.mark.parametrize("members", ["mixture", "words"])
+def test_word_that_has_certainly_been_closed_does_not_go_on(members: Members) -> None:
+    context = {**CONTEXT[0], **RARE}, CONTEXT[1]
+    predictor = Predictor(CHECKPOINT, LEXICON, context, members=members, floor=0.0)
+    for word in predictor.predict("on a monday'").words:
+        assert 0 <= word.probability < 1
+        assert members == "mixture" or word.probability == 0
+
+
 @settings(max_examples=25)
 @given(lines, st.booleans())
 def test_next_characters_of_any_line_sum_to_one(line: str, spells: bool) -> None:

@@ -205,7 +205,7 @@ class Predictor:
         budget = budget or self.budget
         wanted = _CANDIDATES if gap.narrows else count
         goes_on = 1 - self._closed(tree, before, typed)
-        floor = self.floor / max(goes_on, self.floor)
+        floor = self.floor / max(goes_on, self.floor, _LEAST)
         search = search_below(tree, node, wanted, self._vocabulary, floor=floor, budget=budget)
         found = 0
         for found, word in enumerate(search, start=1):
