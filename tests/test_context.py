@@ -14,6 +14,7 @@ from conftest import random_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autocomplete.byte_matrix import in_bytes, in_floats
 from autocomplete.checkpoint import Configuration
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.context import NextWords, TextLine, WithinWord
@@ -80,8 +81,8 @@ def random_context(*, network: bool) -> tuple[dict[str, np.ndarray], dict[str, o
     if not network:
         return tensors, {}
     configuration = Configuration(len(ROWS) + 2, "lstm", 1, hidden=8, embedding=6, tied=True)
-    for name, shape in configuration.shapes().items():
-        tensors[f"network.{name}"] = generator.normal(0, 0.7, shape).astype(np.float32)
+    weights = {name: generator.normal(0, 0.7, shape) for name, shape in configuration.shapes().items()}
+    tensors |= {f"network.{name}": array for name, array in in_floats(in_bytes(weights)).items()}
     tensors["network.rows"] = ROWS
     return tensors, {"configuration": asdict(configuration)}
 

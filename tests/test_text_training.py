@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
 
+from autocomplete.byte_matrix import in_floats, unpacked
 from autocomplete.checkpoint import (
     CONTEXT,
     LEXICON,
@@ -33,6 +34,7 @@ from autocomplete.checkpoint import (
 )
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
+from autocomplete.tensor_files import named
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import without_marks
@@ -249,7 +251,8 @@ def test_network_of_words_is_trained_beside_the_first(together) -> None:
     tensors, metadata = context
     assert metadata["configuration"]["tied"] is True
     assert metadata["configuration"]["hidden"] == 12
-    assert tensors["network.embedding.weight"].dtype == np.float16
+    assert tensors["network.embedding.weight"].dtype == np.int8
+    assert tensors["network.decoder.bias"].dtype == np.float16
     assert tensors["network.embedding.weight"].shape == (len(tensors["network.rows"]) + 2, 8)
     assert Predictor.load(str(folder)).members == ("mixture", "network", "lexicon", "ngrams", "words")
 
@@ -260,7 +263,7 @@ def test_network_of_words_in_the_checkpoint_has_learned(together) -> None:
     assert context is not None
     tensors, metadata = context
     ngrams = NGrams.from_tensors({k.removeprefix("ngrams."): v for k, v in tensors.items() if k.startswith("ngrams.")})
-    network = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+    network = in_floats(unpacked(named(tensors, "network.")))
     predictor = Predictor.load(str(together[0]))
     assert predictor._next_words is not None
     lines = [predictor._next_words.numbers(line) for line in ("the cat saw the red house", "house red the saw cat the")]

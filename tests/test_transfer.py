@@ -17,6 +17,7 @@ from test_processes import finish, launch
 from test_resume import outcome, run, until
 from test_text_training import sentences
 
+from autocomplete.byte_matrix import in_floats, unpacked
 from autocomplete.checkpoint import (
     LEXICON,
     Cell,
@@ -31,6 +32,7 @@ from autocomplete.cli import main
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.tensor_files import named
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
@@ -264,8 +266,9 @@ def test_old_network_of_words_is_used_as_it_is(home: Path, tmp_path: Path) -> No
     (old_tensors, old_facts), (tensors, facts) = (read_known(tmp_path / name) for name in ("old", "both"))
     assert facts["configuration"] == old_facts["configuration"]  # no word was dropped
     assert len(tensors["ngrams.unigrams"]) > len(old_tensors["ngrams.unigrams"])
+    network, old_network = (in_floats(unpacked(named(each, "network."))) for each in (tensors, old_tensors))
     for name in ("embedding.weight", "recurrent.weight_hh_l0", "decoder.bias"):
-        np.testing.assert_array_equal(tensors[f"network.{name}"], old_tensors[f"network.{name}"])
+        np.testing.assert_array_equal(network[name], old_network[name])
     before, after = (Predictor.load(str(tmp_path / name), members="words") for name in ("old", "both"))
     for line in ("I saw the ", "a green ", "Anna likes my "):
         first, then = before.suggest(line, 3), after.suggest(line, 3)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.byte_matrix import unpacked
 from autocomplete.checkpoint import Configuration
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
@@ -153,9 +154,10 @@ class NextWords:
             if network:
                 self._rows = network.pop("rows")
                 configuration = Configuration(**metadata["configuration"])
-                fits &= {name: array.shape for name, array in network.items()} == configuration.shapes()
+                weights = unpacked(network)
+                fits &= {name: weight.shape for name, weight in weights.items()} == configuration.shapes()
                 fits &= len(self._rows) + 2 == configuration.vocabulary
-                self._network = RecurrentNetwork(configuration, network)
+                self._network = RecurrentNetwork(configuration, weights)
         except (LookupError, TypeError, ValueError) as error:
             raise CheckpointError(f"{_MISFIT} ({error}); {_REMEDY}") from None
         if not fits:

@@ -6,6 +6,8 @@ things make a step cheap. The product of an embedding with the first layer's inp
 so it is a table (but for a vocabulary of words). As sigmoid(x) = (1 + tanh(x / 2)) / 2, all gates take a single tanh,
 their weights having been halved. And each gate has matrices of its own, of a few columns each: OpenBLAS has kernels for
 small products, two to three times as fast for a few rows as those for large ones, which copy the matrix first.
+
+Of a network of words, which is large and takes one step a word, the matrices stay in bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.byte_matrix import ByteMatrix, Tensor, in_bytes
 from autocomplete.checkpoint import Configuration
 from autocomplete.inference.model import States, Symbols
 from autocomplete.text.vocabulary import BOUNDARY
@@ -31,24 +34,26 @@ class RecurrentNetwork:
     """
     The trained network as a character language model. A state is, for each layer, (batch, hidden), twice in an LSTM.
 
-    :param tensors: the weights by name, of the shapes that `configuration` gives.
+    :param tensors: the weights by name, of the shapes that `configuration` gives. One with a tied decoder, as a network of words
+        has it, keeps its matrices in bytes.
     """
 
-    def __init__(self, configuration: Configuration, tensors: Mapping[str, NDArray[Any]]) -> None:
-        weights = {name: np.asarray(value, dtype=np.float32) for name, value in tensors.items()}
+    def __init__(self, configuration: Configuration, tensors: Mapping[str, Tensor]) -> None:
+        weights: dict[str, Any] = {
+            name: value if isinstance(value, ByteMatrix) else np.asarray(value, dtype=np.float32)
+            for name, value in (in_bytes(tensors) if configuration.tied else tensors).items()
+        }
         layer = {"rnn": _RNNLayer, "gru": _GRULayer, "lstm": _LSTMLayer}[configuration.cell]
         self._layers = [
             layer(*(weights[f"recurrent.{name}_l{i}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
             for i in range(configuration.layers)
         ]
-        self._embedding = weights["embedding.weight"]  # (vocabulary, embedding)
-        self._projection: Array | None = None
-        self._table: Array | None = None
+        self._embedding: ByteMatrix | None = None
         if configuration.tied:
-            self._projection = np.ascontiguousarray(weights["projection.weight"].T)  # (hidden, embedding)
-            self._decoder = self._embedding.T  # (embedding, vocabulary)
+            self._embedding = weights["embedding.weight"]  # (vocabulary, embedding)
+            self._projection: ByteMatrix = weights["projection.weight"]  # (embedding, hidden)
         else:
-            self._table = self._layers[0].project(self._embedding)  # (gates, vocabulary, hidden)
+            self._table = self._layers[0].project(weights["embedding.weight"])  # (gates, vocabulary, hidden)
             self._decoder = np.ascontiguousarray(weights["decoder.weight"].T)  # (hidden, vocabulary)
         self._decoder_bias = weights["decoder.bias"]
         self._hidden = configuration.hidden
@@ -70,8 +75,8 @@ class RecurrentNetwork:
 
     def _project(self, symbols: Symbols) -> Array:
         # A table for each of many words would take more memory than it saves time.
-        if self._table is None:
-            return self._layers[0].project(self._embedding[symbols])
+        if self._embedding is not None:
+            return self._layers[0].project(self._embedding.take(symbols))
         return self._table.take(symbols, axis=1)
 
     def top(self, states: States) -> Array:
@@ -95,9 +100,8 @@ class RecurrentNetwork:
     def _logits(self, states: States) -> Array:
         """Return (batch, vocabulary) of which the greatest in each row is 0."""
         top = self.top(states)
-        if self._projection is not None:
-            top = top @ self._projection
-        logits: Array = top @ self._decoder
+        tied = self._embedding
+        logits: Array = top @ self._decoder if tied is None else tied.times(self._projection.times(top))
         logits += self._decoder_bias
         logits -= logits.max(axis=1, keepdims=True)
         return logits
@@ -105,7 +109,7 @@ class RecurrentNetwork:
 
 class _Layer:
     """
-    The weights of one recurrent layer, a matrix for each gate, transposed for row vectors.
+    The weights of one recurrent layer, a matrix for each gate, transposed for row vectors; or all gates in one, in bytes.
 
     The hidden state comes first in what `step` takes and gives; `arrays` says how many arrays that are.
     """
@@ -113,23 +117,35 @@ class _Layer:
     arrays = 1
     scales: tuple[float, ...]  # of the weights of each gate: a half for a sigmoid, to be computed as a tanh
 
-    def __init__(self, weight_ih: Array, weight_hh: Array, bias_ih: Array, bias_hh: Array) -> None:
+    def __init__(
+        self, weight_ih: Array | ByteMatrix, weight_hh: Array | ByteMatrix, bias_ih: Array, bias_hh: Array
+    ) -> None:
         self._scales = np.array(self.scales, dtype=np.float32)[:, None, None]
-        self._input = self._by_gate(weight_ih)  # (gates, inputs, hidden)
-        self._recurrent = self._in_blocks(self._by_gate(weight_hh))  # (gates, blocks, hidden, width)
+        # (gates, inputs, hidden) and (gates, blocks, hidden, width)
+        self._input = weight_ih if isinstance(weight_ih, ByteMatrix) else self._by_gate(weight_ih)
+        self._recurrent = weight_hh if isinstance(weight_hh, ByteMatrix) else self._in_blocks(self._by_gate(weight_hh))
         self._bias = self._by_gate(bias_ih[:, None])  # (gates, 1, hidden)
         self._recurrent_bias = self._by_gate(bias_hh[:, None])
 
     def project(self, inputs: Array) -> Array:
         """Return what the inputs, (batch, inputs), contribute to the gates, (gates, batch, hidden)."""
-        projected: Array = inputs @ self._input + self._bias
-        return projected
+        projected: Array = (
+            self._of_bytes(self._input, inputs) if isinstance(self._input, ByteMatrix) else inputs @ self._input
+        )
+        return projected + self._bias
 
     def recur(self, hidden: Array) -> Array:
         """Return what the hidden state, (batch, hidden), contributes to the gates, (gates, batch, hidden)."""
+        if isinstance(self._recurrent, ByteMatrix):
+            return self._of_bytes(self._recurrent, hidden)
         blocks = hidden @ self._recurrent  # (gates, blocks, batch, width)
         product: Array = blocks.transpose(0, 2, 1, 3).reshape(len(blocks), *hidden.shape)
         return product
+
+    def _of_bytes(self, matrix: ByteMatrix, vectors: Array) -> Array:
+        """Return the products of vectors, (batch, columns), with the matrices of the gates, (gates, batch, hidden)."""
+        products = matrix.times(vectors).reshape(len(vectors), len(self.scales), -1).transpose(1, 0, 2)
+        return products * self._scales
 
     @staticmethod
     def _in_blocks(matrices: Array) -> Array:

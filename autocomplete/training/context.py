@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autocomplete.byte_matrix import in_bytes, packed
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.encoded import EncodedText, Ids
 from autocomplete.text.ngrams import NGrams, Pairs, estimate
@@ -206,7 +207,7 @@ class Context:
             tensors["spelled"] = self._spelled_known
         if self._network is not None:
             metadata["configuration"] = asdict(self._network[0])
-            tensors |= {f"network.{name}": array for name, array in self._network[1].items()}
+            tensors |= {f"network.{name}": array for name, array in packed(in_bytes(self._network[1])).items()}
         return tensors, metadata
 
     def finish(self, model: CharRNN) -> dict[str, Any]:

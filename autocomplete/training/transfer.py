@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from autocomplete.byte_matrix import in_floats, unpacked
 from autocomplete.checkpoint import Configuration, read_checkpoint, read_context, read_lexicon
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.tensor_files import named
@@ -119,7 +120,7 @@ def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network |
         ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
         network = None
         if "configuration" in metadata:
-            network = Configuration(**metadata["configuration"]), named(tensors, "network.")
+            network = Configuration(**metadata["configuration"]), in_floats(unpacked(named(tensors, "network.")))
         if rare := named(tensors, "rare."):
             listed = RareWords.from_tensors(**rare)
         fits = ngrams.start == words and (network is None or int(network[1]["rows"].max(initial=0)) < words)

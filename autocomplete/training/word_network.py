@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autocomplete.byte_matrix import in_bytes, in_floats
 from autocomplete.checkpoint import Configuration
 from autocomplete.errors import SettingsError
 from autocomplete.memory import keep_memory
@@ -139,6 +140,7 @@ class WordNetworkTraining:
     def network(self) -> Network:
         """Return the best so far: its sizes and its tensors; among them `rows`, the numbers of its words, in its own order."""
         tensors = {name: value.numpy() for name, value in (self._best or self._halved()).items()}
+        tensors = in_floats(in_bytes(tensors))  # as they are in a checkpoint
         return self._configuration, tensors | {"rows": self._rows.astype(np.int32)}
 
     def _halved(self) -> dict[str, Tensor]:

@@ -1,0 +1,61 @@
+"""Matrices in bytes: what they keep of floats, and their products."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from autocomplete.byte_matrix import ByteMatrix, in_bytes, in_floats, packed, unpacked
+
+matrices = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.floats(-100, 100, width=32))
+
+
+@given(matrices)
+def test_numbers_are_off_by_half_a_step_of_their_row_at_most(matrix: np.ndarray) -> None:
+    found = ByteMatrix.of(matrix)
+    steps = np.exp2(found.exponents.astype(np.float64))[:, None]
+    assert (np.abs(found.floats() - matrix) <= steps / 2).all()
+    largest = np.abs(matrix).max(axis=1, keepdims=True)
+    assert (steps <= np.maximum(2 * largest / 127, 2.0**-24)).all()
+
+
+@given(matrices)
+def test_what_is_in_bytes_is_in_fp16_without_loss_and_comes_back_as_it_was(matrix: np.ndarray) -> None:
+    kept = ByteMatrix.of(matrix).floats()
+    np.testing.assert_array_equal(kept.astype(np.float16).astype(np.float32), kept)
+    np.testing.assert_array_equal(ByteMatrix.of(kept.astype(np.float16)).floats(), kept)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (1000, 300), (3, 200_000)])  # smaller and larger than a block
+@pytest.mark.parametrize("batch", [1, 4])
+def test_products_and_rows_are_those_of_the_floats(shape: tuple[int, int], batch: int) -> None:
+    generator = np.random.default_rng(1)
+    matrix = ByteMatrix.of(generator.normal(0, 0.1, shape))
+    vectors = generator.normal(0, 1, (batch, shape[1])).astype(np.float32)
+    expected = vectors.astype(np.float64) @ matrix.floats().T.astype(np.float64)
+    np.testing.assert_allclose(matrix.times(vectors), expected, rtol=0, atol=1e-3 * np.sqrt(shape[1] / 300))
+    rows = generator.integers(0, shape[0], 3)
+    np.testing.assert_array_equal(matrix.take(rows), matrix.floats()[rows])
+
+
+def test_tensors_go_into_a_file_and_come_back() -> None:
+    generator = np.random.default_rng(2)
+    tensors = {"weight": generator.normal(0, 0.1, (4, 6)), "bias": generator.normal(0, 0.1, 4).astype(np.float16)}
+    arrays = packed(in_bytes(tensors))
+    assert {name: array.dtype for name, array in arrays.items()} == {
+        "weight": np.int8,
+        "weight.exponents": np.int8,
+        "bias": np.float16,
+    }
+    back = in_floats(unpacked(arrays))
+    np.testing.assert_array_equal(back["weight"], ByteMatrix.of(tensors["weight"]).floats())
+    np.testing.assert_array_equal(back["bias"], tensors["bias"])
+
+
+@pytest.mark.parametrize("exponents", [np.zeros(3, np.int8), np.zeros(4, np.float32), np.zeros((4, 1), np.int8)])
+def test_exponents_that_are_not_those_of_the_rows_are_told(exponents: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="weight is no matrix in bytes"):
+        unpacked({"weight": np.zeros((4, 6), np.int8), "weight.exponents": exponents})
