@@ -97,7 +97,12 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
             float,
             "share of the steps on a text in which rare words are learned, if there are many (default: 0.4)",
         ),
-        ("word-hidden", int, "units of a second network, of the words of a text; 0 for none (default: 0)"),
+        (
+            "word-hidden",
+            int,
+            "units of a second network, of the words of a text; 0 for none (default: 0). With --from, it begins as that of the "
+            "checkpoint, which may have fewer; with 0, that is used as it is",
+        ),
         ("word-embedding", int, "numbers that a word is embedded in (default: 192)"),
         ("word-vocabulary", int, "words that the second network knows (default: 10000)"),
         ("word-dropout", float, "share of its activations dropped (default: 0.15)"),

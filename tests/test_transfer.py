@@ -281,6 +281,49 @@ def test_old_network_of_words_is_used_as_it_is(home: Path, tmp_path: Path) -> No
         )
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_larger_network_of_words_begins_as_the_old_one(home: Path, tmp_path: Path, weight: float) -> None:
+    shutil.copytree(source(home, "prose"), tmp_path / "old")
+    add_network_of_words(tmp_path / "old", corpus(home, "prose"))
+    both = corpus(home, "prose")
+    sizes = {"word_hidden": 24, "word_embedding": 12, "word_vocabulary": 100}
+    settings = replace(NEXT, **sizes, word_dropout=0.0, steps=3, learning_rate=1e-9, from_weight=weight)
+    run(both, tmp_path / "new", settings, source=tmp_path / "old")
+    assert read_known(tmp_path / "new")[1]["configuration"]["hidden"] == 24
+    before, after = (Predictor.load(str(tmp_path / name), members="words") for name in ("old", "new"))
+    for line in ("I saw the ", "a green ", "Anna likes my "):
+        first, then = before.suggest(line, 3), after.suggest(line, 3)
+        assert [each.word for each in then] == [each.word for each in first]
+        # What is new changes the rounding of what is old.
+        assert [each.probability for each in then] == pytest.approx([each.probability for each in first], rel=0.05)
+
+
+def test_network_of_words_that_grows_learns_with_all_its_units(home: Path) -> None:
+    words = corpus(home, "prose")
+    keys = tuple(sorted(words.words))
+    tokens = NumberedWords(keys, np.ones(len(keys))).encode(list(words.text.lines(0)), words.normalization)
+    settings = replace(SMALL, word_hidden=8, word_embedding=4, word_vocabulary=100, steps=20)
+    training = WordNetworkTraining(tokens, tokens[:0], tokens, len(keys), settings, "fp32")
+    while not training.over:
+        training.step()
+    grown = replace(settings, word_hidden=12, word_embedding=6)
+    training = WordNetworkTraining(tokens, tokens[:0], tokens, len(keys), grown, "fp32", None, training.network())
+    listened = training._model.recurrent.weight_hh_l0.unflatten(0, (4, 12))[:, :8, 8:]
+    assert not listened.any()
+    for _ in range(5):
+        training.step()
+    assert listened.all()
+
+
+@pytest.mark.parametrize("sizes", [{"word_hidden": 8}, {"word_hidden": 16, "word_embedding": 4}])
+def test_smaller_network_of_words_than_the_old_one_is_refused(home: Path, tmp_path: Path, sizes: dict) -> None:
+    shutil.copytree(source(home, "prose"), tmp_path / "old")
+    add_network_of_words(tmp_path / "old", corpus(home, "prose"))
+    with pytest.raises(SettingsError, match="has 16 units and embeds a word in 8 numbers; give --word-hidden"):
+        run(corpus(home, "prose"), tmp_path / "new", replace(NEXT, **sizes), source=tmp_path / "old")
+    assert not (tmp_path / "new").exists()
+
+
 def read_known(folder: Path) -> tuple[dict[str, np.ndarray], dict]:
     """Return what a checkpoint knows of words in context."""
     found = read_context(folder)

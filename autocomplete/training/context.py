@@ -158,7 +158,7 @@ class Context:
     :param taught: what a teacher expects in some text, for the network of words.
     :param saved: the snapshot from which the network of words goes on, as its process sent it.
     :param save_every: seconds from one snapshot of it to the next.
-    :param network: of words, that another checkpoint had; it is used as it is where none is trained.
+    :param network: of words, that another checkpoint had; the one that is trained begins as it, or else it is used as it is.
     :param rare: the words from which the network of characters has learned how words are spelled that the lexicon lacks.
     """
 
@@ -191,7 +191,7 @@ class Context:
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
             soft = None if taught is None else words.soft(taught)
-            arguments = tokens, background, held_out, len(words.keys), settings, precision, soft
+            arguments = tokens, background, held_out, len(words.keys), settings, precision, soft, network
             self.word_process = WordNetworkProcess(*arguments, saved=saved, save_every=save_every)
         self._ngrams = words.ngrams(_passages([tokens, background], len(words.keys)), corpus)
         first = [0.2, 0.8] if self._network is None else [0.2, 0.3, 0.5]  # until they are tuned

@@ -98,7 +98,7 @@ class Origin:
 
         :param keys: of that lexicon, as it numbers them.
         """
-        if self.word_network is None or self.weight == 0:
+        if self.word_network is None:
             return None
         configuration, tensors = self.word_network
         numbers, old = {key: number for number, key in enumerate(keys)}, list(self.lexicon)

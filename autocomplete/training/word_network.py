@@ -53,6 +53,7 @@ class WordNetworkTraining:
     :param held_out: (h,) of text to choose the best network by.
     :param words: how many words are numbered.
     :param taught: text with what a teacher expects, as `SoftTargets.numbered` gives it.
+    :param origin: a network to begin as, no larger; its rows are numbers of the same words.
     :param saved: where to go on.
     :raises KeyError, TypeError, ValueError, RuntimeError: where that is the snapshot of another network.
     """
@@ -66,6 +67,7 @@ class WordNetworkTraining:
         settings: TrainingSettings,
         precision: str,
         taught: Taught | None = None,
+        origin: Network | None = None,
         *,
         saved: Snapshot | None = None,
     ) -> None:
@@ -81,7 +83,12 @@ class WordNetworkTraining:
         sizes = settings.word_hidden, settings.word_embedding
         self._configuration = Configuration(len(rows) + 2, "lstm", 1, *sizes, tied=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model = CharRNN(self._configuration, settings.word_dropout).to(device)
+        self._model = CharRNN(self._configuration, settings.word_dropout)
+        self._highest_rate = settings.context_rate
+        if origin is not None:
+            self._highest_rate *= settings.from_rate
+            begin_as(self._model, rows, origin)
+        self._model.to(device)
         self._optimizer = new_optimizer(self._model, settings.weight_decay)
         texts = [translate_ids(text, own) for text in (tokens, background) if len(text)]
         self._streams = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
@@ -119,7 +126,7 @@ class WordNetworkTraining:
         else:
             source = choose_source(self._streams, self._progress, self._generator)
             loss = self._loss(self._model, source, self._precision)
-        rate = self._settings.rate(self._settings.context_rate, self._steps, self._progress)
+        rate = self._settings.rate(self._highest_rate, self._steps, self._progress)
         training_step(self._model, self._optimizer, loss, rate, self._settings.clip)
         self._steps += 1
         self._progress = self._settings.progress(self._steps, time.monotonic() - self._began)
@@ -224,6 +231,38 @@ def _own_symbols(rows: NDArray[Any], words: int) -> NDArray[np.int32]:
     own[rows] = np.arange(len(rows)) + 2
     own[words] = BOUNDARY
     return own
+
+
+@torch.no_grad()
+def begin_as(model: CharRNN, rows: NDArray[Any], origin: Network) -> None:
+    """
+    Let a new network of words begin as another, with the same answers about the words of both.
+
+    What is new, units or numbers that a word is embedded in, learns from random weights, but nothing old listens to it at first,
+    so the answers stay (after Chen, Goodfellow and Shlens, "Net2Net", 2016).
+
+    :param rows: of the new network.
+    """
+    old, tensors = origin
+    known = {row: place for place, row in enumerate(tensors["rows"].tolist(), start=2)}
+    shared = [(place, known[row]) for place, row in enumerate(rows.tolist(), start=2) if row in known]
+    places, old_places = map(torch.tensor, zip((BOUNDARY, BOUNDARY), (UNKNOWN, UNKNOWN), *shared, strict=True))
+    for name, value in model.state_dict().items():  # its tensors share the memory of the weights
+        before = torch.from_numpy(tensors[name].astype(np.float32))
+        if name.startswith("recurrent."):
+            gates, before_gates = (each.unflatten(0, (4, -1)) for each in (value, before))
+            gates[:, : old.hidden] = 0  # also where an old unit would listen to what is new
+            _corner(gates, before_gates.shape).copy_(before_gates)
+        elif name == "projection.weight":
+            value.zero_()
+            _corner(value, before.shape).copy_(before)
+        else:  # a row for each word
+            _corner(value, (len(value), *before.shape[1:]))[places] = before[old_places]
+
+
+def _corner(tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return the first rows, columns and so on of a tensor."""
+    return tensor[tuple(slice(size) for size in shape)]
 
 
 @torch.no_grad()
