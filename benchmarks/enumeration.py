@@ -35,7 +35,7 @@ COUNT = 5
 def enumerate_words(
     model: CharacterLanguageModel, prefix: list[int], floor: float
 ) -> list[tuple[float, tuple[int, ...]]]:
-    """Return (probability, suffix) of every word at least as probable as the floor, given the prefix, best first."""
+    """Return (probability, suffix) of every word below the prefix at least as probable as the floor, best first."""
     states = model.start()
     for symbol in prefix:
         states = model.step(states, [symbol])
@@ -43,7 +43,7 @@ def enumerate_words(
     while level:
         probabilities = model.log_probabilities(states).astype(np.float64) - costs[:, None]
         for suffix, cost in zip(level, -probabilities[:, BOUNDARY], strict=True):
-            if cost <= -math.log(floor) and (prefix or suffix):
+            if suffix and cost <= -math.log(floor):
                 found.append((math.exp(-cost), suffix))
         probabilities[:, [BOUNDARY, UNKNOWN]] = -np.inf
         rows, symbols = np.nonzero(probabilities >= math.log(floor))

@@ -5,8 +5,9 @@ Set this project beside its peers: the same training text, the same test phrases
 
 The peers are presage (where it and its text2ngram are installed), a tree of the commonest words, and a character n-gram model
 of the best order. Each phrase is typed key by key: if the word that is meant is among the suggestions, one key takes it with
-the space after it; otherwise one key types the next character. All learn from the lines of TEXT, reduced as the phrases are; this
-project learned from them as they are, so for its bits it is told that there are neither marks nor digits.
+the space after it; otherwise one key types the next character. Only presage, which is others' program and asked as it is, gives a
+place to a word that stands there whole. All learn from the lines of TEXT, reduced as the phrases are; this project learned from
+them as they are, so for its bits it is told that there are neither marks nor digits.
 
 Two test texts are downloaded with pip: the tweets that come with vaderSentiment, without addresses and @names, and each different
 utterance of the English chatterbot-corpus, which needs PyYAML. Neither may be in TEXT, nor may what --phrases gives.
@@ -94,13 +95,13 @@ class Result:
 
 
 class PrefixTree:
-    """The commonest words that begin with what was typed."""
+    """The commonest words that go on from what was typed."""
 
     def __init__(self, path: Path, count: int = max(COUNTS)) -> None:
         self._best: dict[str, list[Suggestion]] = {}
         for line in path.read_text(encoding="utf-8").splitlines():
             suggestion = Suggestion(line.split("\t")[0].lower())
-            for end in range(len(suggestion.word) + 1):
+            for end in range(len(suggestion.word)):
                 best = self._best.setdefault(suggestion.word[:end], [])
                 if len(best) < count:
                     best.append(suggestion)
@@ -125,10 +126,8 @@ class NgramSuggester:
         for symbol in VOCABULARY.encode(text):
             node = self._tree.child(node, symbol)
         typed = text.rpartition(" ")[2]
-        # One more than wanted: after a space, no word at all is one of them.
-        found = Search(self._tree, node, count + 1, floor=1e-5)
-        words = [(typed + VOCABULARY.decode(each.suffix), each.probability) for each in found]
-        return [Suggestion(*word) for word in words if word[0]][:count]
+        found = Search(self._tree, node, count, floor=1e-5)
+        return [Suggestion(typed + VOCABULARY.decode(each.suffix), each.probability) for each in found]
 
 
 def main() -> None:

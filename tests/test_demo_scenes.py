@@ -259,13 +259,14 @@ def test_places_and_keys_of_a_word_are_those_of_the_evaluation() -> None:
     words = known_words(text, offered, predictor.checkpoint.normalization)
     assert [word.word for word in words] == text.split()
     for word in words:
-        for letters, place in enumerate(word.places):
+        assert len(word.places) == len(word.word)
+        for letters, place in enumerate([*word.places, 0]):  # what stands there whole is not offered
             candidates = [offer.word.casefold() for offer in offered[word.start + letters].words]
             assert place == (candidates.index(word.word) + 1 if word.word in candidates else 0)
         if word.offered is not None:
             assert word.places[word.offered] > 0
             assert not any(word.places[: word.offered])
-    ranks = [place for word in words for place in (word.places if word.space else word.places[:-1])]
+    ranks = [place for word in words for place in (*word.places, *[0] * word.space)]
     assert sum(word.pressed for word in words) == keys(Simulation.of([text], ranks), 5)
     assert sum(word.keys for word in words) == len(text)
 
@@ -383,7 +384,8 @@ def test_gradient_shows_the_norms_of_the_tensors() -> None:
 
 
 def test_triangle_tells_in_its_still_picture_when_the_word_is_known_and_what_that_spares() -> None:
-    *_, last = triangle.SCENE.play("triangle", SIZES[0])
+    *_, end, last = triangle.SCENE.play("triangle", SIZES[0])
+    assert "triangle stands there whole" in "\n".join(lines(end, SIZES[0]))
     text = "\n".join(lines(last, SIZES[0]))
     assert "one of five" in text
     assert "first of all" in text

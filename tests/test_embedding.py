@@ -238,6 +238,16 @@ def test_the_line_of_the_cursor_is_what_counts() -> None:
     assert suggestion(predictor, Document("see you\ntomor\n", cursor_position=13)) == ""  # not at the end
 
 
+def test_a_word_that_stands_there_whole_is_neither_offered_nor_made_longer_by_the_ghost() -> None:
+    predictor = Predictor.load("english")
+    document = Document("i like to be")
+    offered = completions(predictor, document)
+    assert len(offered) == 5
+    assert "be" not in offered
+    assert suggestion(predictor, document) == ""
+    assert suggestion(predictor, Document("i like to b")) == "e"
+
+
 def test_a_long_text_holds_nothing_up(predictor: Predictor) -> None:
     for long in ("the quick brown fox " * 5000, "the quick brown fox\n" * 5000):
         assert suggestion(predictor, Document(long + "bro")) == "wn"

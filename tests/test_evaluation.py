@@ -326,10 +326,40 @@ def test_complete_word_before_its_space_is_right_and_covered() -> None:
     assert calibration_error(bins) == pytest.approx((0.75 + 0.05) / 2)
 
 
-def test_complete_word_of_a_predictor_inserts_nothing_and_is_right() -> None:
+def test_predictor_that_knows_the_word_to_be_whole_offers_nothing_and_is_right() -> None:
     predictor = Predictor(CHECKPOINT, LEXICON, members="lexicon")
-    assert (predictor.suggest("My")[0].word, predictor.suggest("My")[0].insert) == ("My", "")
-    assert simulate(predictor, ["my name"]).ranks[2] == 1
+    assert simulate(predictor, ["my name"]).ranks[2] == 0
+    evaluation = evaluate(predictor, ["my name"], 0.9)
+    # Which words begin, nobody knows; each key after their first letters is foreseen, and so is the space.
+    assert evaluation.ghost.precision == 1
+    assert evaluation.ghost.coverage == pytest.approx(5 / 7)
+
+
+def test_first_suggestion_is_the_best_guess_also_where_that_is_that_the_word_is_whole() -> None:
+    predictor = Predictor(CHECKPOINT, LEXICON, floor=1e-6)
+    typed = ["my name", "don't i try a triangle", "myx i"]
+    guesses: list[tuple[float, bool]] = []
+    for phrase in typed:
+        text = with_capitals(phrase)
+        for cursor in range(len(text)):
+            start = text.rfind(" ", 0, cursor) + 1
+            target = text[start:].split(" ")[0]
+            prediction = predictor.predict(text[:cursor])
+            choices = {word.word: word.probability for word in prediction.words}
+            if cursor > start:
+                choices[text[start:cursor]] = prediction.whole
+            best = max(choices, key=lambda word: choices[word])
+            guesses.append((choices[best], best.casefold() == target.casefold()))
+    evaluation = evaluate(predictor, typed, 0.2)
+    assert len(guesses) == evaluation.queries
+    for each in evaluation.first:
+        shown = [right for probability, right in guesses if probability >= each.threshold]
+        assert each.coverage == pytest.approx(len(shown) / len(guesses))
+        assert each.precision == pytest.approx(sum(shown) / len(shown))
+    for i, each in enumerate(evaluation.calibration):
+        within = [(p, right) for p, right in guesses if min(int(10 * p), 9) == i]
+        assert each.count == len(within)
+        assert not within or each.accuracy == pytest.approx(sum(right for _, right in within) / len(within))
 
 
 def test_calibration_error_is_weighted_by_the_size_of_the_bins() -> None:

@@ -240,10 +240,40 @@ def test_what_follows_is_as_sure_as_all_of_it_together() -> None:
     assert chain.continuation(prediction, 0.0, words=1) == " the"
 
 
+def test_what_follows_a_whole_word_follows_it_as_it_stands() -> None:
+    for text in ("the", "the brown", "The", "fo", "the bro"):
+        prediction = OF_TEXT.predict(text)
+        longer = prediction.words[0].probability if prediction.words else 0.0
+        best = prediction.best
+        assert best is not None
+        assert (best.insert == "") == (prediction.whole >= longer) == (text[-3:] not in ("fo", "bro"))
+        line, sure = text + best.insert, max(prediction.whole, longer)
+        following = OF_TEXT.continuation(prediction, 0.0, words=1)
+        assert following == " " + OF_TEXT.predict(line + " ", 1).words[0].word
+        assert OF_TEXT.continuation(prediction, 1.001 * sure) == ""
+
+
+def test_between_two_words_it_is_weighed_whether_the_first_is_whole_already() -> None:
+    for following in ("fox", "token"):
+        alone = OF_TEXT.predict("the brown", 12)
+        found = OF_TEXT.predict("the brown", 12, after=f" {following}")
+        choices = {"": alone.whole} | {word.insert: word.probability for word in alone.words}
+        fits = {}
+        for insert, probability in choices.items():
+            after_it = {s.word: s.probability for s in OF_TEXT.predict(f"the brown{insert} ", 12).words}
+            fits[insert] = probability * after_it[following]
+        scale = sum(choices.values()) / sum(fits.values())
+        assert found.whole == pytest.approx(scale * fits.pop(""), rel=1e-3)
+        assert {word.insert: word.probability for word in found.words} == pytest.approx(
+            {insert: scale * fit for insert, fit in fits.items()}, rel=1e-3
+        )
+        assert OF_TEXT.predict("the brown", after=f"ie {following}").whole == 0  # it goes on
+
+
 def test_nothing_follows_inside_a_line_or_without_context_or_when_it_is_not_wanted() -> None:
     assert OF_TEXT.continuation(OF_TEXT.predict("bro"), 0.0) != ""
     assert OF_TEXT.continuation(OF_TEXT.predict("bro", after=" fox"), 0.0) == ""
     assert OF_TEXT.continuation(OF_TEXT.predict("bro"), 1.0) == ""
     assert OF_TEXT.continuation(OF_TEXT.predict("bro"), 0.0, budget=Budget(cancelled=lambda: True)) == ""
-    assert OF_TEXT.continuation(OF_TEXT.predict("zzz'", 0), 0.0) == ""
+    assert OF_TEXT.continuation(OF_TEXT.predict("the ", 0), 0.0) == ""  # neither a word nor a beginning of one
     assert OF_WORDS.continuation(OF_WORDS.predict("bro"), 0.0) == ""

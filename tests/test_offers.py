@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +81,39 @@ def test_a_ghost_inside_the_line_is_for_what_stands_on_both_sides() -> None:
     assert made.ghost(Place("tri", "le")) == "ang"
     assert made.ghost(Place("tria", "le")) == "ng"
     assert made.ghost(Place("tril", "e")) == made.ghost(Place("tri")) == ""
+
+
+def whole(before: str, sure: float, *inserts: str, more: str | None = "", longer: float = 0.05) -> Answer:
+    """Return an answer that says how probable it is that what was typed is a whole word."""
+    found = prediction(before, *inserts, sure=longer)
+    return Answer(replace(found, whole=sure), complete=True, more=more)
+
+
+def test_the_ghost_of_a_whole_word_is_what_follows_it() -> None:
+    for inserts in ((), ("one",)):
+        made = offers(whole("thank you very", 0.9, *inserts, more=" much"))
+        assert made.ghost(Place("thank you very")) == " much"
+        assert made.ghost(Place("thank you very m")) == "uch"
+        assert candidates(made, "thank you very") == list(inserts)
+    assert offers(whole("thank you very", 0.59, more=" much")).ghost(Place("thank you very")) == ""
+
+
+def test_a_longer_word_is_no_ghost_where_the_word_is_more_probably_whole() -> None:
+    made = offers(whole("bro", 0.45, "wn", longer=0.4))
+    made.threshold = 0.3
+    assert made.ghost(Place("bro")) == ""
+    assert candidates(made, "bro") == ["wn"]
+    made.receive(whole("bro", 0.35, "wn", longer=0.4))
+    assert made.ghost(Place("bro")) == "wn"
+
+
+def test_the_ghost_stays_when_the_last_letter_of_its_first_word_was_typed() -> None:
+    for inserts in ((), ("thing",)):
+        made = offers(answer("thank you ver", "y", more=" much"))
+        made.receive(whole("thank you very", 0.9, *inserts, more=None))  # what follows is not known anew yet
+        assert made.ghost(Place("thank you very")) == " much"
+        made.receive(whole("thank you very", 0.9, *inserts, more=""))
+        assert made.ghost(Place("thank you very")) == ""
 
 
 # Answers that come in parts, or late.
@@ -236,9 +271,9 @@ def test_a_ghost_that_was_asked_for_stays_while_it_is_typed() -> None:
 
 
 def test_turning_without_candidates_does_nothing() -> None:
-    made = offers(answer("bro", ""))  # a word that is complete
-    made.turn(Place("bro"), 1)
-    assert made.ghost(Place("bro")) == ""
+    made = offers(answer("bro", "wn"))
+    made.turn(Place("brown"), 1)  # a word that is complete
+    assert made.ghost(Place("brown")) == ""
     assert offers().take(Place("bro"), 1) is None
 
 
@@ -282,9 +317,9 @@ def test_an_edit_or_a_move_ends_the_taking() -> None:
         assert take(made, Place("brown"), 1) == Place("brownie")
 
 
-def test_a_word_that_is_complete_already_is_the_first_to_be_taken() -> None:
-    """It is candidate 1 on the screen: what was meant is not replaced by the second."""
-    made = offers(answer("brown", "", "ie", "s"))
+def test_a_word_that_has_been_typed_to_its_end_since_it_was_offered_is_the_first_to_be_taken() -> None:
+    """It is still candidate 1 on the screen: what was meant is not replaced by the second."""
+    made = offers(answer("bro", "wn", "wnie", "wns"))
     assert take(made, Place("brown"), 1) == Place("brown")
     assert take(made, Place("brown"), 1) == Place("brownie")
     assert take(made, Place("brownie"), 1) == Place("browns")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autocomplete.checkpoint import write_checkpoint
 from autocomplete.inference.model import States, Symbols
-from autocomplete.inference.predictor import Prediction, Predictor
+from autocomplete.inference.predictor import Members, NextCharacter, Prediction, Predictor, Suggestion
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.search import Budget
 from autocomplete.text.normalize import Normalization
@@ -155,7 +155,6 @@ def test_predictor_forgets_rather_than_grow_without_bound(monkeypatch: pytest.Mo
         ("Stra", "Straße", "ße"),
         ("STRA", "STRASSE", "SSE"),
         ("stras", "strasse", "se"),
-        ("cafe\u0301", "café", ""),
         ("caf", "café", "é"),
         ("don'", "don't", "t"),
         ("Don’", "Don’t", "t"),
@@ -168,6 +167,36 @@ def test_predictor_forgets_rather_than_grow_without_bound(monkeypatch: pytest.Mo
 def test_best_word_goes_on_as_the_user_writes(text: str, word: str, insert: str) -> None:
     best = PREDICTOR.suggest(text)[0]
     assert (best.word, best.insert) == (word, insert)
+
+
+def test_whole_word_is_not_offered_and_there_are_still_five() -> None:
+    with_longer = Predictor(CHECKPOINT, LEXICON | {f"my{end}": 1.0 for end in "abcdefg"}, floor=1e-4)
+    for typed in ("my", "My", "MY", "a my"):
+        prediction = with_longer.predict(typed)
+        assert len(prediction.words) == 5
+        assert all(word.insert and word.word == typed.split()[-1] + word.insert for word in prediction.words)
+        assert prediction.whole > prediction.words[0].probability
+        assert prediction.best == Suggestion(typed.split()[-1], "", prediction.whole, exact=True)
+
+
+@pytest.mark.parametrize("members", ["mixture", "network", "lexicon"])
+@pytest.mark.parametrize("text", ["", "m", "my", "My", "name", "namex", "a name", "cafe\u0301", "I'", "don't"])
+def test_what_is_typed_is_whole_as_probably_as_nothing_follows_it(members: Members, text: str) -> None:
+    predictor = Predictor(CHECKPOINT, LEXICON, members=members, floor=0.0)
+    ends = {each.character: each.probability for each in predictor.next_characters(text, 100)}[" "]
+    assert predictor.predict(text, 0).whole == (pytest.approx(ends, rel=1e-5) if text else 0)
+
+
+def test_best_guess_is_the_first_word_or_what_stands_there_whole() -> None:
+    word, typed = Suggestion("tria", "a", 0.4, exact=True), tuple(NextCharacter(letter, 0.5) for letter in "tri")
+    for words, whole, best in [
+        ((), 0.0, None),
+        ((word,), 0.0, word),
+        ((word,), 0.3, word),
+        ((word,), 0.4, Suggestion("tri", "", 0.4, exact=True)),
+        ((), 0.1, Suggestion("tri", "", 0.1, exact=True)),
+    ]:
+        assert Prediction("a tri", (), words, True, 1.0, typed=typed, whole=whole).best == best
 
 
 def test_words_not_begun_are_offered_as_the_corpus_writes_them() -> None:
@@ -230,7 +259,7 @@ def test_word_that_the_lexicon_lacks_can_still_be_spelled() -> None:
 
 
 def test_spent_budget_is_told() -> None:
-    hurried = Predictor(CHECKPOINT, LEXICON, floor=1e-4, budget=Budget(expansions=2))
+    hurried = Predictor(CHECKPOINT, LEXICON, floor=1e-4, budget=Budget(expansions=5))
     prediction = hurried.predict("t")
     assert not prediction.exact
     assert not all(word.exact for word in prediction.words)
@@ -271,7 +300,9 @@ def test_any_text_is_answered(text: str) -> None:
     prediction = HURRIED.predict(text)
     json.dumps(prediction.to_json())
     assert prediction.text == text
+    assert 0 <= prediction.whole <= 1 + 1e-6
     for suggestion in prediction.words:
+        assert suggestion.insert
         assert suggestion.word.endswith(suggestion.insert)
         assert 0 < suggestion.probability <= 1 + 1e-6
     for character in prediction.next:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 
@@ -19,7 +20,7 @@ from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, Searc
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 VOCABULARY = Vocabulary("abc")
-DEPTH = 8  # letters after the prefix
+DEPTH = 9  # letters after the prefix
 ROUNDING = 1e-4  # relative: sums of some ten numbers in fp32
 
 Word = tuple[int, ...]
@@ -40,7 +41,7 @@ def network(seed: int) -> RecurrentNetwork:
 def enumerate_words(
     model: CharacterLanguageModel, prefix: Sequence[int], boundaries: Sequence[int] = (BOUNDARY,)
 ) -> tuple[dict[Word, float], float]:
-    """Return the probability of every word of up to DEPTH more letters, and what no longer word can be better than."""
+    """Return the probability of every word of 1 to DEPTH more letters, and what no longer word can be better than."""
     states = model.start()
     for symbol in prefix:
         states = model.step(states, [symbol])
@@ -51,7 +52,7 @@ def enumerate_words(
     for depth in range(DEPTH + 1):
         answers = np.exp(model.log_probabilities(states).astype(np.float64))
         ends = reached * answers[:, list(boundaries)].sum(axis=1)
-        if prefix or depth:  # the empty word is no answer
+        if depth:  # the prefix itself is no answer
             words |= dict(zip(level, ends.tolist(), strict=True))
         rows = [(row, symbol) for row in range(len(level)) for symbol in letters if answers[row, symbol] > 0]
         if not rows:
@@ -124,13 +125,23 @@ def test_words_below_the_floor_are_not_found(counts: dict[str, int], count: int,
     assert search.exact
 
 
-def test_the_empty_word_is_no_answer_but_a_finished_prefix_is() -> None:
+@pytest.mark.parametrize("prefix", [[], [2], [2, 3]])
+def test_prefix_itself_is_no_answer_even_where_it_is_nearly_certain_to_be_the_word(prefix: list[int]) -> None:
     checkpoint = random_checkpoint(["abc"], boundary_bias=20.0)
-    tree = SearchTree(RecurrentNetwork(checkpoint.configuration, checkpoint.tensors))
-    assert all(word.suffix for word in Search(tree, ROOT, 3))
-    first = next(iter(Search(tree, tree.child(ROOT, 2), 3)))
-    assert first.suffix == ()
-    assert first.probability == pytest.approx(1, abs=1e-3)
+    model = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors)
+    tree = SearchTree(model)
+    node = place(tree, prefix)
+    found = list(Search(tree, node, 3))
+    assert math.exp(tree.log_probabilities(node)[BOUNDARY]) == pytest.approx(1, abs=1e-3)
+    assert all(word.suffix for word in found)
+    assert_best(found, enumerate_words(model, prefix)[0], 3)
+
+
+def test_spent_budget_does_not_make_the_prefix_an_answer() -> None:
+    tree = SearchTree(network(0))
+    node = tree.child(ROOT, 2)
+    assert list(Search(tree, node, 3, budget=Budget(expansions=0))) == []
+    assert all(word.suffix for word in Search(tree, node, 20, budget=Budget(expansions=8)))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -173,12 +184,12 @@ def test_spent_budget_is_told_and_what_was_found_stays_true(
 
 def test_words_that_a_spent_budget_leaves_unproved_fill_the_answer() -> None:
     words, _ = enumerate_words(network(0), [2])
-    for count in [7, 8, 20]:
+    for count in [6, 7, 20]:
         tree = SearchTree(network(0))
         search = Search(tree, tree.child(ROOT, 2), count, budget=Budget(expansions=8), batch=1)
         found = list(search)
         assert not search.exact
-        assert len(found) == min(count, 9), "every prefix that was opened ends a word"
+        assert len(found) == min(count, 8), "every prefix that was expanded ends a word"
         for word in found:
             assert word.probability == pytest.approx(words[word.suffix], rel=ROUNDING)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autocomplete.evaluation import measures
 from autocomplete.evaluation.measures import AboveThreshold, Bin
 from autocomplete.evaluation.phrases import with_capitals
-from autocomplete.evaluation.simulation import simulate
+from autocomplete.evaluation.simulation import Simulation, simulate
 from autocomplete.inference.prediction import Suggestion
 from autocomplete.inference.predictor import Predictor
 
@@ -35,7 +35,8 @@ class Evaluation:
     :param accuracy_top_3: share that were among the best three.
     :param savings: share of keys spared, by the number of suggestions read.
     :param reciprocal_ranks: words, and the mean of 1 / rank over them, by the number of letters typed; of longer words.
-    :param first: the first suggestion, if shown only above a threshold; by threshold.
+    :param first: the first suggestion, if shown only above a threshold; by threshold. Where it is more probable that the word is
+        whole, this is what counts as the first suggestion, here and below.
     :param ghost: the same at the threshold of the prompt's ghost text.
     :param calibration: the first suggestions in bins of equal width, by their probability.
     :param calibration_error: the expected one over those bins.
@@ -92,7 +93,8 @@ def evaluate(predictor: Predictor, phrases: Iterable[str], ghost_threshold: floa
     recorder = _Recorder(predictor)
     simulation = simulate(recorder, scored(), max(_SUGGESTIONS))
     rank = np.concatenate(ranks)  # (characters and line ends,)
-    bins = measures.calibration(simulation)
+    guesses = _guesses(simulation, np.array(recorder.whole))
+    bins = measures.calibration(guesses)
     return Evaluation(
         phrases=len(ranks),
         words=len(simulation.lengths),
@@ -103,8 +105,8 @@ def evaluate(predictor: Predictor, phrases: Iterable[str], ghost_threshold: floa
         accuracy_top_3=float((rank < 3).mean()),
         savings={suggestions: measures.savings(simulation, suggestions) for suggestions in _SUGGESTIONS},
         reciprocal_ranks=tuple(measures.mean_reciprocal_ranks(simulation, _MOST_TYPED)),
-        first=tuple(measures.above_threshold(simulation, threshold) for threshold in _THRESHOLDS),
-        ghost=measures.above_threshold(simulation, ghost_threshold),
+        first=tuple(measures.above_threshold(guesses, threshold) for threshold in _THRESHOLDS),
+        ghost=measures.above_threshold(guesses, ghost_threshold),
         calibration=tuple(bins),
         calibration_error=measures.calibration_error(bins),
         median_milliseconds=float(np.median(simulation.milliseconds)),
@@ -114,16 +116,39 @@ def evaluate(predictor: Predictor, phrases: Iterable[str], ghost_threshold: floa
 
 
 class _Recorder:
-    """A predictor that counts the answers that were proved."""
+    """
+    A predictor that remembers of its answers what words do not tell.
+
+    :ivar exact: how many were proved.
+    :ivar whole: of each the probability that what was typed is a whole word, if that was the best guess; else not a number.
+    """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self.exact = 0
+        self.whole: list[float] = []
 
     def suggest(self, text: str, count: int) -> Sequence[Suggestion]:
         prediction = self._predictor.predict(text, count)
         self.exact += prediction.exact
+        best = prediction.best
+        self.whole.append(math.nan if best is None or best.insert else best.probability)
         return prediction.words
+
+
+def _guesses(simulation: Simulation, whole: NDArray[np.float64]) -> Simulation:
+    """
+    Return a simulation as if the best guess had been the first suggestion, also where it is that the word is whole.
+
+    :param whole: (keys,) as `_Recorder` has it. The guess is right before the space that ends the word.
+    """
+    guessed = ~np.isnan(whole)
+    ended = simulation.typed == simulation.lengths[simulation.words]
+    return replace(
+        simulation,
+        ranks=np.where(guessed, ended, simulation.ranks),
+        probabilities=np.where(guessed, whole, simulation.probabilities),
+    )
 
 
 def _json(value: Any) -> Any:

@@ -21,7 +21,7 @@ class KnownWord:
     A word of a text, and its place among the words offered while it was typed.
 
     :param start: its place in the text.
-    :param places: (letters + 1,) its place once so many letters of it have been typed, from 1; 0 where it was not offered.
+    :param places: (letters,) its place before each of its letters was typed, from 1; 0 where it was not offered.
     :param space: whether a space follows it.
     """
 
@@ -33,12 +33,12 @@ class KnownWord:
     @property
     def offered(self) -> int | None:
         """After how many letters it was first offered; None if it never was before its last."""
-        return next((letters for letters, place in enumerate(self.places[:-1]) if place), None)
+        return next((letters for letters, place in enumerate(self.places) if place), None)
 
     @property
     def first(self) -> int | None:
         """After how many letters it was first the best offer; None if it never was before its last."""
-        return next((letters for letters, place in enumerate(self.places[:-1]) if place == 1), None)
+        return next((letters for letters, place in enumerate(self.places) if place == 1), None)
 
     @property
     def keys(self) -> int:
@@ -55,7 +55,7 @@ def known_words(text: str, answers: Sequence[Prediction], normalization: Normali
     """
     Return the words of a text, in their order.
 
-    :param answers: (characters + 1,) what was offered before each key, and after the last.
+    :param answers: (characters,) at least: what was offered before each key.
     """
     found: dict[int, str] = {}
     for end in range(1, len(text) + 1):
@@ -68,7 +68,7 @@ def known_words(text: str, answers: Sequence[Prediction], normalization: Normali
         end = start + len(word)
         places = tuple(
             next((place for place, offer in enumerate(answers[at].words, 1) if normalization.key(offer.word) == key), 0)
-            for at in range(start, end + 1)
+            for at in range(start, end)
         )
         words.append(KnownWord(word, start, places, text[end : end + 1] == " "))
     return words

@@ -3,7 +3,7 @@ What a simulation amounts to, in figures.
 
 *Keystroke savings*: before each key, also before a word's first, `suggestions` words are read. If the word that is meant is
 among them, one key takes it with the space after it; otherwise one key types the next character, be it a letter or the space.
-So a word that is taken when it stands there whole saves nothing: the space is one key, too.
+So a word that is taken when it stands there whole saves nothing: the space is one key, too. A place given to it is lost.
 """
 
 from __future__ import annotations

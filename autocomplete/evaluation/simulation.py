@@ -5,7 +5,7 @@ What is suggested does not depend on whether suggestions are taken, for it is al
 cursor. So every key is pressed once, and `measures` derives from the ranks how many of them the suggestions would have saved.
 
 The keys of a word are its letters and the space that ends it; nothing is typed after the last word of a phrase. Before that
-space the word meant is the one that stands there, whole: a suggester is right to say that it is complete.
+space the word meant stands there whole: nothing is left to suggest, and a suggester that gives it all the same is right.
 """
 
 from __future__ import annotations

@@ -70,13 +70,19 @@ class OpenVocabulary(Mixture):
         super().__init__([Remembered(unknown, word_begins), known], [share, 1 - share], others=[1, 0])
         self.unknown, self._known, self._word_begins, self._offered = unknown, known, word_begins, offered
 
-    def best_known(self, states: States, count: int, floor: float) -> list[tuple[str, float]]:
-        """Return the most probable words of the lexicon that go on from a state, a batch of one, with their probabilities."""
+    def best_known(self, states: States, depth: int, count: int, floor: float) -> list[tuple[str, float]]:
+        """
+        Return the most probable words of the lexicon that go on from a state, a batch of one, with their probabilities.
+
+        :param depth: how many symbols led to the state; the word that has no more is none of them.
+        """
         first, masses = self._known.below(int(states[1][0]))
         if not (total := masses.sum()):
             return []
         probabilities = masses * self._offered[first : first + len(masses)]
         probabilities *= self._share(states, 1) / total
+        if len(self._known.words[first]) == depth:  # the shortest stands first
+            probabilities[0] = 0
         places = np.flatnonzero(probabilities > floor)
         places = places[np.argsort(-probabilities[places], kind="stable")[:count]]
         words = (self._known.words[first + place] for place in places.tolist())
@@ -112,7 +118,7 @@ class OpenSearch:
         budget: Budget | None = None,
     ) -> None:
         self._count, self._depth, self._vocabulary = count, depth, vocabulary
-        self._known = model.best_known(states, count, floor)
+        self._known = model.best_known(states, depth, count, floor)
         self._share = model.unknown_share(states)
         least = self._known[-1][1] if self._known and len(self._known) == count else floor
         self._unknown: Search | None = None

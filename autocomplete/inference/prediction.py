@@ -22,7 +22,7 @@ class Suggestion:
     A whole word.
 
     :param word: as it will stand in the text: what was typed of it, then `insert`.
-    :param insert: what accepting it inserts; empty where the word is already complete.
+    :param insert: what accepting it inserts.
     :param probability: of the word, given what was typed.
     :param exact: whether the search has proved its rank.
     """
@@ -39,11 +39,12 @@ class Prediction:
     What may follow a text.
 
     :param next: the most probable next characters, best first.
-    :param words: the most probable words, best first.
+    :param words: the most probable words that go on from what was typed, best first; each inserts something.
     :param exact: whether the search has proved that these are the best words; false also while it is going on.
     :param milliseconds: taken so far.
     :param after: what stands right of the cursor.
     :param typed: the letters of the word so far, each with the probability that it had before it was typed.
+    :param whole: the probability that these letters are a whole word already.
     """
 
     text: str
@@ -53,6 +54,15 @@ class Prediction:
     milliseconds: float
     after: str = ""
     typed: tuple[NextCharacter, ...] = ()
+    whole: float = 0.0
+
+    @property
+    def best(self) -> Suggestion | None:
+        """The best guess: the first of the words or, inserting nothing, what was typed, where that is as probably whole."""
+        first = self.words[0] if self.words else None
+        if self.whole and (first is None or self.whole >= first.probability):
+            return Suggestion("".join(letter.character for letter in self.typed), "", self.whole, self.exact)
+        return first
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types; `exact` is said once, for all the words."""

@@ -109,6 +109,7 @@ class Predictor:
         self._alphabet = frozenset(character for character in self._vocabulary.characters if not character.isspace())
         hidden = [self._normalization.key(word) for word in hidden]
         self._hidden = hidden_words(map(self._vocabulary.encode, hidden))
+        self._never = frozenset(hidden)
         self._network = type(self).network(checkpoint.configuration, checkpoint.tensors)
         self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
         self._line: TextLine | None = None
@@ -125,8 +126,7 @@ class Predictor:
                     spelled = self._lexicon.weighed(masses, 1.0)
                     model = unknown_words(self._network, self._vocabulary, spelled, float(masses.sum()), rare)
                     self._unknown = SearchTree(model, hidden=self._hidden)
-                    never = set(hidden)
-                    self._offered = np.array([word not in never for word in self._lexicon.words])
+                    self._offered = np.array([word not in self._never for word in self._lexicon.words])
         self._members = self._check(members)
         if self._line is not None:
             next_words = self._next_words if members == "mixture" else None
@@ -164,7 +164,7 @@ class Predictor:
         return self._next(tree, self._node(tree, typed), before, typed, count)
 
     def suggest(self, text: str, count: int = 5) -> list[Suggestion]:
-        """Return the most probable words that the end of a text can become, best first."""
+        """Return the most probable words that the end of a text can become by going on, best first."""
         return list(self.predict(text, count).words)
 
     def predict(self, text: str, count: int = 5, characters: int = 5, *, after: str = "") -> Prediction:
@@ -195,16 +195,18 @@ class Predictor:
         node = self._node(tree, typed)
         typed_characters = self._typed(tree, before, typed)
         next_characters = tuple(self._next(tree, node, before, typed, characters, ends=not after))
+        goes_on = 1 - self._closed(tree, before, typed)
+        may_be_whole = typed and not gap.end and self._normalization.key(typed) not in self._never
+        whole = goes_on * math.exp(tree.log_probabilities(node)[BOUNDARY]) if may_be_whole else 0.0
         words: list[Suggestion] = []
 
         def prediction(exact: bool) -> Prediction:
             milliseconds = 1000 * (time.perf_counter() - started)
-            return Prediction(text, next_characters, tuple(words), exact, milliseconds, after, typed_characters)
+            return Prediction(text, next_characters, tuple(words), exact, milliseconds, after, typed_characters, whole)
 
         yield prediction(exact=False)
         budget = budget or self.budget
         wanted = _CANDIDATES if gap.narrows else count
-        goes_on = 1 - self._closed(tree, before, typed)
         floor = self.floor / max(goes_on, self.floor, _LEAST)
         search = search_below(tree, node, wanted, self._vocabulary, floor=floor, budget=budget)
         found = 0
@@ -215,7 +217,11 @@ class Predictor:
             if not gap.narrows and found < count:
                 yield prediction(exact=False)
         if gap.following:
-            words = self._weighed(words, before, gap.following, budget)
+            # What was typed is weighed among them: it may be what the next word follows.
+            as_it_is = [Suggestion(typed, "", whole, exact=True)] if whole else []
+            weighed = self._weighed([*words, *as_it_is], before, gap.following, budget)
+            whole = sum((word.probability for word in weighed if not word.insert), 0.0)
+            words = [word for word in weighed if word.insert]
         del words[count:]
         is_whole = found < wanted and not budget.cancelled()  # no word is left that might fit better
         yield prediction(search.exact and (is_whole or not gap.narrows))
@@ -224,16 +230,16 @@ class Predictor:
         self, prediction: Prediction, threshold: float, words: int = 3, *, budget: Budget | None = None
     ) -> str:
         """
-        Return what follows the best word of a prediction, as long as all of it together is probable enough.
+        Return what follows the best guess of a prediction, as long as all of it together is probable enough.
 
-        :param threshold: the least probability of the best word and all that follows it.
+        :param threshold: the least probability of the best guess and all that follows it.
         :param words: that may follow, at most.
         """
         budget = budget or self.budget
         following = ""
-        if self._endings is None or prediction.after or not prediction.words:
+        best = prediction.best
+        if self._endings is None or prediction.after or best is None:
             return following
-        best = prediction.words[0]
         text, sure = prediction.text + best.insert, best.probability
         for _ in range(words):
             if sure < threshold or budget.cancelled():

@@ -51,7 +51,7 @@ class FoundWord:
     """
     A word below the prefix searched.
 
-    :param suffix: the symbols that follow the prefix; empty where the prefix is the word.
+    :param suffix: the symbols that follow the prefix, one at least.
     :param probability: of the word, given the prefix.
     :param proved: whether no better word than this one can have been missed.
     """
@@ -230,7 +230,7 @@ _Alternative = tuple[float, int, int, float, int, "_Symbols"]
 
 class Search:
     """
-    One search below one prefix.
+    One search below one prefix, which is no answer itself, be it empty or a word: an answer goes on.
 
     :param tree: remembers what is expanded, for this search and later ones.
     :param node: the prefix.
@@ -289,7 +289,7 @@ class Search:
                     break  # an open prefix comes before it, and may lead to a better word
                 self._advance()
                 if is_end:
-                    if node != ROOT:  # the empty word is no answer
+                    if node != self._node:
                         found += 1
                         yield FoundWord(tree.suffix(node, self._node), math.exp(-cost), proved=True)
                         if found == self._count:
@@ -322,7 +322,7 @@ class Search:
         if symbols[1][0] < math.inf:
             self._arrivals += 1
             heappush(self._heap, (cost + symbols[1][0], self._arrivals, node, cost, 0, symbols))
-        if node != ROOT:
+        if node != self._node:
             insort(self._cheapest_ends, cost + self._tree.end_cost(node))
             del self._cheapest_ends[self._count :]
 
@@ -348,7 +348,7 @@ class Search:
         ends = sorted(
             (node_cost + tree.end_cost(node), node)
             for _, _, node, node_cost, rank, symbols in self._heap
-            if node != ROOT and tree.end_cost(node) < math.inf and tree.end not in symbols[0][:rank]
+            if node != self._node and tree.end_cost(node) < math.inf and tree.end not in symbols[0][:rank]
         )
         for cost, node in ends[:count]:
             if cost <= self._highest_cost:

@@ -69,11 +69,10 @@ class RNNCompleter(Completer):
         with _one_at_a_time:
             prediction = self._predictor.predict(before, self._count, after=after)
         for word in prediction.words:
-            if word.insert:
-                # The typed part is not replaced: it may differ from the word's own spelling in more than its length.
-                yield Completion(
-                    word.insert,
-                    start_position=0,
-                    display=word.word,
-                    display_meta=format_probability(word.probability),
-                )
+            # The typed part is not replaced: it may differ from the word's own spelling in more than its length.
+            yield Completion(
+                word.insert,
+                start_position=0,
+                display=word.word,
+                display_meta=format_probability(word.probability),
+            )

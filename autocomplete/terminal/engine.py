@@ -35,7 +35,7 @@ class Request:
     :param count: of words.
     :param threshold: the least probability of ghost text of several words.
     :param ahead: whether to answer, while nothing else is asked for, what the most probable next letters would ask for.
-    :param known: the answer, where it is known already; then only what follows the best word, and lies ahead, is wanted.
+    :param known: the answer, where it is known already; then only what follows the best guess, and lies ahead, is wanted.
     """
 
     place: Place

@@ -45,7 +45,7 @@ class Answer:
     What the worker knows about a place.
 
     :param complete: whether the words are all there; until then some may still be added.
-    :param more: what follows the best word, where that is as good as sure; None while this is not known yet.
+    :param more: what follows the best guess, where that is as good as sure; None while this is not known yet.
     """
 
     prediction: Prediction
@@ -70,15 +70,15 @@ def held(prediction: Prediction, place: Place) -> list[Suggestion]:
 
 def ghost_text(prediction: Prediction, text: str, threshold: float, more: str = "", after: str = "") -> str:
     """
-    Return the rest of the best word at a place, and what follows it; nothing if that word is less probable than the threshold.
+    Return the rest of the best guess at a place, and what follows it; nothing if that is less probable than the threshold.
 
     :param prediction: for this text or an earlier one.
-    :param more: what follows the best word.
+    :param more: what follows the best guess, which alone is nothing where what was typed is whole.
     """
-    if not prediction.words or prediction.words[0].probability < threshold:
+    best = prediction.best
+    if best is None or best.probability < threshold:
         return ""
-    best = replace(prediction.words[0], insert=prediction.words[0].insert + more)
-    left = held(replace(prediction, words=(best,)), Place(text, after))
+    left = held(replace(prediction, words=(replace(best, insert=best.insert + more),)), Place(text, after))
     return left[0].insert if left else ""
 
 
@@ -92,7 +92,7 @@ class Offers:
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self.newest: Answer | None = None
-        # Of the ghost: the newest answer that knows its best word and what follows it.
+        # Of the ghost: the newest answer that knows its best guess and what follows it.
         self._source: Answer | None = None
         self._kept: OrderedDict[Place, Answer] = OrderedDict()
         self._silent: str | None = None  # the line that nothing is offered for
@@ -115,10 +115,10 @@ class Offers:
             self._kept.popitem(last=False)
 
     def _differs(self, answer: Answer) -> bool:
-        """Return whether the ghost that is shown does not go on with what an answer has as its best word."""
+        """Return whether the ghost that is shown does not go on with what an answer has as its best guess."""
         place = answer.place
         shown = self._ghost(self._source, place)
-        return not (shown and shown.startswith(self._ghost(answer, place)) and answer.prediction.words)
+        return not (shown and shown.startswith(self._ghost(answer, place)) and answer.prediction.best)
 
     def recall(self, place: Place) -> bool:
         """Make an answer that was given for this place before the newest one again; return whether there is one."""
@@ -194,7 +194,7 @@ class Offers:
         if not inserts:
             return
         shown = self.ghost(place)
-        # What follows the best word is shown with it; of `s` and `st`, the longer one is the one that is shown.
+        # What follows the best guess is shown with it; of `s` and `st`, the longer one is the one that is shown.
         fits = [i for i, insert in enumerate(inserts) if shown.startswith(insert)]
         current = max(fits, key=lambda i: len(inserts[i]), default=-1 if by > 0 else 0)
         self._shown = (place, inserts[(current + by) % len(inserts)])

@@ -110,6 +110,8 @@ def _state(word: KnownWord, at: int) -> Text:
     """Return what is known of the word that is being typed."""
     place = _place(word, at)
     line = Text(f" {_short(word)} ", no_wrap=True, overflow="ellipsis")
+    if at - word.start >= len(word.word):
+        return line.append("stands there whole", _LABEL)
     if not place:
         return line.append("is not among the five words", _LABEL)
     still = max(0, word.keys - (at - word.start) - 1)
@@ -157,7 +159,7 @@ def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Si
         cells = [Text(cut(f" {shown}", longest + 1), "bold")]
         for i in range(_OFFERED):
             offer = answers[at].words[i] if i < len(answers[at].words) else None
-            meant = i + 1 == word.places[letters]
+            meant = i + 1 == _place(word, at)
             style = (_BEST if i == 0 else _FOUND) if meant else ""
             cells.append(Text(("▸" if meant else " ") + _fitting(offer, letters, rooms[i] - 1), style))
         mark = Text("first of all", _BEST) if letters == word.first else Text("one of five", _FOUND)
