@@ -200,7 +200,7 @@ class Teacher:
     def __init__(self, llama: Llama, words: Sequence[str], ngrams: NGrams) -> None:
         self._llama = llama
         self._numbers = {word: number for number, word in enumerate(words, start=2)}
-        self._distribution = lru_cache(50_000)(lambda context: ngrams.distribution(list(context))[0])
+        self._distribution = lru_cache(1_000)(lambda context: ngrams.distribution(list(context))[0])
         self._start, self._other = ngrams.start, ngrams.other
         begun = defaultdict(list)
         for word in words:
