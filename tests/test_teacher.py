@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import gguf
 import numpy as np
 import pytest
 import torch
-from teacher import Llama, Teacher, joined, passages, text_of
+from teacher import Llama, Matrix, Teacher, joined, passages, text_of
 
 from autocomplete.text.ngrams import NGrams
+from autocomplete.text.normalize import Normalization, without_marks
 from autocomplete.text.soft_targets import SoftTargets
 from autocomplete.text.tokens import OTHER, START
+from autocomplete.training.context import NumberedWords
 
 WIDTH, HEADS, KEY_HEADS, HEAD, INNER, LAYERS = 16, 4, 2, 4, 24, 2
 MERGES = ["t h", "th e", "Ġ the", "T h", "Th e", "c a", "ca t", "Ġ cat", "d o", "do n", "Ġ don", "Ġ I", "Ġ t", "Ġt o"]
@@ -41,8 +45,7 @@ def weights() -> dict[str, np.ndarray]:
             "ffn_down": (WIDTH, INNER),
         }.items():
             found[f"blk.{layer}.{name}"] = drawn(*shape) + (len(shape) == 1)
-    # As the teacher keeps them.
-    return {k: torch.from_numpy(v).bfloat16().float().numpy() if v.ndim == 2 else v for k, v in found.items()}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,20 @@ def llama(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFacto
     return Llama(path)
 
 
-def step_by_step(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
+def in_bytes(row: np.ndarray) -> np.ndarray:
+    """Return the nearest to a row of which all numbers are whole ones up to 127, times the same."""
+    scale = np.abs(row).max() / 127
+    return np.rint(row / scale) * scale
+
+
+def product(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Return the product of a matrix and a vector, in double precision, but for the bytes of both."""
+    return np.array([in_bytes(row.astype(np.float64)) for row in matrix]) @ in_bytes(vector)
+
+
+def step_by_step(
+    weights: dict[str, np.ndarray], ids: list[int], product: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
     """Return (time, width) outputs: each head, time and pair by itself, in double precision."""
 
     def norm(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -86,30 +102,45 @@ def step_by_step(weights: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
         own = {name.split(".")[2]: w for name, w in weights.items() if name.startswith(f"blk.{layer}.")}
         normed = [norm(x, own["attn_norm"]) for x in stream]
         keys = [
-            [turned(head, t) for head in (own["attn_k"] @ x).reshape(KEY_HEADS, HEAD)] for t, x in enumerate(normed)
+            [turned(head, t) for head in product(own["attn_k"], x).reshape(KEY_HEADS, HEAD)]
+            for t, x in enumerate(normed)
         ]
-        values = [(own["attn_v"] @ x).reshape(KEY_HEADS, HEAD) for x in normed]
+        values = [product(own["attn_v"], x).reshape(KEY_HEADS, HEAD) for x in normed]
         for t, x in enumerate(normed):
             heads = []
-            for number, query in enumerate((own["attn_q"] @ x).reshape(HEADS, HEAD)):
+            for number, query in enumerate(product(own["attn_q"], x).reshape(HEADS, HEAD)):
                 group = number * KEY_HEADS // HEADS
                 scores = np.array([turned(query, t) @ keys[s][group] for s in range(t + 1)]) / np.sqrt(HEAD)
                 shares = np.exp(scores - scores.max())
                 heads.append(sum(share * values[s][group] for s, share in enumerate(shares / shares.sum())))
-            stream[t] = stream[t] + own["attn_output"] @ np.concatenate(heads)
+            stream[t] = stream[t] + product(own["attn_output"], np.concatenate(heads))
         for t, x in enumerate(stream):
             inner = norm(x, own["ffn_norm"])
-            gate = own["ffn_gate"] @ inner
-            stream[t] = x + own["ffn_down"] @ (gate / (1 + np.exp(-gate)) * (own["ffn_up"] @ inner))
+            gate, up = product(own["ffn_gate"], inner), product(own["ffn_up"], inner)
+            stream[t] = x + product(own["ffn_down"], gate / (1 + np.exp(-gate)) * up)
     return np.array([norm(x, weights["output_norm"]) for x in stream])
 
 
 def test_model_is_a_llama(weights: dict[str, np.ndarray], llama: Llama) -> None:
-    ids = np.random.default_rng(1).integers(0, len(PIECES), (2, 7))
+    # A draw where nothing lies so near to the middle of two bytes that single precision would round it to the other one.
+    ids = np.random.default_rng(2).integers(0, len(PIECES), (2, 7))
     with torch.no_grad():
-        outputs = llama.read(torch.from_numpy(ids)).float().numpy()
-    for row, expected in zip(ids.tolist(), outputs, strict=True):
-        np.testing.assert_allclose(step_by_step(weights, row), expected, atol=0.06)  # bfloat16
+        outputs = llama.read(torch.from_numpy(ids)).numpy()
+    for row, found in zip(ids.tolist(), outputs, strict=True):
+        np.testing.assert_allclose(found, step_by_step(weights, row, product), atol=1e-4)
+        np.testing.assert_allclose(found, step_by_step(weights, row, np.matmul), atol=0.06)  # what the bytes leave out
+
+
+def test_matrix_is_one_in_bytes() -> None:
+    generator = np.random.default_rng(2)
+    weights, inputs = generator.normal(size=(5, 16)), generator.normal(size=(2, 3, 16))
+    weights[0], inputs[0, 0] = 0.0, 0.0
+    inputs[0, 1] *= 1_000
+    found = Matrix(torch.from_numpy(weights).float())(torch.from_numpy(inputs).float()).numpy()
+    assert not found[..., 0].any()
+    assert not found[0, 0].any()
+    for place in [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]:
+        np.testing.assert_allclose(found[place][1:], product(weights[1:], inputs[place]), rtol=1e-4, atol=1e-5)
 
 
 def test_pieces_stand_for_text() -> None:
@@ -132,9 +163,17 @@ def test_lines_are_asked_at_their_words(taught_by: Teacher) -> None:
     assert [(line.text[place + 1 :].split()[0], line.numbers[number]) for place, number in line.asked] == [
         ("The", the), ("cat.", cat), ("I'm", me), ("well-known", OTHER),
     ]  # fmt: skip
-    hurried = taught_by.line("The cat. I'm 2 (to)", hurried=True)
-    assert hurried.text == "The cat I'm 2 to"
-    assert hurried.numbers == [START, the, cat, me, to]
+
+
+@pytest.mark.parametrize("text", ["The cat don't, to well-known", "The cat. I'm 2 (to) well-known", "(The) cat! The"])
+def test_hurried_lines_lose_their_marks_for_the_student_only(taught_by: Teacher, text: str) -> None:
+    as_written, hurried = (taught_by.line(text, hurried=each) for each in (False, True))
+    assert hurried.text == text
+    student = NumberedWords(WORDS, np.ones(len(WORDS))).encode([without_marks(text)], Normalization())
+    known = [*range(2, len(WORDS) + 2), START, OTHER]
+    assert hurried.numbers == [known[number] for number in student.tolist()]
+    asked = [[(place, line.numbers[number]) for place, number in line.asked] for line in (as_written, hurried)]
+    assert asked[0] == asked[1]
 
 
 @torch.no_grad()
@@ -160,7 +199,7 @@ def test_what_is_expected_is_what_the_model_says(llama: Llama, taught_by: Teache
         (6, "\nto", False), (7, "\nto the", False), (9, "\nto the cat\n", True), (10, "\nto the cat\nI", False),
     ]:  # fmt: skip
         ids = llama.tokenizer.encode(prompt).ids
-        logits = (llama.read(torch.tensor([ids]))[0, -1] @ llama.output.T).float()
+        logits = Matrix(llama.output)(llama.read(torch.tensor([ids])))[0, -1]
         words = {"The": "the", "T": "t", "I": "i"} if first else {
             " the": "the", " cat": "cat", " don": "don't", " I": "i", " to": "to", " t": "t",
         }  # fmt: skip
@@ -174,13 +213,13 @@ def test_what_is_expected_is_what_the_model_says(llama: Llama, taught_by: Teache
         expected = dict.fromkeys(WORDS, 0.0)
         for number, share in zip(*found[place], strict=True):
             expected[WORDS[number - 2]] += share
-        assert expected == pytest.approx(shares_of, abs=0.02), (place, prompt)
+        assert expected == pytest.approx(shares_of, abs=0.001), (place, prompt)
 
 
 def test_passages_are_lines_in_a_row(taught_by: Teacher) -> None:
     lines = [*(f"the cat {'to ' * (i % 50)}" for i in range(60)), "...", ""]
     read = list(passages(lines, taught_by, np.random.default_rng(0)))
-    texts = [line.text.casefold() for passage in read for line in passage]
+    texts = [line.text for passage in read for line in passage]
     assert texts == [line.strip() for line in lines[: len(texts)]]  # those that fill no passage come to nothing
     assert len(texts) > 40
     assert all(760 < sum(len(line.text) for line in passage) < 1_000 for passage in read)
