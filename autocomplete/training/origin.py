@@ -69,8 +69,10 @@ class Origin:
     tensors: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
 
     def settings(self, settings: TrainingSettings) -> TrainingSettings:
-        """Return settings with the sizes of the old network and the weight of its words."""
+        """Return settings with the sizes of the old network, as far as they are not to grow, and the weight of its words."""
         sizes = {name: getattr(self.configuration, name) for name in ("cell", "layers", "hidden", "embedding")}
+        if self.word_network is not None:
+            sizes["word_embedding"] = max(settings.word_embedding, self.word_network[0].embedding)
         return replace(settings, from_weight=self.weight, **sizes)
 
     def merge(self, corpus: Corpus) -> Corpus:

@@ -87,13 +87,11 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
     rare: list[str] = []
     if unit == "text":
         pairs, network, listed = _words_in_context(folder, len(ordered))
-        if network is not None and settings.word_hidden:
-            old = network[0]
-            if settings.word_hidden < old.hidden or settings.word_embedding < old.embedding:
-                raise SettingsError(
-                    f"{folder}: its network of words has {old.hidden} units and embeds a word in {old.embedding} numbers; give "
-                    f"--word-hidden and --word-embedding as many at least, or leave both out to use it as it is"
-                )
+        if network is not None and 0 < settings.word_hidden < (units := network[0].hidden):
+            raise SettingsError(
+                f"{folder}: its network of words has {units} units; give --word-hidden {units} or more, or leave it out to use that "
+                f"network as it is"
+            )
         rare = listed.words(vocabulary) if weight > 0 else []
         streams = _MEASURED + _REHEARSED * (weight > 0)
         text = draw_text(model, streams, _WRITTEN, torch.Generator().manual_seed(settings.seed))
