@@ -89,8 +89,8 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
         pairs, network, listed = _words_in_context(folder, len(ordered))
         if network is not None and 0 < settings.word_hidden < (units := network[0].hidden):
             raise SettingsError(
-                f"{folder}: its network of words has {units} units; give --word-hidden {units} or more, or leave it out to use that "
-                f"network as it is"
+                f"{folder}: its network of words has {units} units; give --word-hidden {units} or more, or leave it out to use "
+                f"that network as it is"
             )
         rare = listed.words(vocabulary) if weight > 0 else []
         streams = _MEASURED + _REHEARSED * (weight > 0)
