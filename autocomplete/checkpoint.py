@@ -4,8 +4,9 @@ The one contract between training and inference: a folder that both can read.
     NAME/
       model.safetensors      the weights, fp16 or fp32; in its metadata, as JSON, everything else that `Checkpoint` has
       lexicon.tsv            the words of the corpus: surface, tab, count
-      context.safetensors    of text only: word n-grams, the network of words if there is one, and the weights of all; whole
-                             numbers as `zlib` deflates them, the lowest bytes of all first, the highest last
+      context.safetensors    of text only: word n-grams, the network of words if there is one, its matrices in bytes
+                             (`byte_matrix`), and the weights of all; whole numbers as `zlib` deflates them, the lowest bytes of
+                             all first, the highest last
       resume.safetensors     only while a training may go on: the trainer's own state, written and read by `training`
 
 A training that has not validated its network yet may have saved the last of these alone. Safetensors hold numbers and
