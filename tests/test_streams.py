@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
+from autocomplete.byte_matrix import in_bytes, in_floats
 from autocomplete.checkpoint import Cell, Configuration
 from autocomplete.inference.model import gather
 from autocomplete.inference.recurrent import RecurrentNetwork
@@ -34,12 +35,16 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(configuration: Configuration = CONFIGURATION, seed: int = 0) -> CharRNN:
-    """Return a network whose answers differ from symbol to symbol."""
+    """Return a network whose answers differ from symbol to symbol; a tied one has its matrices as a checkpoint has them."""
     torch.manual_seed(seed)
     model = CharRNN(configuration).eval()
     for name, parameter in model.named_parameters():
         if not name.startswith("recurrent"):
             torch.nn.init.normal_(parameter, std=1.5 * configuration.hidden**-0.5 if "projection" in name else 0.7)
+    if configuration.tied:
+        weights = {name: value.numpy() for name, value in model.state_dict().items()}
+        kept = in_floats(in_bytes(weights))
+        model.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in kept.items()})
     return model
 
 
