@@ -41,7 +41,8 @@ class ByteMatrix:
         matrix = matrix.astype(np.float32)
         largest = np.abs(matrix).max(axis=1, initial=0.0)
         exponents = np.ceil(np.log2(np.maximum(largest / _HIGHEST, 1e-30))).clip(*_EXPONENTS).astype(np.int8)
-        return cls(np.rint(np.ldexp(matrix, -exponents[:, None])).astype(np.int8), exponents)
+        numbers = np.rint(np.ldexp(matrix, -exponents[:, None])).clip(-_HIGHEST, _HIGHEST)
+        return cls(numbers.astype(np.int8), exponents)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -29,6 +29,11 @@ def test_what_is_in_bytes_is_in_fp16_without_loss_and_comes_back_as_it_was(matri
     np.testing.assert_array_equal(ByteMatrix.of(kept.astype(np.float16)).floats(), kept)
 
 
+def test_the_largest_numbers_of_fp16_keep_their_sign() -> None:
+    matrix = np.array([[65504.0, -65504.0]])  # a little more than 127 times the highest power of two
+    np.testing.assert_array_equal(ByteMatrix.of(matrix).floats(), [[127 * 512.0, -127 * 512.0]])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (1000, 300), (3, 200_000)])  # smaller and larger than a block
 @pytest.mark.parametrize("batch", [1, 4])
 def test_products_and_rows_are_those_of_the_floats(shape: tuple[int, int], batch: int) -> None:
