@@ -253,8 +253,9 @@ def _run(
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     if isinstance(lesson, TextLesson) and processes.first:
         texts = lesson.read, lesson.beside, lesson.validation
-        takes_over = origin is not None and (origin.weight > 0 or settings.word_hidden)
-        network = origin.words_in(lesson.words.keys) if origin is not None and takes_over else None
+        network = None
+        if origin is not None and (origin.weight > 0 or settings.word_hidden):
+            network = origin.words_in(lesson.words.keys)
         run.context = Context(
             learned,
             lesson.words,
