@@ -14,8 +14,8 @@ carries as a file of 98 MB in the format GGUF. It is a Llama (Touvron et al., 20
 row, and is asked before each word. Some of them the student is to read as they are typed in haste. The teacher reads these as
 they are written, too: it then knows more than the student, and what it expects is right on average whatever the student is told.
 
-Its symbols are pieces of words, so only words that are one piece can be expected. The pieces before an apostrophe (`don`, `I`)
-stand for all words that begin so; what they are expected is divided among these as word n-grams of the text would.
+Its symbols are pieces of words, and most words are one piece with the blank before it. What a piece is expected is divided
+among all words that begin with it (`I`, `I'm`; `don't`; words of several pieces) as word n-grams of the text would.
 """
 
 from __future__ import annotations
@@ -52,26 +52,25 @@ from autocomplete.text.words import token_words
 from autocomplete.training.context import choose_words
 
 HURRIED = 0.6  # share of the lines that lose their marks for the student
-PASSAGE = 760  # characters read in a row, at least
-LONGEST = 600  # characters of a line; the rest is cut off
-BATCH = 4  # passages read side by side; with more, what is computed leaves the processor's cache
-ASKED = 512  # places asked about side by side
-LIKELIEST, DRAWN = 24, 8  # candidates of a place: the most probable ones, and some of the others, drawn
-PROBABLE = 0.01  # from which on a piece before an apostrophe is divided
+PIECES = 96  # read in a row, at most; what a line has more is cut off
+BATCH = 6  # passages read side by side; with more, what is computed leaves the processor's cache
+LIKELIEST, DRAWN = 32, 8  # candidates of a place: the most probable ones, and some of the others, drawn
+PROBABLE = 0.02  # from which on a piece is divided among the words that begin with it
+NEGLIGIBLE = 0.001  # up to which one of these is left out
 
 
 def _in_bytes(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return each of some rows in int8, and the scale that it is to be multiplied by, (rows, 1)."""
     scales = rows.abs().amax(dim=1, keepdim=True).clamp(min=1e-9) / 127  # more than 0
-    return (rows / scales).round_().to(torch.int8), scales
+    return (rows / scales).round().to(torch.int8), scales
 
 
 class Matrix:
     """
     The weights of a layer in int8, with a scale for each output.
 
-    On a processor without instructions for bfloat16, SmolLM2 reads 740 pieces a second so, and 469 in fp32. A piece of
-    held-out text then takes it 6.32 bits, and 6.28 in fp32.
+    On a processor without instructions for bfloat16, SmolLM2 then reads half again as many pieces a second as in fp32. A piece of
+    held-out text takes it 6.32 bits so, and 6.28 in fp32.
 
     :param weights: (outputs, inputs).
     """
@@ -84,8 +83,20 @@ class Matrix:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the outputs, (..., outputs), for inputs, (..., inputs), each in int8 with its own scale."""
         numbers, scales = _in_bytes(inputs.flatten(0, -2))
-        outputs = torch._int_mm(numbers, self._numbers).float().mul_(scales).mul_(self._scales)
+        outputs = torch._int_mm(numbers, self._numbers).float() * scales * self._scales
         return outputs.view(*inputs.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer of a Llama has learned."""
+
+    attn_norm: Tensor
+    attn_qkv: Matrix
+    attn_output: Matrix
+    ffn_norm: Tensor
+    ffn_gate_up: Matrix
+    ffn_down: Matrix
 
 
 class Llama:
@@ -93,9 +104,13 @@ class Llama:
     A language model over pieces of words, without its last layer. Its matrices are in int8, all else is in fp32.
 
     :param path: of a GGUF file.
+    :param compiled: whether to compile it, for batches of always the same shape.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, compiled: bool = False) -> None:
+        self.compiled = compiled
+        if compiled:
+            self._before, self._after = (torch.compile(each, dynamic=False) for each in (self._before, self._after))
         reader = GGUFReader(path)
 
         def value(name: str) -> Any:
@@ -106,7 +121,7 @@ class Llama:
         self._base, self._epsilon = value("llama.rope.freq_base"), value("llama.attention.layer_norm_rms_epsilon")
         weights = {tensor.name.removesuffix(".weight"): self._read(tensor) for tensor in reader.tensors}
         self._layers = [self._layer(weights, f"blk.{layer}.") for layer in range(value("llama.block_count"))]
-        self._norms = {name: weight for name, weight in weights.items() if weight.ndim == 1}
+        self._last_norm = weights["output_norm"]
         self._embedding = weights["token_embd"]
         self.output = weights.get("output", self._embedding)  # (pieces, width) of the last layer
         self.pieces: list[str] = value("tokenizer.ggml.tokens")
@@ -120,7 +135,7 @@ class Llama:
         sizes = [int(size) for size in reversed(tensor.shape)]
         return torch.from_numpy(np.array(dequantize(tensor.data, tensor.tensor_type))).reshape(sizes)
 
-    def _layer(self, weights: dict[str, Tensor], prefix: str) -> dict[str, Matrix]:
+    def _layer(self, weights: dict[str, Tensor], prefix: str) -> Layer:
         """
         Return the matrices of a layer.
 
@@ -130,43 +145,45 @@ class Llama:
         for name in ("attn_q", "attn_k"):
             pairs = own[name].view(-1, self._head // 2, 2, own[name].shape[1])
             own[name] = pairs.transpose(1, 2).reshape(own[name].shape)
-        return {
-            "attn_qkv": Matrix(torch.cat([own["attn_q"], own["attn_k"], own["attn_v"]])),
-            "attn_output": Matrix(own["attn_output"]),
-            "ffn_gate_up": Matrix(torch.cat([own["ffn_gate"], own["ffn_up"]])),
-            "ffn_down": Matrix(own["ffn_down"]),
-        }
+        return Layer(
+            attn_norm=own["attn_norm"],
+            attn_qkv=Matrix(torch.cat([own["attn_q"], own["attn_k"], own["attn_v"]])),
+            attn_output=Matrix(own["attn_output"]),
+            ffn_norm=own["ffn_norm"],
+            ffn_gate_up=Matrix(torch.cat([own["ffn_gate"], own["ffn_up"]])),
+            ffn_down=Matrix(own["ffn_down"]),
+        )
 
     def read(self, ids: Tensor) -> Tensor:
         """Return what the last layer gets, (batch, time, width), for ids of pieces, (batch, time)."""
-        batch, time_steps = ids.shape
         stream = self._embedding[ids]
         speeds = self._base ** (-torch.arange(0, self._head, 2) / self._head)
-        angles = torch.arange(time_steps)[:, None] * speeds
-        turn = angles.cos()[:, None], angles.sin()[:, None]
-        for layer, own in enumerate(self._layers):
-            normed = self._norm(stream, f"blk.{layer}.attn_norm")
-            heads = own["attn_qkv"](normed).view(batch, time_steps, -1, self._head)
-            queries, keys, values = heads.split([self._heads, self._key_heads, self._key_heads], dim=2)
-            attended = functional.scaled_dot_product_attention(
-                _rotated(queries, turn).transpose(1, 2),
-                _rotated(keys, turn).transpose(1, 2),
-                values.transpose(1, 2),
-                is_causal=True,
-                enable_gqa=True,
-            )
-            stream = stream + own["attn_output"](attended.transpose(1, 2).flatten(2))
-            normed = self._norm(stream, f"blk.{layer}.ffn_norm")
-            gate, up = own["ffn_gate_up"](normed).chunk(2, dim=-1)
-            stream = stream + own["ffn_down"](functional.silu(gate) * up)
-        return self._norm(stream, "output_norm")
+        angles = torch.arange(ids.shape[1])[:, None] * speeds
+        turn = angles.cos(), angles.sin()
+        for layer in self._layers:
+            normed = self._before(stream, layer, turn)
+            attended = functional.scaled_dot_product_attention(*normed, is_causal=True, enable_gqa=True)
+            stream = self._after(stream, attended, layer)
+        return self._norm(stream, self._last_norm)
 
-    def _norm(self, stream: Tensor, name: str) -> Tensor:
-        return functional.rms_norm(stream, stream.shape[-1:], self._norms[name], self._epsilon)
+    def _before(self, stream: Tensor, layer: Layer, turn: tuple[Tensor, Tensor]) -> list[Tensor]:
+        """Return queries, keys and values of a layer, each (batch, heads, time, size)."""
+        heads = layer.attn_qkv(self._norm(stream, layer.attn_norm)).view(*stream.shape[:2], -1, self._head)
+        queries, keys, values = heads.transpose(1, 2).split([self._heads, self._key_heads, self._key_heads], dim=1)
+        return [_rotated(queries, turn), _rotated(keys, turn), values.contiguous()]
+
+    def _after(self, stream: Tensor, attended: Tensor, layer: Layer) -> Tensor:
+        """Return what the next layer gets, after attention."""
+        stream = stream + layer.attn_output(attended.transpose(1, 2).flatten(2))
+        gate, up = layer.ffn_gate_up(self._norm(stream, layer.ffn_norm)).chunk(2, dim=-1)
+        return stream + layer.ffn_down(functional.silu(gate) * up)
+
+    def _norm(self, stream: Tensor, weights: Tensor) -> Tensor:
+        return functional.rms_norm(stream, stream.shape[-1:], weights, self._epsilon)
 
 
 def _rotated(heads: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    """Return (batch, time, heads, size), each pair of halves turned by its position."""
+    """Return (batch, heads, time, size), each pair of halves turned by its position."""
     cosine, sine = turn
     first, second = heads.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
@@ -194,12 +211,12 @@ class Line:
     """
     A line as the teacher reads it.
 
+    :param ids: of its pieces, and of a new line at its end.
     :param numbers: of its words, for the student; START where a sentence begins, as far as the student is to know.
-    :param asked: where in the text and in the numbers stands each word that the teacher is asked for: in the text, the blank
-        before it, or -1 for the beginning.
+    :param asked: which of the pieces and of the numbers stands where the teacher is asked for a word.
     """
 
-    text: str
+    ids: list[int]
     numbers: list[int]
     asked: list[tuple[int, int]]
 
@@ -207,67 +224,56 @@ class Line:
 @dataclass(frozen=True)
 class Pieces:
     """
-    The pieces that are whole words where a word begins.
+    The pieces that words begin with.
 
     :param weights: of the last layer, for these.
-    :param columns: (pieces,) which of `words` each stands for.
-    :param words: (words,) their numbers.
-    :param divided: columns of words that stand for all that begin so, with the columns and numbers of these.
+    :param lists: for each, the numbers of the words that begin with it.
+    :param words: (pieces,) the most frequent of these.
+    :param divided: (pieces,) whether there are others.
     """
 
     weights: Matrix
-    columns: Tensor
-    words: NDArray[np.int64]
-    divided: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    lists: list[NDArray[np.int64]]
+    words: NDArray[np.uint16]
+    divided: NDArray[np.bool_]
 
 
 class Teacher:
     """
     Tells what it expects in place of words.
 
-    :param words: of which it can expect those that are pieces of the model's. They have the numbers from 2 on.
+    :param words: that it may expect. They have the numbers from 2 on.
     :param ngrams: over their places.
     """
 
     def __init__(self, llama: Llama, words: Sequence[str], ngrams: NGrams) -> None:
         self._llama = llama
+        if llama.compiled:
+            self._probable = torch.compile(self._probable, dynamic=True)
         self._numbers = {word: number for number, word in enumerate(words, start=2)}
-        self._distribution = lru_cache(1_000)(lambda context: ngrams.distribution(list(context))[0])
         self._start, self._other = ngrams.start, ngrams.other
-        begun = defaultdict(list)
-        for word in words:
-            if "'" in word[1:]:
-                begun[word.split("'")[0]].append(self._numbers[word])
-        # A piece that is no word, as `don`, is taken for the most frequent of those that begin so.
-        self._stands_for = {
-            piece: self._numbers.get(piece) or max(forms, key=lambda number: float(ngrams.unigrams[number - 2]))
-            for piece, forms in begun.items()
-        }
-        self._begun = {number: sorted({number, *begun[piece]}) for piece, number in self._stands_for.items()}
-        texts = [text_of(piece) for piece in llama.pieces]
-        inside = {i: text[1:] for i, text in enumerate(texts) if text and text[0] == " " and text[1:].strip()}
-        first = {i: text for i, text in enumerate(texts) if text and text[0].isupper()}
-        self._pieces = {False: self._choose(inside), True: self._choose(first)}
-        self._likeliest = min(LIKELIEST, *(len(pieces.words) for pieces in self._pieces.values()))
+        self._distribution = lru_cache(500)(lambda context: ngrams.distribution(list(context))[0])
+        inside = {f" {form(word)}": number for form in (str.capitalize, str) for word, number in self._numbers.items()}
+        first = {word.capitalize(): number for word, number in self._numbers.items()}
+        self._pieces = {False: self._choose(inside, ngrams), True: self._choose(first, ngrams)}
+        self._new_line = llama.tokenizer.encode("\n").ids
 
-    def _choose(self, texts: dict[int, str]) -> Pieces:
-        """Return pieces that are words, given what they stand for."""
-        found = {
-            i: self._numbers.get(text.casefold()) or self._stands_for.get(text.casefold()) for i, text in texts.items()
-        }
-        own = {i: number for i, number in found.items() if number is not None}
-        others = [number for numbers in self._begun.values() for number in numbers]
-        words = np.unique([*own.values(), *others])
-        column = {number: i for i, number in enumerate(words.tolist())}
+    def _choose(self, forms: dict[str, int], ngrams: NGrams) -> Pieces:
+        """Return the pieces that words begin with, given how these may be written and their numbers."""
+        lists: dict[int, set[int]] = defaultdict(set)
+        for number, read in zip(forms.values(), self._llama.tokenizer.encode_batch(list(forms)), strict=True):
+            if (text_of(read.tokens[0]) or "").strip():
+                lists[read.ids[0]].add(number)
+        numbers = [np.array(sorted(each)) for each in lists.values()]
         return Pieces(
-            weights=Matrix(self._llama.output[torch.tensor(list(own))]),
-            columns=torch.tensor([column[number] for number in own.values()]),
-            words=words,
-            divided={
-                column[number]: (np.array([column[form] for form in forms]), np.array(forms))
-                for number, forms in self._begun.items()
-            },
+            weights=Matrix(self._llama.output[torch.tensor(list(lists))]),
+            lists=numbers,
+            words=np.array([each[ngrams.unigrams[each - 2].argmax()] for each in numbers], dtype=np.uint16),
+            divided=np.array([len(each) > 1 for each in numbers]),
         )
+
+    def _probable(self, outputs: Tensor, weights: Matrix) -> Tensor:
+        return weights(outputs).softmax(dim=-1)
 
     def line(self, text: str, hurried: bool) -> Line:
         """
@@ -275,14 +281,17 @@ class Teacher:
 
         :param hurried: whether the student reads it without its marks, and so is not told where sentences begin inside of it.
         """
-        line, place, begins = Line(text, [], []), 0, True
+        read = self._llama.tokenizer.encode(text + "\n")
+        pieces = {begin: time for time, (begin, _) in enumerate(read.offsets)}
+        line, place, begins = Line(read.ids, [], []), 0, True
         for token in text.split(" "):
             found, begins_next = token_words([token], begins) if token else ((), begins)
             for i, (word, begins_sentence) in enumerate(found):
                 if begins_sentence and not (hurried and line.numbers):
                     line.numbers.append(START)
-                if i == 0 and token[0].isalpha():
-                    line.asked.append((place - 1, len(line.numbers)))
+                piece = pieces.get(max(0, place - 1))  # with the blank before it
+                if i == 0 and token[0].isalpha() and piece is not None:
+                    line.asked.append((piece, len(line.numbers)))
                 line.numbers.append(self._numbers.get(word.casefold().replace("’", "'"), OTHER))
             begins, place = begins_next, place + len(token) + 1
         return line
@@ -291,29 +300,25 @@ class Teacher:
         self, passages: Sequence[Sequence[Line]]
     ) -> tuple[list[int], list[int], NDArray[np.uint16], NDArray[np.float16]]:
         """Return numbers of words, places among them, and for each candidates and their shares."""
-        texts = ["\n" + "".join(line.text + "\n" for line in passage) for passage in passages]
-        read = self._llama.tokenizer.encode_batch(texts)
-        ids = torch.zeros(len(read), max(len(each.ids) for each in read), dtype=torch.long)
-        for row, each in enumerate(read):
-            ids[row, : len(each.ids)] = torch.tensor(each.ids)
-        outputs = self._llama.read(ids)
+        ids = torch.tensor(self._new_line).repeat(BATCH, PIECES)
         numbers: list[int] = []
         asked: dict[bool, list[tuple[int, int, int]]] = {False: [], True: []}  # row, time and place
-        for row, (passage, each) in enumerate(zip(passages, read, strict=True)):
-            begins_at = {begin: time for time, (begin, _) in enumerate(each.offsets)}
+        for row, passage in enumerate(passages):
             begin = 1
             for line in passage:
-                for place, number in line.asked:
-                    time = begins_at.get(begin + max(place, 0))
-                    if time:
-                        asked[place < 0].append((row, time - 1, len(numbers) + number))
-                begin += len(line.text) + 1
+                known = torch.tensor(line.ids[: PIECES - begin])
+                ids[row, begin : begin + len(known)] = known
+                for piece, number in line.asked:
+                    if 1 < begin + piece <= PIECES:  # at the very beginning nothing is known
+                        asked[piece == 0].append((row, begin + piece - 1, len(numbers) + number))
+                begin += len(line.ids)
                 numbers += line.numbers
+        outputs = self._llama.read(ids)
         places: list[int] = []
         candidates, shares = [], []
         for first, every in asked.items():
-            for start in range(0, len(every), ASKED):
-                rows, times, at = zip(*every[start : start + ASKED], strict=True)
+            if every:
+                rows, times, at = zip(*every, strict=True)
                 contexts = [numbers[max(0, place - 2) : place] for place in at]
                 expected = self._expect(outputs[list(rows), list(times)], self._pieces[first], contexts)
                 places += at
@@ -325,22 +330,34 @@ class Teacher:
         self, outputs: Tensor, pieces: Pieces, contexts: Sequence[Sequence[int]]
     ) -> tuple[NDArray[np.uint16], NDArray[np.float16]]:
         """Return candidates and shares for outputs of the model, (n, width)."""
-        probabilities = pieces.weights(outputs).softmax(dim=-1)
-        found = torch.zeros(len(outputs), len(pieces.words)).index_add_(1, pieces.columns, probabilities)
-        table = found.numpy()  # the same memory
-        divided = np.array(sorted(pieces.divided))
-        for row, i in zip(*np.nonzero(table[:, divided] > PROBABLE), strict=True):
-            column = int(divided[i])
-            columns, forms = pieces.divided[column]
-            weights = self._distribution(tuple(map(self._place, contexts[row])))[forms - 2] + 1e-9
-            mass, table[row, column] = table[row, column], 0
-            table[row, columns] += mass * weights / weights.sum()
-        shares, best = found.topk(self._likeliest, dim=1)
-        found.scatter_(1, best, 0.0)
-        rest = found.sum(dim=1, keepdim=True) / DRAWN
-        drawn = torch.multinomial(found + 1e-12, DRAWN, replacement=True)
-        chosen = pieces.words[torch.cat([best, drawn], dim=1).numpy()]
-        return chosen.astype(np.uint16), torch.cat([shares, rest.expand(-1, DRAWN)], dim=1).half().numpy()
+        every = self._probable(outputs, pieces.weights)
+        likeliest, best = every.topk(min(LIKELIEST, every.shape[1]), dim=1)
+        sums = every.scatter_(1, best, 0.0).cumsum(dim=1)  # of the others
+        rest = sums[:, -1:].contiguous()
+        drawn = torch.searchsorted(sums, torch.rand(len(sums), DRAWN) * rest).clamp_(max=sums.shape[1] - 1)
+        chosen = torch.cat([best, drawn], dim=1).numpy()
+        words = pieces.words[chosen]
+        known = torch.cat([likeliest, rest.expand(-1, DRAWN) / DRAWN], dim=1).numpy()
+        size = LIKELIEST + DRAWN
+        candidates = np.full((len(words), size), words[0, 0])
+        shares = np.zeros((len(words), size), dtype=np.float32)
+        candidates[:, : words.shape[1]], shares[:, : words.shape[1]] = words, known
+        to_divide = pieces.divided[chosen] & (known > PROBABLE)
+        for row in np.flatnonzero(to_divide.any(axis=1)).tolist():
+            distribution = self._distribution(tuple(map(self._place, contexts[row])))
+            divided: list[tuple[float, int]] = []
+            for share, number, piece, each in zip(known[row], words[row], chosen[row], to_divide[row], strict=True):
+                if each:
+                    numbers = pieces.lists[piece]
+                    parts = distribution[numbers - 2] + 1e-9
+                    parts = parts * (share / parts.sum())
+                    most = np.flatnonzero(parts > NEGLIGIBLE)
+                    divided += zip(parts[most].tolist(), numbers[most].tolist(), strict=True)
+                else:
+                    divided.append((float(share), int(number)))
+            divided = sorted(divided, reverse=True)[:size]
+            shares[row, : len(divided)], candidates[row, : len(divided)] = zip(*divided, strict=True)
+        return candidates, shares.astype(np.float16)
 
     def _place(self, number: int) -> int:
         """Return what n-grams call a word."""
@@ -355,16 +372,20 @@ def weights(folder: Path) -> Path:
 
 
 def passages(lines: Iterable[str], teacher: Teacher, generator: np.random.Generator) -> Iterator[list[Line]]:
-    """Yield lines in a row, as the teacher reads them."""
+    """Yield lines in a row, as the teacher reads them: as many as it can, after a new line."""
     passage: list[Line] = []
+    size = 1
     for text in lines:
-        line = teacher.line(" ".join(text.split())[:LONGEST], hurried=bool(generator.random() < HURRIED))
+        line = teacher.line(" ".join(text.split()), hurried=bool(generator.random() < HURRIED))
         if not line.numbers:
             continue
-        passage.append(line)
-        if sum(len(line.text) for line in passage) > PASSAGE:
+        if passage and size + len(line.ids) > PIECES:
             yield passage
-            passage = []
+            passage, size = [], 1
+        passage.append(line)
+        size += len(line.ids)
+    if passage:
+        yield passage
 
 
 def context_of(corpus: Corpus) -> tuple[Sequence[str], NGrams]:
@@ -385,7 +406,7 @@ def teach(folder: Path, part: int, parts: int, minutes: float) -> SoftTargets:
     keep_memory()
     corpus = read_corpus([folder / name for name in ("text.txt", "english.txt", "pairs.txt")])
     words, ngrams = context_of(corpus)
-    teacher = Teacher(Llama(weights(folder / "sources" / "smollm2")), words, ngrams)
+    teacher = Teacher(Llama(weights(folder / "sources" / "smollm2"), compiled=True), words, ngrams)
     lines = (folder / "text.txt").read_text(encoding="utf-8").splitlines()
     order = np.random.default_rng(0).permutation(len(lines))[part::parts]
     every = passages((lines[i] for i in order.tolist()), teacher, np.random.default_rng(part))

@@ -121,8 +121,8 @@ def symbols(taught: SoftTargets) -> tuple[np.ndarray, ...]:
 def test_loss_is_the_cross_entropy_of_both(one_thread: None) -> None:
     """Three steps of two streams, against each word by itself."""
     taught = symbols(soft_targets(8, seed=3))
-    loss = SoftLoss(taught, 2, 6, np.random.default_rng(5))
-    again = SoftLoss(taught, 2, 6, np.random.default_rng(5)).streams
+    loss = SoftLoss(taught, 7, 2, 6, np.random.default_rng(5))
+    again = SoftLoss(taught, 7, 2, 6, np.random.default_rng(5)).streams
     text, places, candidates, shares = taught
     model = network()
     rows = {place: i for i, place in enumerate(places.tolist())}
@@ -149,13 +149,32 @@ def test_loss_is_the_cross_entropy_of_both(one_thread: None) -> None:
         assert float(loss(model, "fp32").detach()) == pytest.approx(total / at.numel(), rel=1e-5)
 
 
+def test_loss_over_some_symbols_estimates_that_over_all(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught = symbols(soft_targets(8, seed=3))
+    torch.manual_seed(0)
+    model = CharRNN(replace(SIZES, vocabulary=60))
+    with torch.no_grad():
+        model.decoder.bias.copy_(torch.randn(60))
+
+        def losses(count: int) -> list[float]:
+            return [float(SoftLoss(taught, 60, 2, 6, np.random.default_rng(i))(model, "fp32")) for i in range(count)]
+
+        # Streams begin at the beginning, so all read the same.
+        exact = losses(2)
+        assert exact[0] == pytest.approx(exact[1], rel=1e-6)
+        monkeypatch.setattr("autocomplete.training.distillation._OTHERS", 12)
+        estimates = np.array(losses(300))
+    assert estimates.std() > 1e-3
+    assert estimates.mean() == pytest.approx(exact[0], abs=4 * estimates.std() / 300**0.5 + estimates.std() ** 2)
+
+
 def test_network_comes_to_expect_what_its_teacher_does(one_thread: None) -> None:
     """The text has always the same word, and the teacher others: seven times of ten the third, three times the fourth."""
     text = np.tile([0, 2, 3], 40).astype(np.int32)
     places = np.arange(2, len(text), 3)
     candidates = np.tile([4, 5], (len(places), 1))
     shares = np.tile(np.array([0.7, 0.3], np.float16), (len(places), 1))
-    loss = SoftLoss((text, places, candidates, shares), 4, 6, np.random.default_rng(0))
+    loss = SoftLoss((text, places, candidates, shares), 7, 4, 6, np.random.default_rng(0))
     model = network()
     optimizer = new_optimizer(model, 0.0)
     for _ in range(400):

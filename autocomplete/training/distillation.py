@@ -1,7 +1,7 @@
 """
 A network of words that learns from a teacher: at each word, what a larger model expected there, beside what stands there.
 
-Knowledge distillation word by word (Hinton, Vinyals and Dean, 2015; Kim and Rush, 2016). The softmax is over all words.
+Knowledge distillation word by word (Hinton, Vinyals and Dean, 2015; Kim and Rush, 2016).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.device import sent
 from autocomplete.training.model import CharRNN
 from autocomplete.training.streams import Streams
@@ -21,6 +22,7 @@ from autocomplete.training.streams import Streams
 __all__ = ["SoftLoss", "Taught"]
 
 _SOFT = 0.75  # weight of what was expected; the rest is that of what stands there
+_OTHERS = 512  # symbols of a step's softmax beside those that stand or are expected somewhere in it
 _NEVER = 0.999  # the most that a boundary is taken to be probable where a word comes
 
 Taught = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -28,39 +30,61 @@ Taught = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 class SoftLoss:
     """
-    The mean cross entropy of the next words of a text with soft targets.
+    The mean cross entropy of the next words of a text with soft targets, estimated.
 
-    :param text: (n,) symbols of the network.
-    :param places: (m,) of words in it for which there are soft targets.
-    :param candidates: (m, k) symbols that were expected there, and
-    :param shares: (m, k) how much. The network is asked for them given that a word comes.
+    The softmax of a step is over all symbols that stand or are expected somewhere in it, and over some of the others, each of
+    which counts for several (importance sampling, as in Bengio and Senécal, 2008).
+
+    :param taught: (n,) symbols of the network; (m,) places of words among them for which there are soft targets; (m, k) symbols
+        that were expected there, and (m, k) how much. The network is asked for them given that a word comes.
+    :param vocabulary: of the network.
     """
 
-    def __init__(self, taught: Taught, batch: int, bptt: int, generator: np.random.Generator) -> None:
-        self._text, places, self._candidates, shares = taught
+    def __init__(self, taught: Taught, vocabulary: int, batch: int, bptt: int, generator: np.random.Generator) -> None:
+        self._text, places, self._candidates, self._shares = taught
         self._rows = np.full(len(self._text), -1, dtype=np.int32)
         self._rows[places] = np.arange(len(places))
-        self._shares = shares
+        self._vocabulary, self._generator = vocabulary, generator
         self.streams = Streams(np.arange(len(self._text)), batch, bptt, generator)  # of places in the text
 
     def __call__(self, model: CharRNN, precision: str) -> Tensor:
         """Return the loss of the next words, in nats."""
         before, at, state = self.streams.next(0.0)
-        inputs, targets = (torch.from_numpy(self._text[each.numpy()].astype(np.int64)) for each in (before, at))
-        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            logits, state = model.continue_from(state, sent(inputs, model.device))
-        self.streams.keep(state)
-        logits = logits.transpose(0, 1).flatten(0, 1).float()  # time first, as they lie
-        sums = logits.logsumexp(dim=1)
-        stood = sums - logits.gather(1, sent(targets.t().reshape(-1, 1), model.device))[:, 0]
+        inputs = torch.from_numpy(self._text[before.numpy()].astype(np.int64))
+        places = at.t().flatten().numpy()  # time first, as the outputs lie
+        targets, rows = self._text[places], self._rows[places]
+        taught, rows = np.flatnonzero(rows >= 0), rows[rows >= 0]
+        symbols, counted = self._symbols(targets, self._candidates[rows])
+        column = np.zeros(self._vocabulary, dtype=np.int64)
+        column[symbols] = np.arange(len(symbols))
 
-        rows = self._rows[at.t().flatten().numpy()]
-        taught = sent(torch.from_numpy(np.flatnonzero(rows >= 0)), model.device)
-        rows = rows[rows >= 0]
-        candidates = sent(torch.from_numpy(self._candidates[rows].astype(np.int64)), model.device)
-        shares = sent(torch.from_numpy(self._shares[rows].astype(np.float32)), model.device)
-        shares = shares / shares.sum(dim=1, keepdim=True)
-        boundary = (logits[taught, BOUNDARY] - sums[taught]).exp().clamp(max=_NEVER)
-        words = sums[taught] + torch.log1p(-boundary)  # the logarithm of the sum over all words
-        expected = words - (shares * logits[taught[:, None], candidates]).sum(dim=1)
-        return (stood.sum() - _SOFT * stood[taught].sum() + _SOFT * expected.sum()) / len(stood)
+        def here(array: NDArray[Any]) -> Tensor:
+            return sent(torch.from_numpy(array), model.device)
+
+        chosen = here(symbols)
+        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            outputs, state = model.projected(state, sent(inputs, model.device))
+            outputs = outputs.transpose(0, 1).flatten(0, 1)
+            logits = functional.linear(outputs, model.embedding(chosen)).float() + model.decoder.bias[chosen]
+        self.streams.keep(state)
+        sums = (logits + here(np.log(counted))).logsumexp(dim=1)
+        stood = sums - logits.gather(1, here(column[targets])[:, None])[:, 0]
+
+        asked, shares = here(taught), here(self._shares[rows].astype(np.float32))
+        boundary = (logits[asked, column[BOUNDARY]] - sums[asked]).exp().clamp(max=_NEVER)
+        words = sums[asked] + torch.log1p(-boundary)  # the logarithm of the sum over all words
+        expected = logits[asked[:, None], here(column[self._candidates[rows]])]
+        expected = words - (shares / shares.sum(dim=1, keepdim=True) * expected).sum(dim=1)
+        return (stood.sum() - _SOFT * stood[asked].sum() + _SOFT * expected.sum()) / len(stood)
+
+    def _symbols(self, *needed: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the symbols of a step's softmax, those that are needed among them, and for how many each counts."""
+        mask = np.zeros(self._vocabulary, dtype=bool)
+        mask[[BOUNDARY, UNKNOWN]] = True
+        for symbols in needed:
+            mask[symbols.ravel()] = True
+        own, others = np.flatnonzero(mask), np.flatnonzero(~mask)
+        drawn = self._generator.choice(others, min(_OTHERS, len(others)), replace=False)
+        counts = np.ones(len(own) + len(drawn), dtype=np.float32)
+        counts[len(own) :] = len(others) / max(1, len(drawn))
+        return np.concatenate([own, drawn]), counts

@@ -79,14 +79,23 @@ class CharRNN(nn.Module):
         :param candidates: (sampled,) distinct symbols.
         :param log_chances: (vocabulary,) log probability of each symbol to be among the candidates.
         """
-        outputs, state = self.recurrent(self.dropout(self.embedding(inputs)), state)
-        outputs = self.projection(self.dropout(outputs)).flatten(0, 1)  # (n, embedding)
+        outputs, state = self.projected(state, inputs)
+        outputs = outputs.flatten(0, 1)  # (n, embedding)
         targets = targets.flatten()
         bias = self.decoder.bias - log_chances
         right = (outputs * self.embedding(targets)).sum(dim=1).float() + bias[targets]
         others = nn.functional.linear(outputs, self.embedding(candidates)).float() + bias[candidates]
         others = others.masked_fill(targets[:, None] == candidates, -torch.inf)  # it stands there already
         return (torch.logaddexp(others.logsumexp(dim=1), right) - right).mean(), state
+
+    def projected(self, state: State | None, inputs: Tensor) -> tuple[Tensor, State]:
+        """
+        Return what the embeddings are multiplied by where they are the decoder, (batch, time, embedding), and the state.
+
+        :param inputs: (batch, time) ids, as of `continue_from`.
+        """
+        outputs, state = self.recurrent(self.dropout(self.embedding(inputs)), state)
+        return self.projection(self.dropout(outputs)), state
 
     def decode(self, outputs: Tensor) -> Tensor:
         """Return the logits for outputs of the top layer, (..., hidden)."""

@@ -100,7 +100,7 @@ class WordNetworkTraining:
         if taught is not None:
             text, places, candidates, shares = taught
             symbols = own[text], places, own[candidates], shares
-            self._soft = SoftLoss(symbols, settings.batch, max(1, settings.bptt // 2), generator)
+            self._soft = SoftLoss(symbols, len(rows) + 2, settings.batch, max(1, settings.bptt // 2), generator)
         self._sources = self._streams if self._soft is None else [*self._streams, self._soft.streams]
         self._steps, self._measured_at, self._best_bits = 0, 0.0, math.inf
         self._best: dict[str, Tensor] = {}
