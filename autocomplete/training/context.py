@@ -41,7 +41,7 @@ _MANY = 1_000_000  # words of a text from which on those that stand in it only o
 # checkpoint of 1.86 bits a character on text of the same kind; 1.82, where the network learned nothing but the text.
 _RARE = 100_000
 _LISTED = 150_000  # of them that a checkpoint lists, the most frequent ones
-_FLATTENING = 0.5  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
+_FLATTENING = 0.7  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
 _UNKNOWN = 3.0  # times as many words of such text are in no list: 2.6 to 5.8 %, where it is 1.4 % of the validation of `english`
 _TOGETHER = 64  # lines that are spelled at once
 TUNED = 3_000  # lines that the weights are tuned on, at most

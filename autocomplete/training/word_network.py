@@ -39,7 +39,7 @@ __all__ = ["Network", "WordNetworkProcess", "WordNetworkTraining", "word_log_pro
 _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
 _SAMPLED = 2_048  # words in the softmax of a step
 _MEASURED_EACH = 0.05  # of the run
-_TAUGHT = 0.6  # share of the steps that learn from a teacher, where there is one
+_TAUGHT = 0.75  # share of the steps that learn from a teacher, where there is one
 
 Network = tuple[Configuration, dict[str, NDArray[Any]]]
 
