@@ -16,11 +16,15 @@ they are written, too: it then knows more than the student, and what it expects 
 
 Its symbols are pieces of words, and most words are one piece with the blank before it. What a piece is expected is divided
 among all words that begin with it (`I`, `I'm`; `don't`; words of several pieces) as word n-grams of the text would.
+
+Where there is a C++ compiler, torch compiles the model, which then reads half again as many pieces a second.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import time
 import zipfile
 from collections import defaultdict
@@ -57,6 +61,7 @@ BATCH = 6  # passages read side by side; with more, what is computed leaves the 
 LIKELIEST, DRAWN = 32, 8  # candidates of a place: the most probable ones, and some of the others, drawn
 PROBABLE = 0.02  # from which on a piece is divided among the words that begin with it
 NEGLIGIBLE = 0.001  # up to which one of these is left out
+COMPILER = shutil.which(os.environ.get("CXX", "g++")) is not None  # which torch needs to compile
 
 
 def _in_bytes(rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -406,7 +411,7 @@ def teach(folder: Path, part: int, parts: int, minutes: float) -> SoftTargets:
     keep_memory()
     corpus = read_corpus([folder / name for name in ("text.txt", "english.txt", "pairs.txt")])
     words, ngrams = context_of(corpus)
-    teacher = Teacher(Llama(weights(folder / "sources" / "smollm2"), compiled=True), words, ngrams)
+    teacher = Teacher(Llama(weights(folder / "sources" / "smollm2"), compiled=COMPILER), words, ngrams)
     lines = (folder / "text.txt").read_text(encoding="utf-8").splitlines()
     order = np.random.default_rng(0).permutation(len(lines))[part::parts]
     every = passages((lines[i] for i in order.tolist()), teacher, np.random.default_rng(part))

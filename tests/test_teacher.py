@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
 import torch
-from teacher import PROBABLE, Line, Llama, Matrix, Teacher, joined, passages, text_of
+from teacher import COMPILER, PROBABLE, Line, Llama, Matrix, Teacher, joined, passages, text_of
 
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization, without_marks
@@ -51,7 +52,7 @@ def weights() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def llama(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Llama:
+def tiny(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("llama") / "tiny.gguf"
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(LAYERS)
@@ -68,7 +69,12 @@ def llama(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFacto
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return Llama(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def llama(tiny: Path) -> Llama:
+    return Llama(tiny)
 
 
 def in_bytes(row: np.ndarray) -> np.ndarray:
@@ -131,6 +137,23 @@ def test_model_is_a_llama(weights: dict[str, np.ndarray], llama: Llama) -> None:
     for row, found in zip(ids.tolist(), outputs, strict=True):
         np.testing.assert_allclose(found, step_by_step(weights, row, product), atol=1e-4)
         np.testing.assert_allclose(found, step_by_step(weights, row, np.matmul), atol=0.06)  # what the bytes leave out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, by torch
+@pytest.mark.skipif(not COMPILER, reason="needs a C++ compiler")
+@torch.no_grad()
+def test_compiled_teacher_expects_the_same(tiny: Path, taught_by: Teacher) -> None:
+    compiled = Teacher(Llama(tiny, compiled=True), WORDS, NGrams(UNIGRAMS, []))
+    for text in ("the cat don't", "to the cat to"):
+        numbers, places, candidates, shares = taught_by.expect([[taught_by.line(text, hurried=False)]])
+        again = compiled.expect([[compiled.line(text, hurried=False)]])
+        assert again[:2] == (numbers, places)
+        for row, (words, expected) in enumerate(zip(candidates, shares, strict=True)):
+            by_word, other = (
+                np.bincount(w, s, minlength=20) for w, s in ((words, expected), (again[2][row], again[3][row]))
+            )
+            # What lies in the middle of two bytes may be rounded to either.
+            np.testing.assert_allclose(other, by_word, atol=0.03)
 
 
 def test_matrix_is_one_in_bytes() -> None:
