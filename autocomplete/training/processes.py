@@ -10,6 +10,8 @@ every step. What depends on a clock or on a user is decided by all at once; the 
 from __future__ import annotations
 
 import atexit
+import gc
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -109,6 +111,19 @@ def join_processes() -> Processes:
     if not distributed.is_initialized():
         if cuda:
             torch.cuda.set_device(device)
+        # DistributedDataParallel imports it; its functions have the group that there is then as a default: they would keep it
+        importlib.import_module("torch.distributed.nn")
         distributed.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
-        atexit.register(distributed.destroy_process_group)
+        atexit.register(_leave)
     return Processes(distributed.get_rank(), distributed.get_world_size(), device)
+
+
+def _leave() -> None:
+    """
+    Part from the other processes, and end the threads that exchange tensors with them.
+
+    A thread that frees a tensor of Python's while Python ends takes the process with it: "terminate called without an active
+    exception". The threads end with the last that refers to their group, and what trained does so in cycles.
+    """
+    gc.collect()
+    distributed.destroy_process_group()
