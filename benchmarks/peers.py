@@ -230,7 +230,9 @@ def presage(training: list[str], folder: Path) -> Iterator[Model]:
     started = time.perf_counter()
     Presage.train(training, database)
     seconds = time.perf_counter() - started
-    yield Model("presage", Presage(database, max(COUNTS), folder), None, seconds, database.stat().st_size / 1e6)
+    for name, recency in (("presage", False), ("presage, recency as well", True)):
+        asked = Presage(database, max(COUNTS), folder, recency=recency)
+        yield Model(name, asked, None, seconds, database.stat().st_size / 1e6)
 
 
 def prefix_tree(training: list[str], folder: Path) -> Iterator[Model]:

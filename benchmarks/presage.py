@@ -5,6 +5,9 @@ It is asked as its makers wrote it: its smoothed n-gram predictor, with its own 
 words; suggestions are repeated as long as they fit, and nothing is learnt from what is typed. Two things are done for it.
 It would cut "don't" in two at the apostrophe, so that it could never suggest it: the apostrophe is written as a digit, which
 is a letter to presage and never stands in a phrase. And of a phrase it is shown the last three words: it looks at no more.
+
+Beside it presage can ask its recency predictor, which suggests words that stand among the last twenty, with the settings that
+Debian gives to it. It then looks at that many words.
 """
 
 from __future__ import annotations
@@ -19,11 +22,11 @@ from typing import NamedTuple
 
 __all__ = ["Presage", "Suggestion"]
 
-_ORDER = 3
+_ORDER, _RECENT = 3, 20
 _APOSTROPHE = "9"
 _CONFIGURATION = """<?xml version="1.0" encoding="UTF-8" standalone="no" ?>
 <Presage>
-  <PredictorRegistry><LOGGER>ERROR</LOGGER><PREDICTORS>DefaultSmoothedNgramPredictor</PREDICTORS></PredictorRegistry>
+  <PredictorRegistry><LOGGER>ERROR</LOGGER><PREDICTORS>{predictors}</PREDICTORS></PredictorRegistry>
   <ContextTracker>
     <LOGGER>ERROR</LOGGER><LOWERCASE_MODE>yes</LOWERCASE_MODE><ONLINE_LEARNING>no</ONLINE_LEARNING>
   </ContextTracker>
@@ -31,11 +34,19 @@ _CONFIGURATION = """<?xml version="1.0" encoding="UTF-8" standalone="no" ?>
     <LOGGER>ERROR</LOGGER><SUGGESTIONS>{count}</SUGGESTIONS><REPEAT_SUGGESTIONS>yes</REPEAT_SUGGESTIONS>
     <GREEDY_SUGGESTION_THRESHOLD>0</GREEDY_SUGGESTION_THRESHOLD>
   </Selector>
+  <PredictorActivator>
+    <LOGGER>ERROR</LOGGER><PREDICT_TIME>1000</PREDICT_TIME><MAX_PARTIAL_PREDICTION_SIZE>60</MAX_PARTIAL_PREDICTION_SIZE>
+    <COMBINATION_POLICY>Meritocracy</COMBINATION_POLICY>
+  </PredictorActivator>
   <Predictors>
     <DefaultSmoothedNgramPredictor>
       <PREDICTOR>SmoothedNgramPredictor</PREDICTOR><LOGGER>ERROR</LOGGER>
       <DBFILENAME>{database}</DBFILENAME><DELTAS>0.01 0.1 0.89</DELTAS><LEARN>false</LEARN>
     </DefaultSmoothedNgramPredictor>
+    <DefaultRecencyPredictor>
+      <PREDICTOR>RecencyPredictor</PREDICTOR><LOGGER>ERROR</LOGGER>
+      <LAMBDA>1</LAMBDA><N_0>1</N_0><CUTOFF_THRESHOLD>{recent}</CUTOFF_THRESHOLD>
+    </DefaultRecencyPredictor>
   </Predictors>
 </Presage>
 """
@@ -56,12 +67,16 @@ class Presage:
     :param database: made by `train`.
     :param count: suggestions that it gives at most.
     :param folder: for its configuration.
+    :param recency: whether to ask its recency predictor, too.
     """
 
-    def __init__(self, database: Path, count: int, folder: Path) -> None:
+    def __init__(self, database: Path, count: int, folder: Path, *, recency: bool = False) -> None:
         self._library = ctypes.CDLL(find_library("presage"))
-        configuration = folder / "presage.xml"
-        configuration.write_text(_CONFIGURATION.format(count=count, database=database), encoding="utf-8")
+        self._words = _RECENT + 1 if recency else _ORDER  # that it looks at
+        predictors = "DefaultSmoothedNgramPredictor" + " DefaultRecencyPredictor" * recency
+        settings = {"count": count, "database": database, "predictors": predictors, "recent": _RECENT}
+        configuration = folder / ("presage-recency.xml" if recency else "presage.xml")
+        configuration.write_text(_CONFIGURATION.format(**settings), encoding="utf-8")
         # Presage asks for the text before the cursor and after it, and copies what the pointers point to.
         self._past, self._future = ctypes.create_string_buffer(65_536), ctypes.create_string_buffer(1)
         self._callbacks = [_Text(lambda _, text=text: ctypes.addressof(text)) for text in (self._past, self._future)]
@@ -91,7 +106,7 @@ class Presage:
 
     def suggest(self, text: str, count: int) -> list[Suggestion]:
         """Return `count` words at most that the end of a text can become, best first."""
-        seen = " ".join(_to_presage(text).split(" ")[-_ORDER:])
+        seen = " ".join(_to_presage(text).split(" ")[-self._words :])
         if seen not in self._known:
             started = time.perf_counter()
             self._known[seen] = [Suggestion(word.replace(_APOSTROPHE, "'")) for word in self._predict(seen)]

@@ -22,13 +22,14 @@ from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.model import States, Symbols, gather
 from autocomplete.inference.predictor import Members, Predictor
 from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.inference.repetition import repetitions
 from autocomplete.inference.search import ROOT, SearchTree
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
 from autocomplete.text.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
-from autocomplete.text.words import closing_chance
+from autocomplete.text.words import closing_chance, running_words
 from autocomplete.training.context import NumberedWords, spelled, spelled_apart, word_log_probabilities
 from autocomplete.training.model import CharRNN
 
@@ -248,7 +249,7 @@ def next_words(*, network: bool = True) -> NextWords:
 
 def asked(words: NextWords, text: str) -> list[np.ndarray]:
     """Return what each member expects by itself."""
-    return [words.distribution(text, member)[0] for member in words.members]
+    return [words.distribution(text, member).known for member in words.members]
 
 
 @given(st.lists(lines, min_size=1, max_size=4), st.booleans())
@@ -256,16 +257,23 @@ def test_edits_of_a_line_leave_no_trace(texts: list[str], network: bool) -> None
     used = next_words(network=network)
     for text in [*texts, *(text[:-2] for text in texts)]:
         np.testing.assert_array_equal(asked(used, text), asked(next_words(network=network), text))
-        found, share = used.distribution(text)
-        expected, expected_share = next_words(network=network).distribution(text)
-        np.testing.assert_array_equal(found, expected)
-        assert share == expected_share
+        found, expected = used.distribution(text), next_words(network=network).distribution(text)
+        np.testing.assert_array_equal(found.known, expected.known)
+        assert found[1:] == expected[1:]
+
+
+def again_on(text: str) -> dict[str, float]:
+    """Return how much the words of a line are expected once more, as far as they can be spelled, beside 1 for the rest."""
+    keys = [NORMALIZATION.key(word) for word, _ in running_words(text + "x")][:-1]
+    shares = dict(zip(KEYS, estimate_of(TEXT).unigrams.tolist(), strict=True))
+    found = repetitions(keys, [shares.get(key, 0.0) for key in keys])
+    return {key: mass for key, mass in found.items() if key[0].isalpha() and set(key) <= {*VOCABULARY.characters}}
 
 
 @given(lines, st.booleans())
 def test_members_are_weighed_by_how_much_the_ngrams_know(text: str, network: bool) -> None:
     words = next_words(network=network)
-    found, share = words.distribution(text)
+    found, share, repeated = words.distribution(text)
     alone = asked(words, text)
     for distribution in alone:
         assert distribution.shape == (len(KEYS),)
@@ -273,8 +281,13 @@ def test_members_are_weighed_by_how_much_the_ngrams_know(text: str, network: boo
         assert distribution.sum() == pytest.approx(1, abs=1e-4)
     _, length = estimate_of(TEXT).distribution(words.numbers(text)[-3:])
     weights = random_context(network=network)[0]["weights"][length]
-    assert share == pytest.approx(weights[0])
-    np.testing.assert_allclose(found, weights[1:] @ np.array(alone), rtol=1e-4, atol=1e-7)
+    again = again_on(text)
+    scale = 1 / (1 + sum(again.values()))
+    assert share == pytest.approx(scale * weights[0])
+    expected = scale * (weights[1:] @ np.array(alone) + [again.get(key, 0.0) for key in KEYS])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
+    assert repeated == pytest.approx({key: scale * mass for key, mass in again.items() if key not in KEYS})
+    assert found.sum() + share + sum(repeated.values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_ngrams_are_those_of_the_words_of_the_line() -> None:
@@ -292,8 +305,9 @@ def test_ngrams_are_those_of_the_words_of_the_line() -> None:
         known = {key: number for number, key in enumerate(KEYS)} | {"START": ngrams.start, "OTHER": ngrams.other}
         numbers = [known[word] for word in context]
         expected, length = ngrams.distribution(numbers)
-        np.testing.assert_array_equal(next_words().distribution(text, "ngrams")[0], expected)
-        assert next_words().distribution(text)[1] == pytest.approx(weights[length, 0])
+        np.testing.assert_array_equal(next_words().distribution(text, "ngrams").known, expected)
+        share = weights[length, 0] / (1 + sum(again_on(text).values()))
+        assert next_words().distribution(text).unknown == pytest.approx(share)
 
 
 @torch.no_grad()
@@ -325,7 +339,7 @@ def expected_by_torch(numbers: Sequence[int]) -> np.ndarray:
 @given(lines)
 def test_network_of_words_answers_as_torch_does(text: str) -> None:
     words = next_words()
-    found = words.distribution(text, "words")[0]
+    found = words.distribution(text, "words").known
     np.testing.assert_allclose(found, expected_by_torch(words.numbers(text)), rtol=1e-3, atol=1e-6)
 
 
@@ -338,7 +352,7 @@ def test_training_and_inference_find_the_next_word_equally_probable() -> None:
     words = next_words()
     for place, word in enumerate(text.split()):
         before = " ".join([*text.split()[:place], ""])
-        expected = words.distribution(before, "words")[0][KEYS.index(word)]
+        expected = words.distribution(before, "words").known[KEYS.index(word)]
         assert found[place] == pytest.approx(math.log(expected), abs=1e-3)
 
 
@@ -437,7 +451,8 @@ class LongWay:
         self.network = network_of()
         self.before = VOCABULARY.encode(key_of(before))
         self.spells = spells
-        known, self.weight = NextWords(KEYS, *CONTEXT, VOCABULARY, NORMALIZATION).distribution(before)
+        known, self.weight, repeated = NextWords(KEYS, *CONTEXT, VOCABULARY, NORMALIZATION).distribution(before)
+        self.repeated = repeated if spells else {}
         known = known.astype(np.float64) ** PREDICTOR.flattening
         self.known = dict(zip(KEYS, (known / known.sum()).tolist(), strict=True))
         self.begins = sum(p for symbol, p in enumerate(self.answer([])) if VOCABULARY.character(symbol).isalpha())
@@ -477,20 +492,27 @@ class LongWay:
     def prefix(self, prefix: str) -> float:
         if not prefix:
             return 1.0
-        share = sum(p for word, p in self.known.items() if word.startswith(prefix))
         by_network = (self.spelled(prefix) - self.lexicon(prefix)) / (1 - self.lexicon() / self.begins)
-        return self.weight * by_network + (1 - self.weight) * self.begins * share
+        words = [word for word in [*KEYS, *self.repeated] if word.startswith(prefix)]
+        return self.weight * by_network + self.begins * sum(map(self.expected, words))
+
+    def expected(self, word: str) -> float:
+        """Return the probability that the word comes, by all but what spells it, given that one begins."""
+        known = 1 - self.weight - sum(self.repeated.values())
+        return known * self.known.get(word, 0.0) + self.repeated.get(word, 0.0)
 
     def word(self, word: str) -> float:
         """Return the probability that the next word is this one and no longer."""
         by_network = self.spelled(word) * self.ends(word)
         if self.spells:
             by_network *= (word not in KEYS) / (1 - self.lexicon() / self.begins)
-        return self.weight * by_network + (1 - self.weight) * self.begins * self.known.get(word, 0.0)
+        return self.weight * by_network + self.begins * self.expected(word)
 
 
 @pytest.mark.parametrize("spells", [False, True])
-@pytest.mark.parametrize("before", ["", "the ", "The cat sat on ", "sat. ", "zebra: "])
+@pytest.mark.parametrize(
+    "before", ["", "the ", "The cat sat on ", "sat. ", "zebra: ", "The catoon sat. A catoon on the hat's "]
+)
 @pytest.mark.parametrize("typed", ["", "c", "ca", "can'", "the", "mond", "q", "é"])
 def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed: str, *, spells: bool) -> None:
     predictor = SPELLER if spells else PREDICTOR
@@ -504,7 +526,8 @@ def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed
         assert not set(found) & set(KEYS)
         return
     assert prediction.whole == (pytest.approx(oracle.word(typed) / whole, rel=1e-3) if typed else 0)
-    expected = {word: oracle.word(word) / whole for word in KEYS if word.startswith(typed) and word != typed}
+    words = [word for word in [*KEYS, *oracle.repeated] if word.startswith(typed) and word != typed]
+    expected = {word: oracle.word(word) / whole for word in words}
     last = min(each.probability for each in found.values())
     for word, probability in expected.items():
         if word in found:
@@ -516,6 +539,33 @@ def test_search_finds_what_all_words_of_the_lexicon_amount_to(before: str, typed
     assert [each.probability for each in found.values()] == sorted(
         (e.probability for e in found.values()), reverse=True
     )
+
+
+def test_word_in_no_list_is_offered_as_it_stands_on_the_line() -> None:
+    for line, typed, word in [
+        ("on sonny McNash sat on sonny ", "M", "McNash"),
+        ("on sonny McNash sat on sonny ", "m", "mcnash"),  # as who types `nb` of `NBA`
+        ("on sonny McNash sat on sonny ", "MC", "MCNASH"),
+        ("on sonny McNash sat on sonny ", "", "McNash"),
+        ("on sonny. McNash sat on sonny ", "", "mcnash"),  # the capital was that of the sentence
+        ("on sonny. MCNASH sat on sonny McNash on sonny ", "", "McNash"),
+    ]:
+        offered = SPELLER.predict(line + typed, count=8).words
+        assert word in [each.word for each in offered]
+        assert all(NORMALIZATION.key(each.word).startswith(NORMALIZATION.key(typed)) for each in offered)
+        assert "zebra" not in [
+            each.word for each in SPELLER.predict("a zebra and a ", count=30).words
+        ]  # no letters for it
+
+
+def test_what_is_never_offered_is_not_for_standing_on_the_line() -> None:
+    context = {**CONTEXT[0], **RARE}, CONTEXT[1]
+    line = "a tommy and a tommy and a "
+    assert SPELLER.predict(line).words[0].word == "tommy"
+    for hidden in (["Tommy"], ["tommy", "cat"]):
+        predictor = Predictor(CHECKPOINT, LEXICON, context, hidden=hidden, floor=0.0)
+        for typed in ("", "to", "tomm"):
+            assert "tommy" not in [each.word for each in predictor.predict(line + typed, count=30).words]
 
 
 @pytest.mark.parametrize("line", ["The cat", "on a cat", "The cat sat. I", "there. the cats", "cat sat, on", "I c"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -27,6 +27,8 @@ ROUNDING = 1e-3  # relative
 
 weights = st.lists(st.floats(0.001, 1.0), min_size=len(WORDS), max_size=len(WORDS))
 typed = st.text("abc ", max_size=5)  # also what no word has
+# Words that the lexicon lacks, the first of them in the list of rare ones, with how probable they are for having come before.
+again = st.dictionaries(st.sampled_from(("abba", "bcb", "cabb", "cc")), st.floats(0.0001, 0.02))
 
 
 def spelled(word: str) -> float:
@@ -49,10 +51,21 @@ MODEL = unknown_words(NETWORK, VOCABULARY, LEXICON, SHARE, RareWords.of(["abba",
 HIDDEN = ("cab", "bac", "ca")
 
 
-def model_of(counts: Sequence[float], share: float, begins: float, hidden: Sequence[str] = ()) -> OpenVocabulary:
+def model_of(
+    counts: Sequence[float],
+    share: float,
+    begins: float,
+    hidden: Sequence[str] = (),
+    repeated: Mapping[str, float] | None = None,
+) -> OpenVocabulary:
     tree = SearchTree(MODEL, hidden=hidden_words(map(VOCABULARY.encode, hidden)))
     offered = np.array([word not in hidden for word in WORDS])
-    return OpenVocabulary(tree, LEXICON.weighed(np.array(counts), begins), share, begins, offered)
+    known = LEXICON.weighed(np.array(counts), begins)
+    if not repeated:
+        return OpenVocabulary(tree, known, share, begins, offered)
+    few = Lexicon(list(repeated), list(repeated.values()), VOCABULARY)
+    few = few.weighed(few.counts, begins)
+    return OpenVocabulary(tree, known, share, begins, offered, few, sum(repeated.values()))
 
 
 def after(model: OpenVocabulary, text: str) -> States:
@@ -75,12 +88,18 @@ def assert_same(found: list[FoundWord], expected: list[FoundWord]) -> None:
     assert len({word.suffix for word in found}) == len(found)
 
 
-@given(weights, st.floats(0.01, 0.9), st.sampled_from([1.0, 0.6]), typed, st.integers(1, 20), st.booleans())
+@given(weights, st.floats(0.01, 0.9), st.sampled_from([1.0, 0.6]), typed, st.integers(1, 20), st.booleans(), again)
 def test_words_are_those_that_the_search_by_letters_finds(
-    counts: list[float], share: float, begins: float, text: str, count: int, hide: bool
+    counts: list[float],
+    share: float,
+    begins: float,
+    text: str,
+    count: int,
+    hide: bool,
+    repeated: dict[str, float],
 ) -> None:
     hidden = HIDDEN if hide else ()
-    model = model_of(counts, share, begins, hidden)
+    model = model_of(counts, share, begins, hidden, repeated)
     search = open_search(model, text, count)
     tree = SearchTree(model, hidden=hidden_words(map(VOCABULARY.encode, hidden)))
     node = ROOT
@@ -94,6 +113,16 @@ def test_words_are_those_that_the_search_by_letters_finds(
     assert by_letters.exact
     assert all(word.proved for word in found)
     assert not {text + VOCABULARY.decode(word.suffix) for word in found} & {*hidden}
+
+
+def test_repeated_word_has_what_it_is_expected_and_what_spells_it() -> None:
+    counts, repeated = np.ones(len(WORDS)), {"bcb": 0.03, "abba": 0.01}
+    plain, model = model_of(counts, 0.2, 0.6), model_of(counts, 0.2, 0.6, repeated=repeated)
+    before, found = ({word.suffix: word.probability for word in open_search(each, "", 300)} for each in (plain, model))
+    for word in ("bcb", "abba", "cc", "a"):
+        suffix = tuple(VOCABULARY.encode(word))
+        of_rest = before[suffix] * (1 - 0.2 - 0.04) / (1 - 0.2) if word in WORDS else before[suffix]
+        assert found[suffix] == pytest.approx(of_rest + 0.6 * repeated.get(word, 0.0), rel=ROUNDING)
 
 
 @given(weights, st.floats(0.01, 0.9), typed, st.floats(0.001, 0.2))

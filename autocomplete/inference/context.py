@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from autocomplete.checkpoint import Configuration
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.inference.repetition import repetitions
 from autocomplete.tensor_files import named
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
@@ -27,10 +28,11 @@ from autocomplete.text.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
 
-__all__ = ["NextWords", "TextLine", "WithinWord"]
+__all__ = ["Expected", "NextWords", "TextLine", "WithinWord"]
 
 _LONGEST, _CUT = 400, 200  # characters of a line that are read, at least, and a line is cut at multiples of
 _REMEMBERED = 4096  # words whose numbers need not be looked up again
+_LINES = 8  # that need not be taken apart again
 _LEAST = np.float32(1e-30)  # probability of the end of a word, whatever the rounding
 
 _MISFIT = "its context.safetensors does not fit the rest of it"
@@ -116,9 +118,32 @@ class TextLine:
         return self._states.after(self._vocabulary.encode(key))
 
 
+class Expected(NamedTuple):
+    """
+    What is expected of the word after a line. The three make up 1.
+
+    :param known: (words,) how probable each word of the lexicon is.
+    :param unknown: how probable it is that the word is none of these: the share of what spells.
+    :param repeated: how probable each word is that the lexicon lacks, but the line has, by key, for having stood there.
+    """
+
+    known: Array
+    unknown: float
+    repeated: dict[str, float]
+
+
+class _Word(NamedTuple):
+    """A word of a line: as it is written, its key, its number, and whether it begins a sentence."""
+
+    surface: str
+    key: str
+    number: int
+    begins: bool
+
+
 class NextWords:
     """
-    How probable each word of the lexicon is to come next: word n-grams and, where there is one, a network of words.
+    How probable each word is to come next: word n-grams and, where there is one, a network of words, and what stands on the line.
 
     :param words: the lexicon's, in the order of their ids.
     :param tensors: as the checkpoint has them.
@@ -140,6 +165,9 @@ class NextWords:
         self.rare: RareWords | None = None
         self.spelled: NDArray[Any] = np.zeros(0)
         self._number = lru_cache(_REMEMBERED)(partial(vocabulary.find, words))  # a dictionary of all would take 5 MB
+        self._words = lru_cache(_LINES)(self._read)
+        symbols = (np.flatnonzero(mask).tolist() for mask in vocabulary.word_symbols())
+        self._begin, self._inside = (frozenset(vocabulary.decode(each)) for each in symbols)  # of a word
         self._network: RecurrentNetwork | None = None
         try:
             self._ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
@@ -177,39 +205,65 @@ class NextWords:
         """The names of what predicts here."""
         return ("ngrams",) if self._network is None else ("ngrams", "words")
 
+    def _read(self, text: str) -> list[_Word]:
+        """Return the words of a line, and one that follows, to tell whether it begins a sentence."""
+        words = []
+        for surface, begins in running_words(recent(text) + "x"):
+            number = self._number(key := self._normalization.key(surface))
+            words.append(_Word(surface, key, self._ngrams.other if number is None else number, begins))
+        return words
+
     def numbers(self, text: str) -> list[int]:
         """Return the words of a line as numbers, with that of a beginning before the first word of each sentence."""
-        start, other = self._ngrams.start, self._ngrams.other
-        numbers: list[int] = []
-        for word, begins in running_words(
-            recent(text) + "x"
-        ):  # a word that follows, to learn whether it begins a sentence
-            if begins:
-                numbers.append(start)
-            number = self._number(self._normalization.key(word))
-            numbers.append(other if number is None else number)
+        start = self._ngrams.start
+        numbers = [number for word in self._words(text) for number in ([start] if word.begins else []) + [word.number]]
         return numbers[:-1]
 
-    def distribution(self, text: str, member: str | None = None) -> tuple[Array, float]:
+    def distribution(self, text: str, member: str | None = None) -> Expected:
         """
-        Return how probable each word is after a line, and how far to trust that beside the network of characters.
+        Return what is expected after a line.
 
         :param member: the only one to ask; by default all, each by its weight.
-        :returns: (words,) of sum 1 or less; and the share of the network of characters, which spells what no list has, from
-            0 to 1.
         """
         context = self.numbers(text)
         if member == "words":
             result = np.zeros(self._count, dtype=np.float32)
             self._add_network(context, 1.0, result)
-            return result, 0.0
+            return Expected(result, 0.0, {})
         ngrams = context[-self._ngrams.order + 1 :]
         if member == "ngrams":
-            return self._ngrams.distribution(ngrams)[0], 0.0
+            return Expected(self._ngrams.distribution(ngrams)[0], 0.0, {})
         result, length = self._ngrams.distribution(ngrams, self._weights[:, 1].tolist())
         if self._network is not None:
             self._add_network(context, float(self._weights[length, 2]), result)
-        return result, float(self._weights[length, 0])
+        return self._with_repetitions(text, result, float(self._weights[length, 0]))
+
+    def _with_repetitions(self, text: str, known: Array, unknown: float) -> Expected:
+        """Return what is expected when the words of the line are taken into account, too; `known` is changed."""
+        words = self._words(text)[:-1]
+        unigrams, count = self._ngrams.unigrams, self._count
+        frequencies = [float(unigrams[word.number]) if word.number < count else 0.0 for word in words]
+        found = repetitions([word.key for word in words], frequencies)
+        numbers = {word.key: word.number for word in words}
+        repeated = {key: mass for key, mass in found.items() if numbers[key] >= count and self._can_spell(key)}
+        again = {numbers[key]: mass for key, mass in found.items() if numbers[key] < count}
+        scale = 1 / (1 + sum(again.values()) + sum(repeated.values()))
+        known *= scale
+        for number, mass in again.items():
+            known[number] += scale * mass
+        return Expected(known, scale * unknown, {key: scale * mass for key, mass in repeated.items()})
+
+    def _can_spell(self, key: str) -> bool:
+        """Return whether a key has letters only that words have."""
+        return key[0] in self._begin and self._inside.issuperset(key)
+
+    def surfaces(self, text: str) -> dict[str, str]:
+        """Return how the words of a line that the lexicon lacks are written inside of a sentence, by key."""
+        return {
+            word.key: word.surface
+            for word in self._words(text)[:-1]
+            if word.number == self._ngrams.other and not word.begins
+        }
 
     def _add_network(self, context: Sequence[int], weight: float, result: Array) -> None:
         """Add what the network of words expects, times a weight."""

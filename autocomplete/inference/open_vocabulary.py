@@ -4,11 +4,15 @@ The words of a lexicon, and any others: the mixture of a model that knows its wo
 No word has a probability from both, so the search is short. The best words of the lexicon are found by looking at all of them
 at once, without a step of a model; and words in no lexicon, whose letters are to be searched for, need only be looked for where
 one of them could be as probable as the last word wanted.
+
+Some words are expected that the lexicon lacks: they have stood on the line. These few have what spells them as well, and are
+looked at one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,7 @@ from numpy.typing import NDArray
 
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.mixture import Mixture
-from autocomplete.inference.model import States, Symbols
+from autocomplete.inference.model import CharacterLanguageModel, States, Symbols
 from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
@@ -56,19 +60,33 @@ class Remembered:
 
 class OpenVocabulary(Mixture):
     """
-    The mixture of two models that have no word in common. A state is one of `Mixture`.
+    The mixture of two models that have no word in common, and of some words of the second. A state is one of `Mixture`.
 
     :param unknown: remembers the model of the words that the lexicon lacks.
     :param share: its weight.
     :param word_begins: the probability that a word begins at all, as the lexicon has it, too.
     :param offered: (words,) 1 for those of the lexicon that may be found, 0 for others.
+    :param repeated: words that the lexicon lacks, as a model that begins words as often; all of them may be found.
+    :param again: its weight, beside which `unknown` has its own share of these words.
     """
 
     def __init__(
-        self, unknown: SearchTree, known: Lexicon, share: float, word_begins: float, offered: NDArray[Any]
+        self,
+        unknown: SearchTree,
+        known: Lexicon,
+        share: float,
+        word_begins: float,
+        offered: NDArray[Any],
+        repeated: Lexicon | None = None,
+        again: float = 0.0,
     ) -> None:
-        super().__init__([Remembered(unknown, word_begins), known], [share, 1 - share], others=[1, 0])
+        members: list[CharacterLanguageModel] = [Remembered(unknown, word_begins), known]
+        prior, others = [share, 1 - share - again], [1.0, 0.0]
+        if repeated is not None:
+            members, prior, others = [*members, repeated], [*prior, again], [*others, 0.0]
+        super().__init__(members, prior, others=others)
         self.unknown, self._known, self._word_begins, self._offered = unknown, known, word_begins, offered
+        self._repeated = repeated
 
     def best_known(self, states: States, depth: int, count: int, floor: float) -> list[tuple[str, float]]:
         """
@@ -87,6 +105,32 @@ class OpenVocabulary(Mixture):
         places = places[np.argsort(-probabilities[places], kind="stable")[:count]]
         words = (self._known.words[first + place] for place in places.tolist())
         return list(zip(words, probabilities[places].tolist(), strict=True))
+
+    def repeated(self, states: States, depth: int, vocabulary: Vocabulary) -> list[tuple[tuple[int, ...], float]]:
+        """
+        Return the repeated words that go on from a state: the symbols left, and the probability, in which `unknown` has a part.
+
+        :param depth: how many symbols led to the state; the word that has no more is none of them.
+        """
+        if self._repeated is None:
+            return []
+        first, masses = self._repeated.below(int(states[2][0]))
+        if not (total := masses.sum()):
+            return []
+        own, share, node = self._share(states, 2) / total, self._share(states, 0), int(states[0][0])
+        found = []
+        for word, mass in zip(self._repeated.words[first : first + len(masses)], masses.tolist(), strict=True):
+            if suffix := tuple(vocabulary.encode(word)[depth:]):
+                found.append((suffix, float(own) * mass + share * self._spelled(node, suffix)))
+        return found
+
+    def _spelled(self, node: int, suffix: Sequence[int]) -> float:
+        """Return how probable `unknown` finds it that a word goes on from a node with some symbols and ends."""
+        log_probability = 0.0
+        for symbol in suffix:
+            log_probability += float(self.unknown.log_probabilities(node)[symbol])
+            node = self.unknown.child(node, symbol)
+        return math.exp(log_probability + float(self.unknown.log_probabilities(node)[BOUNDARY]))
 
     def unknown_share(self, states: States) -> float:
         """Return how probable it is, after a state, a batch of one, that a word comes and the lexicon lacks it."""
@@ -117,19 +161,25 @@ class OpenSearch:
         floor: float = 0.0,
         budget: Budget | None = None,
     ) -> None:
-        self._count, self._depth, self._vocabulary = count, depth, vocabulary
-        self._known = model.best_known(states, depth, count, floor)
+        self._count = count
+        repeated = dict(model.repeated(states, depth, vocabulary))
+        self._again = repeated.keys()  # which are spelled as well, and so found once more
+        found = model.best_known(states, depth, count, floor)
+        known = [(tuple(vocabulary.encode(word)[depth:]), probability) for word, probability in found]
+        known += [(suffix, probability) for suffix, probability in repeated.items() if probability > floor]
+        self._known = sorted(known, key=lambda word: -word[1])[:count]
         self._share = model.unknown_share(states)
         least = self._known[-1][1] if self._known and len(self._known) == count else floor
         self._unknown: Search | None = None
         if self._share > least:
-            node = int(states[0][0])
-            self._unknown = Search(model.unknown, node, count, floor=least / self._share, budget=budget)
+            node, wanted = int(states[0][0]), count + len(repeated)
+            self._unknown = Search(model.unknown, node, wanted, floor=least / self._share, budget=budget)
         self.exact = False
 
     def __iter__(self) -> Iterator[FoundWord]:
         """Yield the words, the most probable first; those that a spent budget left unproved come last."""
-        known, unknown = iter(self._known), iter(self._unknown or ())
+        known = iter(self._known)
+        unknown = (word for word in self._unknown or () if word.suffix not in self._again)
         ours, other = next(known, None), next(unknown, None)
         proved, found = True, 0
         while found < self._count and (ours is not None or other is not None):
@@ -137,8 +187,7 @@ class OpenSearch:
             proved = self._unknown is None or (self._unknown.exact if other is None else other.proved)
             if other is None or (ours is not None and ours[1] >= self._share * other.probability):
                 assert ours is not None
-                word, probability = ours
-                yield FoundWord(tuple(self._vocabulary.encode(word)[self._depth :]), probability, proved)
+                yield FoundWord(*ours, proved)
                 ours = next(known, None)
             else:
                 yield FoundWord(other.suffix, self._share * other.probability, proved)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -119,6 +120,8 @@ class Predictor:
         self._next_words: NextWords | None = None
         self._endings: Endings | None = None
         self._unknown: SearchTree | None = None  # of words in no lexicon
+        # To put a few words in order takes half a millisecond.
+        self._few = lru_cache(_TREES)(lambda words: Lexicon(list(words), [1.0] * len(words), self._vocabulary))
         if checkpoint.unit == "text":
             self._alphabet = APOSTROPHES
             self._line = TextLine(self._network, self._vocabulary, self._normalization)
@@ -209,13 +212,14 @@ class Predictor:
 
         yield prediction(exact=False)
         budget = budget or self.budget
+        on_line = {} if self._next_words is None else self._next_words.surfaces(before)
         wanted = _CANDIDATES if gap.narrows else count
         # Given that the word goes on: else hardly any were left where a whole one stands.
         floor = self.floor * max(1 - whole, _GOES_ON) / max(goes_on, self.floor, _LEAST)
         search = search_below(tree, node, wanted, self._vocabulary, floor=floor, budget=budget)
         found = 0
         for found, word in enumerate(search, start=1):
-            suggestion = gap.fill(self._suggestion(typed, word, goes_on), self._normalization)
+            suggestion = gap.fill(self._suggestion(typed, word, goes_on, on_line), self._normalization)
             if suggestion is not None:
                 words.append(suggestion)
             if not gap.narrows and found < count:
@@ -336,12 +340,18 @@ class Predictor:
             prior = self.checkpoint.network_prior
             return Mixture([word, lexicon.weighed(lexicon.counts, begins)], [prior, 1 - prior])
         if self._members != "mixture":
-            return lexicon.weighed(self._next_words.distribution(before, self._members)[0], begins)
-        expected, share = self._next_words.distribution(before)
-        known = lexicon.weighed(expected**self.flattening, begins)
+            return lexicon.weighed(self._next_words.distribution(before, self._members).known, begins)
+        expected = self._next_words.distribution(before)
+        known = lexicon.weighed(expected.known**self.flattening, begins)
+        share = expected.unknown
         if self._unknown is None:
             return Mixture([word, known], [share, 1 - share])
-        return OpenVocabulary(self._unknown, known, share, begins, self._offered)
+        again = {word: mass for word, mass in expected.repeated.items() if word not in self._never}
+        if not again:
+            return OpenVocabulary(self._unknown, known, share, begins, self._offered)
+        few = self._few(frozenset(again))
+        repeated = few.weighed(np.array([again[word] for word in few.words]), begins)
+        return OpenVocabulary(self._unknown, known, share, begins, self._offered, repeated, sum(again.values()))
 
     def _node(self, tree: SearchTree, typed: str) -> int:
         """Return the place of what was typed in a search tree."""
@@ -449,10 +459,15 @@ class Predictor:
         """Return a next character as it would be typed: the boundary of a word is a space, that of a line its end."""
         return "\n" if symbol == BOUNDARY and self._line is not None else self._vocabulary.character(symbol)
 
-    def _suggestion(self, typed: str, found: FoundWord, goes_on: float) -> Suggestion:
-        """Return a word as it is offered; its probability is given that the word goes on, which has a probability, too."""
+    def _suggestion(self, typed: str, found: FoundWord, goes_on: float, on_line: Mapping[str, str]) -> Suggestion:
+        """
+        Return a word as it is offered; its probability is given that the word goes on, which has a probability, too.
+
+        :param on_line: how words that are in no list are written on the line.
+        """
         suffix = self._vocabulary.decode(found.suffix)
-        surface = self._surfaces.get(self._normalization.key(typed) + suffix)
+        key = self._normalization.key(typed) + suffix
+        surface = self._surfaces.get(key, on_line.get(key))
         if surface is None:
             insert = self._normalization.match_case(typed, self._normalization.spell(suffix))
         else:
