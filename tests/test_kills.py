@@ -11,10 +11,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from bf16 import trains_in_bf16
 from test_resume import SMALL, outcome, run
 from test_text_training import sentences
 from test_training import LIST
@@ -25,7 +27,8 @@ from autocomplete.inference.predictor import Predictor
 from autocomplete.text.corpus import Corpus, read_corpus
 from autocomplete.training.settings import TrainingSettings
 
-WORDS_TOO = replace(SMALL, word_hidden=8, word_embedding=6, word_vocabulary=100, precision="bf16")
+PRECISION: Any = "bf16" if trains_in_bf16() else "fp32"
+WORDS_TOO = replace(SMALL, word_hidden=8, word_embedding=6, word_vocabulary=100, precision=PRECISION)
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -61,6 +64,7 @@ MOMENTS = [1, 7, 13, *range(24, 1_000, 23)]
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 import torch
 from autocomplete.text.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
@@ -122,6 +126,7 @@ def test_run_killed_in_writing_ends_as_one_left_alone(tmp_path: Path) -> None:
 RUNS_OF_A_TEXT = """
 import multiprocessing, os, sys
 from pathlib import Path
+from typing import Any
 import torch
 from autocomplete.text.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings

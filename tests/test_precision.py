@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bf16 import needs_bf16
 from test_text_training import SMALL, corpus_of, sentences
 from torch import Tensor
 
 from autocomplete.checkpoint import read_checkpoint
+from autocomplete.errors import SettingsError
 from autocomplete.text.corpus import Corpus
 from autocomplete.training import precision as module
 from autocomplete.training.lessons import TextLesson
@@ -45,6 +47,7 @@ def lesson_of(corpus: Corpus, seconds: dict[str, float]) -> tuple[TextLesson, np
     return lesson, generator
 
 
+@needs_bf16
 @pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize(("fp32", "bf16", "expected"), [(0.3, 0.02, "bf16"), (0.02, 0.3, "fp32"), (0.3, 0.3, "fp32")])
 def test_clearly_faster_one_is_chosen(tmp_path: Path, fp32: float, bf16: float, expected: str) -> None:
@@ -66,6 +69,22 @@ def test_processor_without_instructions_is_not_asked(monkeypatch: pytest.MonkeyP
     assert faster_precision(CharRNN(SMALL.configuration(9)), lesson, generator, ALONE) == "fp32"
 
 
+def test_processor_that_has_no_layers_in_bf16_is_told_of_before_anything_is_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def missing(*arguments: object) -> None:
+        raise RuntimeError("could not create a primitive descriptor")
+
+    monkeypatch.setattr(torch.nn.LSTM, "forward", missing)
+    corpus, settings = corpus_of(tmp_path, text=sentences(40, seed=1)), replace(SMALL, precision="bf16")
+    with pytest.raises(SettingsError, match="cannot train an LSTM in bf16; choose --precision fp32"):
+        list(train(corpus, tmp_path / "mine", settings))
+    with pytest.raises(SettingsError, match="an LSTM"):  # the network of words is one
+        list(train(corpus, tmp_path / "mine", replace(settings, cell="gru", word_hidden=8)))
+    assert not (tmp_path / "mine").exists()
+
+
+@needs_bf16
 @pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize("kind", ["text", "list"])
 def test_training_is_the_same_as_one_that_was_told(tmp_path: Path, kind: str) -> None:

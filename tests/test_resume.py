@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bf16 import needs_bf16
 from command_line import autocomplete
 from test_training import LIST
 
@@ -68,7 +69,7 @@ def outcome(folder: Path) -> dict[str, Any]:
 # Left, and interrupted.
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
 @pytest.mark.parametrize("step", [3, 13, 29])
 def test_run_left_between_two_saves_takes_the_steps_since_again(
     make_corpus: Make, tmp_path: Path, precision: Any, step: int

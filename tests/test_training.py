@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bf16 import needs_bf16
 from safetensors.numpy import load_file
 
 from autocomplete.checkpoint import RESUME, Cell, read_checkpoint, read_lexicon
@@ -284,6 +285,7 @@ def test_loss_that_climbs_above_the_start_ends_the_run_and_the_best_is_kept(make
     assert (tmp_path / "mine" / RESUME).exists()
 
 
+@needs_bf16
 def test_precision_is_to_be_tried_where_it_is_not_the_highest(make_corpus: Make, tmp_path: Path) -> None:
     settings = replace(SMALL, precision="bf16", learning_rate=10, weight_decay=10, warmup=0, steps=150)
     with pytest.raises(SettingsError, match="--learning-rate than 10 or --precision fp32"):

@@ -1,21 +1,36 @@
-"""Which precision of the matrix products is faster: measured with a run's network and data, before its first step."""
+"""Which precisions of the matrix products there are, and which is faster: measured with a run's network before its first step."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 import torch
 
+from autocomplete.checkpoint import Cell, Configuration
+from autocomplete.errors import SettingsError
 from autocomplete.training.lessons import Lesson
-from autocomplete.training.model import CharRNN
+from autocomplete.training.model import CharRNN, new_recurrent
 from autocomplete.training.processes import Processes
 
-__all__ = ["faster_precision"]
+__all__ = ["check_bf16", "faster_precision"]
 
 _STEPS = 2  # that are timed in each precision, after one that is not; the faster one counts
 _FASTER = 1.15  # times, at least: a gain that is smaller is not worth the rounding, and might be none the next time
+
+
+def check_bf16(cells: Iterable[Cell], device: torch.device) -> None:
+    """Raise SettingsError where torch cannot compute some recurrent layers in bf16: the LSTM on an older processor."""
+    for cell in cells:
+        layer = new_recurrent(Configuration(3, cell, hidden=8, embedding=8), 0.0).to(device)
+        try:
+            with torch.autocast(device.type, dtype=torch.bfloat16):
+                layer(torch.zeros(1, 1, 8, device=device))
+        except RuntimeError:
+            name = {"rnn": "a plain RNN", "gru": "a GRU", "lstm": "an LSTM"}[cell]
+            raise SettingsError(f"this processor cannot train {name} in bf16; choose --precision fp32") from None
 
 
 def faster_precision(

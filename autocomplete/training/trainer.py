@@ -30,7 +30,7 @@ from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.origin import Origin
-from autocomplete.training.precision import faster_precision
+from autocomplete.training.precision import check_bf16, faster_precision
 from autocomplete.training.processes import join_processes
 from autocomplete.training.resume import Run, RunState, input_hashes, read_run, saved_origin, saved_words
 from autocomplete.training.settings import TrainingSettings
@@ -237,6 +237,8 @@ def _run(
         origin.initialize(model, lesson.vocabulary)
     if settings.precision == "auto":  # told to a run that goes on, which shall not change it
         settings = replace(settings, precision=faster_precision(model, lesson, generator, processes))
+    if settings.precision == "bf16":
+        check_bf16({configuration.cell, "lstm"} if settings.word_hidden else {configuration.cell}, device)
     precision = settings.precision
     optimizer = new_optimizer(model, settings.weight_decay)
     run = Run(folder, corpus, settings, hashes, lesson, model, optimizer, generator, processes, save_every, overwrite)
