@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.distillation import SoftLoss
 from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
+from autocomplete.training.streams import Passages
 from autocomplete.training.trainer import train
 
 WORDS = ("the", "cat", "can't", "sat", "naïve")
@@ -119,19 +121,18 @@ def symbols(taught: SoftTargets) -> tuple[np.ndarray, ...]:
 
 
 def test_loss_is_the_cross_entropy_of_both(one_thread: None) -> None:
-    """Three steps of two streams, against each word by itself."""
+    """Three steps of two passages, against each word by itself."""
     taught = symbols(soft_targets(8, seed=3))
     loss = SoftLoss(taught, 7, 2, 6, np.random.default_rng(5))
-    again = SoftLoss(taught, 7, 2, 6, np.random.default_rng(5)).streams
     text, places, candidates, shares = taught
     model = network()
     rows = {place: i for i, place in enumerate(places.tolist())}
-    state = None
     for _ in range(3):
-        before, at, _ = again.next(0.0)
-        inputs = torch.from_numpy(text[before.numpy()]).long()
+        read = deepcopy(loss._passages).places()
+        before, at = read[:, :-1], read[:, 1:]
+        assert (text[before[:, 0]] == BOUNDARY).all()
         with torch.no_grad():
-            logits, state = model.continue_from(state, inputs)
+            logits, _ = model.continue_from(None, torch.from_numpy(text[before]).long())
         total = 0.0
         for row, time in np.ndindex(*at.shape):
             place = int(at[row, time])
@@ -146,7 +147,7 @@ def test_loss_is_the_cross_entropy_of_both(one_thread: None) -> None:
                 total += 0.25 * stood + 0.75 * expected
             else:
                 total += stood
-        assert float(loss(model, "fp32").detach()) == pytest.approx(total / at.numel(), rel=1e-5)
+        assert float(loss(model, "fp32").detach()) == pytest.approx(total / at.size, rel=1e-5)
 
 
 def test_loss_over_some_symbols_estimates_that_over_all(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +160,8 @@ def test_loss_over_some_symbols_estimates_that_over_all(one_thread: None, monkey
         def losses(count: int) -> list[float]:
             return [float(SoftLoss(taught, 60, 2, 6, np.random.default_rng(i))(model, "fp32")) for i in range(count)]
 
-        # Streams begin at the beginning, so all read the same.
+        read = Passages(taught[0], 2, 6, np.random.default_rng(0)).places()
+        monkeypatch.setattr(Passages, "places", lambda self: read)
         exact = losses(2)
         assert exact[0] == pytest.approx(exact[1], rel=1e-6)
         monkeypatch.setattr("autocomplete.training.distillation._OTHERS", 12)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bf16 import needs_bf16
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -23,7 +24,15 @@ from autocomplete.inference.model import gather
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.model import CharRNN
-from autocomplete.training.streams import SampledLoss, Streams, bits, choose_source, stream_loss
+from autocomplete.training.streams import (
+    Passages,
+    SampledLoss,
+    Streams,
+    bits,
+    choose_source,
+    line_bits,
+    stream_loss,
+)
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 SYMBOLS = 12
@@ -183,6 +192,60 @@ def test_streams_are_resumed_where_they_were(tmp_path: Path, cell: Cell, step: i
 # The background.
 
 
+# Passages.
+
+
+@given(st.integers(2, 60), st.integers(1, 5), st.integers(1, 12), st.sets(st.integers(0, 59)))
+def test_passages_are_of_the_text_and_begin_where_a_line_does(
+    length: int, batch: int, bptt: int, begins: set[int]
+) -> None:
+    ids = np.arange(length) + 2
+    ids[[place for place in begins if place < length]] = BOUNDARY
+    passages = Passages(ids, batch, bptt, np.random.default_rng(0))
+    around = np.append(ids, ids)
+    for _ in range(3):
+        places = passages.places()
+        assert places.shape == (batch, bptt + 1)
+        np.testing.assert_array_equal((places[:, :-1] + 1) % length, places[:, 1:])
+        for place in places[:, 0]:  # else none begins within reach of where it was drawn
+            assert ids[place] == BOUNDARY or BOUNDARY not in around[place : place + bptt + 1]
+    inputs, targets, state = passages.next(0.0)
+    assert state is None
+    torch.testing.assert_close(inputs[:, 1:], targets[:, :-1])
+    assert set(inputs.ravel().tolist()) <= {*ids.tolist()}
+
+
+def test_passages_come_from_all_over_the_text_and_letters_are_hidden() -> None:
+    ids = np.tile([BOUNDARY, 2, 3, 4], 100)
+    passages = Passages(ids, 8, 3, np.random.default_rng(0))
+    seen = {int(place) for _ in range(200) for place in passages.places()[:, 0]}
+    assert seen == set(range(0, 400, 4))
+    inputs, targets, _ = passages.next(0.0)
+    assert inputs.tolist() == [[BOUNDARY, 2, 3]] * 8
+    assert targets.tolist() == [[2, 3, 4]] * 8
+    hidden = torch.cat([passages.next(0.25)[0] for _ in range(50)])
+    assert float((hidden == UNKNOWN).float().mean()) == pytest.approx(0.25, abs=0.05)
+
+
+def test_network_that_reads_passages_knows_how_lines_begin() -> None:
+    """The first word of a line is told by the last one of the line before; alone, all of them are as probable."""
+    generator = np.random.default_rng(0)
+    kinds = generator.integers(2, 8, 400)
+    ids = np.ravel([[BOUNDARY, kind, 8, following] for kind, following in zip(kinds, np.roll(kinds, -1), strict=True)])
+    alone = np.ravel([[BOUNDARY, kind] for kind in range(2, 8)])
+    found = {}
+    for kind, source in (("streams", streams_of(ids, 4, 8)), ("passages", Passages(ids, 4, 8, generator))):
+        model = network(TIED)
+        optimizer = torch.optim.Adam(model.parameters(), 0.02)
+        loss = SampledLoss(np.bincount(ids, minlength=SYMBOLS), 20_000, generator)
+        for _ in range(300):
+            optimizer.zero_grad()
+            loss(model, source, "fp32").backward()
+            optimizer.step()
+        found[kind] = line_bits(model, alone)
+    assert found["passages"] < math.log2(6) + 0.2 < found["streams"]
+
+
 def test_background_is_read_in_half_of_the_steps_and_less_and_less_towards_the_end() -> None:
     generator = np.random.default_rng(0)
     shares = [
@@ -231,20 +294,34 @@ def test_bits_are_those_of_the_text_step_by_step(
     found = bits(model, ids.ravel(), time=time)
     assert found == pytest.approx(measured_by_hand(model, ids, list(range(SYMBOLS))), rel=1e-4)
     assert 0 < found["accuracy_top_1"] < found["accuracy_top_3"] < 1
-    only = bits(model, ids.ravel(), lambda targets: targets > UNKNOWN, time=time)
-    assert only == pytest.approx(measured_by_hand(model, ids, list(range(2, SYMBOLS))), rel=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "time"), [(1, 100), (3, 100), (64, 7)])
+def test_bits_of_lines_are_those_of_each_with_nothing_before_it(rows: int, time: int) -> None:
+    model, ids = network(TIED), text(200, symbols=SYMBOLS - 2) + 2
+    ids[[0, 9, 10, 30, 31, 80, 199]] = BOUNDARY  # lines of no word and of one among them
+    ids[[5, 40, 41]] = UNKNOWN
+    nats, words = 0.0, 0
+    for line in np.split(ids, np.flatnonzero(ids == BOUNDARY)):
+        if len(line) > 1:
+            counted = [symbol for symbol in line.tolist() if symbol > UNKNOWN]
+            nats += len(counted) * measured_by_hand(model, line[None], list(range(2, SYMBOLS)))["bits_per_character"]
+            words += len(counted)
+    assert line_bits(model, ids, time, rows) == pytest.approx(nats / words, rel=1e-4)
+    assert line_bits(model, np.append(ids[3:9], ids), time, rows) == pytest.approx(nats / words, rel=1e-4)
 
 
 def test_text_with_nothing_to_count_has_no_bits() -> None:
+    assert line_bits(network(TIED), np.array([BOUNDARY, UNKNOWN, BOUNDARY])) == 0
+    assert line_bits(network(TIED), np.array([], dtype=np.int32)) == 0
     model = network()
-    assert bits(model, text(50), lambda targets: targets < 0)["bits_per_character"] == 0
     assert bits(model, text(1))["bits_per_character"] == 0
 
 
 # Sampled softmax.
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
 def test_with_every_symbol_sampled_the_loss_is_the_cross_entropy(precision: str) -> None:
     model = network(TIED)
     ids = text(500)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -70,6 +70,14 @@ def tiny(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactor
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_bytes() -> Iterator[None]:
+    """Have matrices in bytes, whatever the processor is fast at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("teacher.BYTES", True)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +174,12 @@ def test_matrix_is_one_in_bytes() -> None:
     assert not found[0, 0].any()
     for place in [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]:
         np.testing.assert_allclose(found[place][1:], product(weights[1:], inputs[place]), rtol=1e-4, atol=1e-5)
+
+
+def test_matrix_is_one_in_fp32_where_bytes_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("teacher.BYTES", False)
+    weights, inputs = torch.randn(5, 16), torch.randn(2, 3, 16)
+    torch.testing.assert_close(Matrix(weights)(inputs), inputs @ weights.T)
 
 
 def test_pieces_stand_for_text() -> None:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.device import sent
 from autocomplete.training.model import CharRNN
-from autocomplete.training.streams import Streams
+from autocomplete.training.streams import Passages
 
 __all__ = ["SoftLoss", "Taught"]
 
@@ -45,13 +45,13 @@ class SoftLoss:
         self._rows = np.full(len(self._text), -1, dtype=np.int32)
         self._rows[places] = np.arange(len(places))
         self._vocabulary, self._generator = vocabulary, generator
-        self.streams = Streams(np.arange(len(self._text)), batch, bptt, generator)  # of places in the text
+        self._passages = Passages(self._text, batch, bptt, generator)
 
     def __call__(self, model: CharRNN, precision: str) -> Tensor:
         """Return the loss of the next words, in nats."""
-        before, at, state = self.streams.next(0.0)
-        inputs = torch.from_numpy(self._text[before.numpy()].astype(np.int64))
-        places = at.t().flatten().numpy()  # time first, as the outputs lie
+        read = self._passages.places()
+        inputs = torch.from_numpy(self._text[read[:, :-1]].astype(np.int64))
+        places = read[:, 1:].T.ravel()  # time first, as the outputs lie
         targets, rows = self._text[places], self._rows[places]
         taught, rows = np.flatnonzero(rows >= 0), rows[rows >= 0]
         symbols, counted = self._symbols(targets, self._candidates[rows])
@@ -63,10 +63,9 @@ class SoftLoss:
 
         chosen = here(symbols)
         with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            outputs, state = model.projected(state, sent(inputs, model.device))
+            outputs, _ = model.projected(None, sent(inputs, model.device))
             outputs = outputs.transpose(0, 1).flatten(0, 1)
             logits = functional.linear(outputs, model.embedding(chosen)).float() + model.decoder.bias[chosen]
-        self.streams.keep(state)
         sums = (logits + here(np.log(counted))).logsumexp(dim=1)
         stood = sums - logits.gather(1, here(column[targets])[:, None])[:, 0]
 

@@ -4,12 +4,15 @@ A text as contiguous streams, for truncated back-propagation through time.
 The text is cut into as many equal parts as the batch has rows, and the rows are read side by side, some symbols at a step.
 The hidden state is carried on from step to step, so the network learns to use what stood long before, though the error is
 propagated back through the symbols of one step only (Williams and Peng, 1990).
+
+What is typed has nothing before it. A network that has only ever read on does not know how lines begin: so it may read passages,
+too, each as if it were all there is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -19,12 +22,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from autocomplete.text.encoded import Ids
-from autocomplete.text.vocabulary import UNKNOWN
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.device import sent
 from autocomplete.training.model import CharRNN, State
 from autocomplete.training.processes import ALONE, Processes
 
-__all__ = ["SampledLoss", "StreamNetwork", "Streams", "bits", "choose_source", "stream_loss"]
+__all__ = [
+    "Passages",
+    "SampledLoss",
+    "StreamNetwork",
+    "Streams",
+    "bits",
+    "choose_source",
+    "line_bits",
+    "stream_loss",
+]
 
 _TO_MEASURE = 16  # streams that a held-out text is measured in
 # How much of a run is over, and the share of its steps that then read the background: half of them while the network learns
@@ -140,6 +152,38 @@ class Streams:
         self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
 
 
+class Passages:
+    """
+    Passages from anywhere in a text, with nothing before them. They begin where a line or a sentence does.
+
+    :param ids: (n,) with BOUNDARY where one begins.
+    :param batch: passages of a step.
+    :param bptt: symbols of each. Where no line begins among so many, it begins as it comes.
+    """
+
+    def __init__(self, ids: Ids, batch: int, bptt: int, generator: np.random.Generator) -> None:
+        self._ids, self._batch, self._bptt, self._generator = ids, batch, bptt, generator
+
+    def places(self) -> NDArray[np.int64]:
+        """Return the places in the text of the next passages, (batch, bptt + 1)."""
+        length, wanted = len(self._ids), np.arange(self._bptt + 1)
+        places = self._generator.integers(length, size=self._batch)[:, None]
+        begins = self._ids[(places + wanted) % length] == BOUNDARY
+        found: NDArray[np.int64] = (places + begins.argmax(axis=1)[:, None] + wanted) % length
+        return found
+
+    def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
+        """Return inputs and targets, each (batch, time), and no state; see `Streams.next`."""
+        window = torch.from_numpy(self._ids[self.places()].astype(np.int64))
+        inputs = window[:, :-1]
+        if hidden:
+            inputs = inputs.masked_fill(torch.from_numpy(self._generator.random(inputs.shape) < hidden), UNKNOWN)
+        return inputs, window[:, 1:], None
+
+    def keep(self, state: State) -> None:
+        """Carry nothing on."""
+
+
 def _own(state: Tensor) -> Tensor:
     """Return a copy, for the last bits of a product can depend on where in memory its factors lie, and a resumed run is exact."""
     return state.detach().clone(memory_format=torch.contiguous_format)
@@ -172,7 +216,7 @@ class SampledLoss:
         self._log_chances = torch.from_numpy(np.log(-np.expm1(sampled * np.log1p(-shares))).astype(np.float32))
         self._sampled, self._generator = sampled, generator
 
-    def __call__(self, model: CharRNN, streams: Streams, precision: str) -> Tensor:
+    def __call__(self, model: CharRNN, streams: Streams | Passages, precision: str) -> Tensor:
         """Return the estimated mean cross entropy of the next symbols of a text, in nats."""
         inputs, targets, state = streams.next(0.0)
         drawn = np.searchsorted(
@@ -192,7 +236,6 @@ class SampledLoss:
 def bits(
     model: StreamNetwork,
     ids: NDArray[np.integer[Any]],
-    counted: Callable[[Tensor], Tensor] | None = None,
     time: int = 256,
     rows: int = _TO_MEASURE,
 ) -> dict[str, float]:
@@ -200,7 +243,6 @@ def bits(
     Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.
 
     :param ids: (n,)
-    :param counted: which targets, (n,), count; all of them by default.
     :param rows: streams at most that the text is read in.
     """
     model.train(False)
@@ -213,9 +255,6 @@ def bits(
         window = streams[:, start : start + time + 1]
         logits, state = model.continue_from(state, window[:, :-1])
         logits, targets = logits.flatten(0, 1).float(), window[:, 1:].flatten()
-        if counted is not None:
-            chosen = counted(targets)
-            logits, targets = logits[chosen], targets[chosen]
         right = logits.gather(1, targets[:, None])
         rank = (logits > right).sum(dim=1)
         loss = functional.cross_entropy(logits, targets, reduction="sum")
@@ -229,3 +268,31 @@ def bits(
         "accuracy_top_1": top_1 / symbols,
         "accuracy_top_3": top_3 / symbols,
     }
+
+
+@torch.no_grad()
+def line_bits(model: CharRNN, ids: NDArray[np.integer[Any]], time: int = 32, rows: int = _TO_MEASURE) -> float:
+    """
+    Return the bits that a word of some lines takes, each line read with nothing before it, as it is typed.
+
+    :param ids: (n,) words as symbols, with BOUNDARY before each line; what is unknown is not counted.
+    :param rows: lines that are read side by side.
+    """
+    model.train(False)
+    lines = np.split(ids, np.flatnonzero(ids == BOUNDARY))[1:]
+    lines.sort(key=len)
+    nats, words = 0.0, 0
+    for first in range(0, len(lines), rows):
+        some = lines[first : first + rows]
+        padded = np.full((len(some), len(some[-1]) + 1), BOUNDARY)
+        for row, line in zip(padded, some, strict=True):
+            row[: len(line)] = line
+        symbols, state = torch.from_numpy(padded).to(model.device), None
+        for start in range(0, padded.shape[1] - 1, time):
+            window = symbols[:, start : start + time + 1]
+            logits, state = model.continue_from(state, window[:, :-1])
+            counted = window[:, 1:] > UNKNOWN
+            right = functional.cross_entropy(logits[counted].float(), window[:, 1:][counted], reduction="sum")
+            nats, words = nats + float(right), words + int(counted.sum())
+    model.train()
+    return nats / max(words, 1) / math.log(2)

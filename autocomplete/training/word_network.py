@@ -32,7 +32,7 @@ from autocomplete.training.model import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
-from autocomplete.training.streams import SampledLoss, Streams, bits, choose_source
+from autocomplete.training.streams import Passages, SampledLoss, Streams, choose_source, line_bits
 
 __all__ = ["Network", "WordNetworkProcess", "WordNetworkTraining", "word_log_probabilities"]
 
@@ -40,6 +40,7 @@ _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus
 _SAMPLED = 2_048  # words in the softmax of a step
 _MEASURED_EACH = 0.05  # of the run
 _TAUGHT = 0.75  # share of the steps that learn from a teacher, where there is one
+_AFRESH = 0.5  # share of the others that read passages with nothing before them; all do that learn from a teacher
 
 Network = tuple[Configuration, dict[str, NDArray[Any]]]
 
@@ -91,7 +92,9 @@ class WordNetworkTraining:
         self._model.to(device)
         self._optimizer = new_optimizer(self._model, settings.weight_decay)
         texts = [translate_ids(text, own) for text in (tokens, background) if len(text)]
-        self._streams = [Streams(text, settings.batch, max(1, settings.bptt // 2), generator) for text in texts]
+        bptt = max(1, settings.bptt // 2)
+        self._streams = [Streams(text, settings.batch, bptt, generator) for text in texts]
+        self._passages = [Passages(text, settings.batch, bptt, generator) for text in texts]
         # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one
         # text hardly has it, would weigh so much in its step that the network comes apart.
         shares = np.sum([count_ids(text, len(rows) + 2) / len(text) for text in texts], axis=0)
@@ -100,15 +103,14 @@ class WordNetworkTraining:
         if taught is not None:
             text, places, candidates, shares = taught
             symbols = own[text], places, own[candidates], shares
-            self._soft = SoftLoss(symbols, len(rows) + 2, settings.batch, max(1, settings.bptt // 2), generator)
-        self._sources = self._streams if self._soft is None else [*self._streams, self._soft.streams]
+            self._soft = SoftLoss(symbols, len(rows) + 2, settings.batch, bptt, generator)
         self._steps, self._measured_at, self._best_bits = 0, 0.0, math.inf
         self._best: dict[str, Tensor] = {}
         seconds = 0.0
         if saved is not None:
             self._steps, seconds, self._measured_at, self._best_bits = saved.facts["progress"]
             self._best = saved.part("best")
-            for i, source in enumerate(self._sources):
+            for i, source in enumerate(self._streams):
                 source.load(saved.part(f"text{i}"), device)
             saved.restore(self._model, self._optimizer, generator)
         self._began = time.monotonic() - seconds
@@ -124,7 +126,9 @@ class WordNetworkTraining:
         if self._soft is not None and self._generator.random() < _TAUGHT:
             loss = self._soft(self._model, self._precision)
         else:
-            source = choose_source(self._streams, self._progress, self._generator)
+            afresh = self._generator.random() < _AFRESH
+            sources: Sequence[Streams | Passages] = self._passages if afresh else self._streams
+            source = choose_source(sources, self._progress, self._generator)
             loss = self._loss(self._model, source, self._precision)
         rate = self._settings.rate(self._highest_rate, self._steps, self._progress)
         training_step(self._model, self._optimizer, loss, rate, self._settings.clip)
@@ -132,14 +136,14 @@ class WordNetworkTraining:
         self._progress = self._settings.progress(self._steps, time.monotonic() - self._began)
         if self._progress - self._measured_at >= _MEASURED_EACH or self.over:
             self._measured_at = self._progress
-            measured = bits(self._model, self._held_out, lambda targets: targets > UNKNOWN, time=32)
-            if measured["bits_per_character"] < self._best_bits:
-                self._best_bits, self._best = measured["bits_per_character"], self._halved()
+            measured = line_bits(self._model, self._held_out)
+            if measured < self._best_bits:
+                self._best_bits, self._best = measured, self._halved()
 
     def snapshot(self) -> Snapshot:
         """Return all that is needed to go on from here."""
         progress = self._steps, time.monotonic() - self._began, self._measured_at, self._best_bits
-        parts = {f"text{i}": source.tensors() for i, source in enumerate(self._sources)}
+        parts = {f"text{i}": source.tensors() for i, source in enumerate(self._streams)}
         return Snapshot.take(
             self._model, self._optimizer, self._generator, {"progress": progress}, best=self._best, **parts
         )
