@@ -453,7 +453,7 @@ class LongWay:
         self.spells = spells
         known, self.weight, repeated = NextWords(KEYS, *CONTEXT, VOCABULARY, NORMALIZATION).distribution(before)
         self.repeated = repeated if spells else {}
-        known = known.astype(np.float64) ** PREDICTOR.flattening
+        known = known.astype(np.float64)
         self.known = dict(zip(KEYS, (known / known.sum()).tolist(), strict=True))
         self.begins = sum(p for symbol, p in enumerate(self.answer([])) if VOCABULARY.character(symbol).isalpha())
 

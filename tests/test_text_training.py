@@ -184,7 +184,7 @@ def test_bits_per_word_are_what_the_predictor_needs_for_the_held_out_text(traine
     """Word by word through the whole of inference, given that a word begins."""
     folder, corpus, _, finished = trained
     predictor = Predictor.load(str(folder))
-    predictor.floor, predictor.flattening = 0.0, 1.0
+    predictor.floor = 0.0
     bits = []
     assert corpus.text is not None
     for line in corpus.text.lines(start=285):
