@@ -216,7 +216,7 @@ def test_nothing_in_time_is_told(tmp_path: Path) -> None:
 
 
 def test_search_goes_on_without_what_diverges(tmp_path: Path) -> None:
-    wild = replace(SMALL, weight_decay=10, warmup=0, steps=1000, learning_rate=0.5)
+    wild = replace(SMALL, weight_decay=5, warmup=0, steps=1000, learning_rate=0.5)
     fixed = {"dropout", "hidden", "learning_rate", "layers"}
     events = list(search(tmp_path, wild, fixed=fixed))
     finished = last(events)
