@@ -64,7 +64,6 @@ MOMENTS = [1, 7, 13, *range(24, 1_000, 23)]
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from typing import Any
 import torch
 from autocomplete.text.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
@@ -126,7 +125,6 @@ def test_run_killed_in_writing_ends_as_one_left_alone(tmp_path: Path) -> None:
 RUNS_OF_A_TEXT = """
 import multiprocessing, os, sys
 from pathlib import Path
-from typing import Any
 import torch
 from autocomplete.text.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings

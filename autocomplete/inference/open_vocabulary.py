@@ -60,7 +60,7 @@ class Remembered:
 
 class OpenVocabulary(Mixture):
     """
-    The mixture of two models that have no word in common, and of some words of the second. A state is one of `Mixture`.
+    The mixture of two models that have no word in common, and of some words of the first. A state is one of `Mixture`.
 
     :param unknown: remembers the model of the words that the lexicon lacks.
     :param share: its weight.
