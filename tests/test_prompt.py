@@ -209,10 +209,11 @@ def test_a_slow_model_delays_no_key_and_only_the_newest_text_is_answered() -> No
             terminal.wait(lambda frame, typed="trian"[:length]: frame.typed == typed)  # type: ignore[misc]
         predictor.gate.set()
         assert terminal.settle("trian").strip[1].startswith("  1 triangle")
-        # The worker is at the first text that it took when the gate opens; those between it and the last are never asked.
+        # The worker is at the first text that it took when the gate opens; those between it and the newest are never asked.
+        # A text is drawn first and asked for then, so the newest may still be the last but one.
         assert predictor.asked[0] == ""
         assert predictor.asked[-1] == "trian"
-        assert len(predictor.asked) <= 3
+        assert predictor.asked[2:] in ([], ["trian"], ["tria", "trian"])
 
 
 def test_a_paste_is_one_line_and_one_prediction() -> None:
