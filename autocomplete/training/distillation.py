@@ -53,28 +53,30 @@ class SoftLoss:
         inputs = torch.from_numpy(self._text[read[:, :-1]].astype(np.int64))
         places = read[:, 1:].T.ravel()  # time first, as the outputs lie
         targets, rows = self._text[places], self._rows[places]
-        taught, rows = np.flatnonzero(rows >= 0), rows[rows >= 0]
-        symbols, counted = self._symbols(targets, self._candidates[rows])
+        is_taught = rows >= 0
+        candidates = np.where(is_taught[:, None], self._candidates[rows], targets[:, None])
+        shares = self._shares[rows].astype(np.float32)
+        shares /= shares.sum(axis=1, keepdims=True)
+        symbols, counted = self._symbols(targets, candidates)
         column = np.zeros(self._vocabulary, dtype=np.int64)
         column[symbols] = np.arange(len(symbols))
+        asked = np.column_stack([np.full(len(targets), column[BOUNDARY]), column[targets], column[candidates]])
 
         def here(array: NDArray[Any]) -> Tensor:
             return sent(torch.from_numpy(array), model.device)
 
         chosen = here(symbols)
+        bias = model.decoder.bias[chosen] + here(np.log(counted))  # those that are asked for count once
         with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             outputs, _ = model.projected(None, sent(inputs, model.device))
             outputs = outputs.transpose(0, 1).flatten(0, 1)
-            logits = functional.linear(outputs, model.embedding(chosen)).float() + model.decoder.bias[chosen]
-        sums = (logits + here(np.log(counted))).logsumexp(dim=1)
-        stood = sums - logits.gather(1, here(column[targets])[:, None])[:, 0]
-
-        asked, shares = here(taught), here(self._shares[rows].astype(np.float32))
-        boundary = (logits[asked, column[BOUNDARY]] - sums[asked]).exp().clamp(max=_NEVER)
-        words = sums[asked] + torch.log1p(-boundary)  # the logarithm of the sum over all words
-        expected = logits[asked[:, None], here(column[self._candidates[rows]])]
-        expected = words - (shares / shares.sum(dim=1, keepdim=True) * expected).sum(dim=1)
-        return (stood.sum() - _SOFT * stood[asked].sum() + _SOFT * expected.sum()) / len(stood)
+            logits = functional.linear(outputs, model.embedding(chosen)).float() + bias
+        logs = logits.log_softmax(dim=1).gather(1, here(asked))
+        boundary, stands, expected = torch.split(logs, [1, 1, shares.shape[1]], dim=1)
+        of_text = -stands[:, 0]
+        words = torch.log1p(-boundary[:, 0].exp().clamp(max=_NEVER))  # the logarithm of the sum over all words
+        of_teacher = words - (here(shares) * expected).sum(dim=1)
+        return torch.where(here(is_taught), torch.lerp(of_text, of_teacher, _SOFT), of_text).mean()
 
     def _symbols(self, *needed: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the symbols of a step's softmax, those that are needed among them, and for how many each counts."""
