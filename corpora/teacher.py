@@ -18,7 +18,8 @@ Its symbols are pieces of words, and most words are one piece with the blank bef
 among all words that begin with it (`I`, `I'm`; `don't`; words of several pieces) as word n-grams of the text would.
 
 Where there is a C++ compiler, torch compiles the model, which then reads half again as many pieces a second. On a processor
-with instructions for bytes (AVX-512 VNNI, AMX) a core asks 750 words a second; on an older one, in fp32, some 60.
+with AMX a core asks 750 words a second, in bfloat16; with instructions for bytes (AVX-512 VNNI) up to 750, on that same processor
+500; on an older one, in fp32, some 60.
 """
 
 from __future__ import annotations
@@ -58,12 +59,14 @@ from autocomplete.training.context import choose_words
 
 HURRIED = 0.6  # share of the lines that lose their marks for the student
 PIECES = 96  # read in a row, at most; what a line has more is cut off
-BATCH = 6  # passages read side by side; with more, what is computed leaves the processor's cache
 LIKELIEST, DRAWN = 32, 8  # candidates of a place: the most probable ones, and some of the others, drawn
 PROBABLE = 0.02  # from which on a piece is divided among the words that begin with it
 NEGLIGIBLE = 0.001  # up to which one of these is left out
-# Products of bytes are the faster ones: without instructions for them, they take many times as long.
-BYTES = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+PROCESSOR = torch.cpu.get_capabilities()
+BFLOAT16 = bool(PROCESSOR.get("amx_bf16"))  # products in tiles are the fastest
+# Products of bytes come next; without instructions for them, they take many times as long as those of fp32.
+BYTES = not BFLOAT16 and any(PROCESSOR.get(name) for name in ("avx512_vnni", "avx_vnni"))
+BATCH = 12 if BFLOAT16 else 6  # passages read side by side; with more, what is computed leaves the processor's cache
 COMPILER = shutil.which(os.environ.get("CXX", "g++")) is not None  # which torch needs to compile
 
 
@@ -75,10 +78,11 @@ def _in_bytes(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 class Matrix:
     """
-    The weights of a layer in int8, with a scale for each output, where the processor has instructions for that.
+    The weights of a layer: in bfloat16 where the processor multiplies tiles of that; else in int8, with a scale for each output,
+    where it has instructions for bytes; else in fp32.
 
-    If it has none for bfloat16, SmolLM2 then reads half again as many pieces a second as in fp32. A piece of held-out text takes
-    it 6.32 bits so, and 6.28 in fp32.
+    SmolLM2 reads half again as many pieces a second in int8 as in fp32, and half again as many of these in tiles. A piece of
+    held-out text takes it 6.32 bits in int8, and 6.28 in fp32.
 
     :param weights: (outputs, inputs).
     """
@@ -89,12 +93,12 @@ class Matrix:
             self._numbers = numbers.T.contiguous()  # (inputs, outputs): so the product is fastest
             self._scales = scales.T  # (1, outputs)
         else:
-            self._weights = weights
+            self._weights = weights.to(torch.bfloat16 if BFLOAT16 else torch.float32)
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Return the outputs, (..., outputs), for inputs, (..., inputs), each of these in int8, too, with its own scale."""
+        """Return the outputs, (..., outputs), for inputs, (..., inputs): these in bytes, too, each with its own scale."""
         if not BYTES:
-            return functional.linear(inputs, self._weights)
+            return functional.linear(inputs.to(self._weights.dtype), self._weights).float()
         numbers, scales = _in_bytes(inputs.flatten(0, -2))
         outputs = torch._int_mm(numbers, self._numbers).float() * scales * self._scales
         return outputs.view(*inputs.shape[:-1], -1)

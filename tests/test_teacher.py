@@ -176,10 +176,16 @@ def test_matrix_is_one_in_bytes() -> None:
         np.testing.assert_allclose(found[place][1:], product(weights[1:], inputs[place]), rtol=1e-4, atol=1e-5)
 
 
-def test_matrix_is_one_in_fp32_where_bytes_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("in_tiles", "close"), [(False, 1e-5), (True, 0.05)])
+def test_matrix_is_one_of_floats_where_bytes_are_slow(
+    in_tiles: bool, close: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("teacher.BYTES", False)
+    monkeypatch.setattr("teacher.BFLOAT16", in_tiles)
     weights, inputs = torch.randn(5, 16), torch.randn(2, 3, 16)
-    torch.testing.assert_close(Matrix(weights)(inputs), inputs @ weights.T)
+    found = Matrix(weights)(inputs)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, inputs @ weights.T, rtol=close, atol=close)
 
 
 def test_pieces_stand_for_text() -> None:
