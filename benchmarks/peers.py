@@ -1,7 +1,7 @@
 """
 Set this project beside its peers: the same training text, the same test phrases, the same way of counting, in one run.
 
-    python benchmarks/peers.py --train TEXT [--phrases FILE ...] [--checkpoint english] [--limit 4000] [--markdown OUT]
+    python benchmarks/peers.py --train TEXT [--phrases FILE ...] [--checkpoint english] [--explicit] [--limit 4000]
 
 The peers are presage (where it and its text2ngram are installed), a tree of the commonest words, and a character n-gram model
 of the best order. Each phrase is typed key by key: if the word that is meant is among the suggestions, one key takes it with
@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--phrases", type=Path, nargs="*", default=[], help="more texts to test on, a phrase a line")
     parser.add_argument("--checkpoint", nargs="*", default=["english"], help="of this project; none to leave it out")
     parser.add_argument("--members", nargs="*", default=get_args(Members), choices=get_args(Members))
+    parser.add_argument("--explicit", action="store_true", help="offer slurs and obscenities, as the peers do")
     parser.add_argument("--limit", type=int, default=4_000, help="phrases of each text, taken evenly")
     parser.add_argument("--markdown", type=Path, help="where to write the table as well")
     parser.add_argument("--cache", type=Path, help="a folder that keeps downloads and what was measured of the peers")
@@ -147,7 +148,7 @@ def main() -> None:
         texts = {name: evenly(found, options.limit) for name, found in test_texts(options.phrases, folder)}
         progress(f"reading {options.train}")
         training = read_phrases(options.train)
-        results = [measure(model, texts) for model in predictors(options.checkpoint, options.members)]
+        results = [measure(model, texts) for model in predictors(options.checkpoint, options.members, options.explicit)]
         for make in (presage, prefix_tree, character_ngram):
             results += cached(make, training, texts, folder, Path(temporary))
     page = markdown(results, texts, training)
@@ -201,14 +202,14 @@ def evenly(found: list[str], limit: int) -> list[str]:
     return [found[i] for i in np.linspace(0, len(found) - 1, min(limit, len(found))).round().astype(int)]
 
 
-def predictors(checkpoints: Iterable[str], every: Iterable[Members]) -> Iterator[Model]:
+def predictors(checkpoints: Iterable[str], every: Iterable[Members], explicit: bool) -> Iterator[Model]:
     """Yield this project's predictors: of each checkpoint those members that it has."""
     for checkpoint in checkpoints:
         folder = find_checkpoint(checkpoint)
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         for members in every:
             try:
-                predictor = Predictor.load(checkpoint, members=members)
+                predictor = Predictor.load(checkpoint, members=members, explicit=explicit)
             except CheckpointError as error:
                 progress(f"{checkpoint}, {members}: {error}")
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 from conftest import random_checkpoint
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autocomplete.inference.lexicon import Lexicon
@@ -126,14 +126,17 @@ def test_repeated_word_has_what_it_is_expected_and_what_spells_it() -> None:
 
 
 @given(weights, st.floats(0.01, 0.9), typed, st.floats(0.001, 0.2))
-def test_words_below_the_floor_are_not_looked_for(counts: list[float], share: float, text: str, floor: float) -> None:
+def test_others_are_looked_for_down_to_the_floor_and_words_of_the_lexicon_to_a_hundredth_of_it(
+    counts: list[float], share: float, text: str, floor: float
+) -> None:
     model = model_of(counts, share, 1.0)
-    expected = [word for word in open_search(model, text, 60) if word.probability > floor * (1 + ROUNDING)]
+    lexicon = {tuple(VOCABULARY.encode(word)[len(text) :]) for word in WORDS if word.startswith(text)}
+    every = {word.suffix: word for word in open_search(model, text, 400)}
+    assert lexicon - {()} <= every.keys()
+    least = {suffix: floor / 100 if suffix in lexicon else floor for suffix in every}
+    assume(all(abs(word.probability / least[suffix] - 1) > ROUNDING for suffix, word in every.items()))
     search = open_search(model, text, 60, floor=floor)
-    found = list(search)
-    assert len(expected) <= len(found)
-    assert_same(found[: len(expected)], expected)
-    assert all(word.probability > floor * (1 - ROUNDING) for word in found)
+    assert_same(list(search), [word for suffix, word in every.items() if word.probability > least[suffix]])
     assert search.exact
 
 

@@ -26,6 +26,8 @@ from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["OpenSearch", "OpenVocabulary", "Remembered", "search_below"]
 
+_AT_HAND = 0.01  # of the floor
+
 
 class Remembered:
     """
@@ -143,7 +145,8 @@ class OpenVocabulary(Mixture):
 
 class OpenSearch:
     """
-    One search below one prefix of an open vocabulary. It is used like `Search`, and finds the same.
+    One search below one prefix of an open vocabulary. It is used like `Search`, and finds the same, but that words of the lexicon
+    are found down to a hundredth of the floor: all of them are at hand.
 
     :param states: of the model after the prefix, a batch of one.
     :param depth: how many symbols the prefix has.
@@ -164,12 +167,12 @@ class OpenSearch:
         self._count = count
         repeated = dict(model.repeated(states, depth, vocabulary))
         self._again = repeated.keys()  # which are spelled as well, and so found once more
-        found = model.best_known(states, depth, count, floor)
+        found = model.best_known(states, depth, count, _AT_HAND * floor)
         known = [(tuple(vocabulary.encode(word)[depth:]), probability) for word, probability in found]
         known += [(suffix, probability) for suffix, probability in repeated.items() if probability > floor]
         self._known = sorted(known, key=lambda word: -word[1])[:count]
         self._share = model.unknown_share(states)
-        least = self._known[-1][1] if self._known and len(self._known) == count else floor
+        least = max(floor, self._known[-1][1]) if self._known and len(self._known) == count else floor
         self._unknown: Search | None = None
         if self._share > least:
             node, wanted = int(states[0][0]), count + len(repeated)

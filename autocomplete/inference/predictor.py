@@ -69,7 +69,7 @@ class Predictor:
     :param members: "mixture" asks all that the checkpoint has together, the others one of them.
     :param hidden: words that are never offered.
     :param floor: words and characters less probable than this are not offered; words given that one goes on, where
-        that is not less probable than 0.1.
+        that is not less probable than 0.1, and words of the lexicon beside those in no list down to a hundredth of it.
     :param budget: what one search may spend.
     :raises CheckpointError: where the lexicon is asked for and there is none, and for a checkpoint that reads from both sides.
     """
