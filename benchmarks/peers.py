@@ -1,13 +1,14 @@
 """
 Set this project beside its peers: the same training text, the same test phrases, the same way of counting, in one run.
 
-    python benchmarks/peers.py --train TEXT [--phrases FILE ...] [--checkpoint english] [--explicit] [--limit 4000]
+    python benchmarks/peers.py --train TEXT [--phrases FILE ...] [--checkpoint english] [--limit 4000] [--markdown OUT]
 
 The peers are presage (where it and its text2ngram are installed), a tree of the commonest words, and a character n-gram model
 of the best order. Each phrase is typed key by key: if the word that is meant is among the suggestions, one key takes it with
 the space after it; otherwise one key types the next character. Only presage, which is others' program and asked as it is, gives a
-place to a word that stands there whole. All learn from the lines of TEXT, reduced as the phrases are; this project learned from
-them as they are, so for its bits it is told that there are neither marks nor digits.
+place to a word that stands there whole. None of the peers leaves out slurs and obscenities; with --explicit, nor does this
+project. All learn from the lines of TEXT, reduced as the phrases are; this project learned from them as they are, so for its bits
+it is told that there are neither marks nor digits.
 
 Two test texts are downloaded with pip: the tweets that come with vaderSentiment, without addresses and @names, and each different
 utterance of the English chatterbot-corpus, which needs PyYAML. Neither may be in TEXT, nor may what --phrases gives.
