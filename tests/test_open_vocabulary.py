@@ -125,20 +125,20 @@ def test_repeated_word_has_what_it_is_expected_and_what_spells_it() -> None:
         assert found[suffix] == pytest.approx(of_rest + 0.6 * repeated.get(word, 0.0), rel=ROUNDING)
 
 
-@given(weights, st.floats(0.01, 0.9), typed, st.floats(0.001, 0.2))
+@given(weights, st.floats(0.01, 0.9), typed, st.floats(0.001, 0.2), st.sampled_from([3, 8, 60]))
 def test_others_are_looked_for_down_to_the_floor_and_words_of_the_lexicon_to_a_hundredth_of_it(
-    counts: list[float], share: float, text: str, floor: float
+    counts: list[float], share: float, text: str, floor: float, count: int
 ) -> None:
     model = model_of(counts, share, 1.0)
     known = dict(model.best_known(after(model, text), len(text), len(WORDS), 0.0))
     lexicon = {tuple(VOCABULARY.encode(word)[len(text) :]): probability for word, probability in known.items()}
     assert known.keys() == {word for word in WORDS if word.startswith(text) and word != text}
-    every = {word.suffix: word.probability for word in open_search(model, text, 400)} | lexicon
+    every = {word.suffix: word.probability for word in open_search(model, text, count + len(WORDS))} | lexicon
     least = {suffix: floor / 100 if suffix in lexicon else floor for suffix in every}
     assume(all(abs(probability / least[suffix] - 1) > ROUNDING for suffix, probability in every.items()))
     wanted = [FoundWord(suffix, p, proved=True) for suffix, p in every.items() if p > least[suffix]]
-    search = open_search(model, text, 60, floor=floor)
-    assert_same(list(search), sorted(wanted, key=lambda word: -word.probability)[:60])
+    search = open_search(model, text, count, floor=floor)
+    assert_same(list(search), sorted(wanted, key=lambda word: -word.probability)[:count])
     assert search.exact
 
 
