@@ -76,11 +76,16 @@ Tensor = NDArray[Any] | ByteMatrix
 
 
 def in_bytes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of a network with its matrices in bytes."""
+    """Return the tensors of a network with its matrices of floats in bytes."""
     return {
-        name: ByteMatrix.of(tensor) if isinstance(tensor, np.ndarray) and tensor.ndim == 2 else tensor
+        name: ByteMatrix.of(tensor) if isinstance(tensor, np.ndarray) and _of_floats(tensor) else tensor
         for name, tensor in tensors.items()
     }
+
+
+def _of_floats(tensor: NDArray[Any]) -> bool:
+    """Return whether it is a matrix of floats."""
+    return tensor.ndim == 2 and tensor.dtype.kind == "f"
 
 
 def in_floats(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:

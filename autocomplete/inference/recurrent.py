@@ -84,6 +84,10 @@ class RecurrentNetwork:
         hidden: Array = states[-self._layers[-1].arrays]
         return hidden
 
+    def projected(self, states: States) -> Array:
+        """Return (batch, embedding) what the embeddings are multiplied by, of a network whose decoder they are."""
+        return self._projection.times(self.top(states))
+
     def log_probabilities(self, states: States) -> Array:
         """Return the log of the softmax of the decoded top layer."""
         logits = self._logits(states)
@@ -99,9 +103,8 @@ class RecurrentNetwork:
 
     def _logits(self, states: States) -> Array:
         """Return (batch, vocabulary) of which the greatest in each row is 0."""
-        top = self.top(states)
         tied = self._embedding
-        logits: Array = top @ self._decoder if tied is None else tied.times(self._projection.times(top))
+        logits: Array = self.top(states) @ self._decoder if tied is None else tied.times(self.projected(states))
         logits += self._decoder_bias
         logits -= logits.max(axis=1, keepdims=True)
         return logits

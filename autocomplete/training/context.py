@@ -26,11 +26,13 @@ from autocomplete.text.normalize import Normalization, is_word_character, withou
 from autocomplete.text.rare_words import LONGEST, RareWords
 from autocomplete.text.soft_targets import SoftTargets
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from autocomplete.text.word_vectors import WordVectors
 from autocomplete.text.words import running_words
 from autocomplete.training.distillation import Taught
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.model import CharRNN
 from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.tail import learn_tail
 from autocomplete.training.word_network import Network, WordNetworkProcess, word_log_probabilities
 
 __all__ = ["TUNED", "Context", "NumberedWords", "choose_words", "rare_words"]
@@ -160,6 +162,7 @@ class Context:
     :param save_every: seconds from one snapshot of it to the next.
     :param network: of words, that another checkpoint had; the one that is trained begins as it, or else it is used as it is.
     :param rare: the words from which the network of characters has learned how words are spelled that the lexicon lacks.
+    :param vectors: by which words are told apart that the network of words does not know.
     """
 
     def __init__(
@@ -177,6 +180,7 @@ class Context:
         save_every: float = math.inf,
         network: Network | None = None,
         rare: Sequence[str] = (),
+        vectors: WordVectors | None = None,
     ) -> None:
         known = set(words.keys)
         unknown = [word for word in rare if len(word) <= LONGEST and word not in known]
@@ -187,6 +191,7 @@ class Context:
         spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:TUNED])
         self._validation = list(filter(None, spoken))
         self._network = None if settings.word_hidden else network
+        self._vectors, self._texts, self._seed = vectors, (tokens, background), settings.seed
         self.word_process: WordNetworkProcess | None = None
         if settings.word_hidden:
             held_out = words.encode(self._validation, corpus.normalization)
@@ -210,11 +215,19 @@ class Context:
             tensors |= {f"network.{name}": array for name, array in packed(in_bytes(self._network[1])).items()}
         return tensors, metadata
 
-    def finish(self, model: CharRNN) -> dict[str, Any]:
-        """Tune the weights beside a finished network, and that of words, which has ended; return figures."""
+    def finish(self, model: CharRNN, *, whole: bool = True) -> dict[str, Any]:
+        """
+        Tune the weights beside a finished network, and that of words, which has ended; return figures.
+
+        :param whole: whether that of words is to learn from vectors now, which takes minutes.
+        """
         if self.word_process is not None:
             self.word_process.check()
             self._network = self.word_process.network
+        if whole and self._vectors is not None and self._network is not None:
+            vectors = self._vectors.of(self._words.keys)
+            tail = learn_tail(self._network, self._texts, self._ngrams.unigrams, *vectors, self._seed)
+            self._network = self._network[0], self._network[1] | tail
         by_line = self._spelled(model)
         columns, buckets = [], []
         contexts = [self._words.encode([line], self._normalization).tolist() for line in self._validation]

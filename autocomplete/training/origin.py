@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autocomplete.checkpoint import Configuration
+from autocomplete.tail import PREFIX
 from autocomplete.tensor_files import named
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.ngrams import Pairs
@@ -107,6 +108,10 @@ class Origin:
         rows = np.array([numbers.get(old[row], -1) for row in tensors["rows"].tolist()], dtype=np.int32)
         kept = np.append([BOUNDARY, UNKNOWN], np.flatnonzero(rows >= 0) + 2)
         tensors = {name: array[kept] if name in _ROWS else array for name, array in tensors.items()}
+        if f"{PREFIX}words" in tensors:
+            others = np.array([numbers.get(old[row], -1) for row in tensors[f"{PREFIX}words"].tolist()], dtype=np.int32)
+            tensors[f"{PREFIX}words"] = others[others >= 0]
+            tensors[f"{PREFIX}numbers"] = tensors[f"{PREFIX}numbers"][:, others >= 0]
         return replace(configuration, vocabulary=len(kept)), tensors | {"rows": rows[rows >= 0]}
 
     def extend(self, vocabulary: Vocabulary) -> Vocabulary:

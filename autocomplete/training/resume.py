@@ -38,6 +38,7 @@ from autocomplete.files import clear_leftovers
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
 from autocomplete.text.soft_targets import SoftTargets
+from autocomplete.text.word_vectors import WordVectors
 from autocomplete.training.context import Context
 from autocomplete.training.lessons import Lesson
 from autocomplete.training.model import CharRNN
@@ -219,10 +220,14 @@ class Run:
 
 
 def input_hashes(
-    corpus: Corpus, validation: RunningText | None, background: RunningText | None, taught: SoftTargets | None = None
+    corpus: Corpus,
+    validation: RunningText | None,
+    background: RunningText | None,
+    taught: SoftTargets | None = None,
+    vectors: WordVectors | None = None,
 ) -> dict[str, str]:
     """Return a hash of each thing that a resumed run has to be given again."""
-    others = {"validation": validation, "background": background, "soft_targets": taught}
+    others = {"validation": validation, "background": background, "soft_targets": taught, "word_vectors": vectors}
     return {"corpus": corpus.sha256} | {name: _hash(other) for name, other in others.items()}
 
 
@@ -247,8 +252,9 @@ def read_run(folder: Path, corpus_name: str, hashes: dict[str, str]) -> tuple[Tr
             "validation": "was measured on another text; give the same --validation, or none",
             "background": "read another background; give the same --background, or none",
             "soft_targets": "learned from other soft targets; give the same --soft-targets, or none",
+            "word_vectors": "began with other word vectors; give the same --word-vectors, or none",
         }.items():
-            if saved.facts["hashes"][name] != hashes[name]:
+            if saved.facts["hashes"].get(name, _hash(None)) != hashes[name]:
                 raise CheckpointError(f"{folder}: its training {other}")
         return TrainingSettings(**saved.facts["settings"]), saved
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -269,7 +275,7 @@ def saved_words(saved: Snapshot | None) -> bytes | None:
     return None if file is None else file.numpy().tobytes()
 
 
-def _hash(text: RunningText | SoftTargets | None) -> str:
+def _hash(text: RunningText | SoftTargets | WordVectors | None) -> str:
     return hashlib.sha256().hexdigest() if text is None else text.sha256
 
 

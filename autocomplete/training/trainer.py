@@ -23,6 +23,7 @@ from autocomplete.memory import keep_memory
 from autocomplete.text.corpus import Corpus
 from autocomplete.text.running_text import RunningText
 from autocomplete.text.soft_targets import SoftTargets
+from autocomplete.text.word_vectors import WordVectors
 from autocomplete.training.bidirectional import BidirectionalRNN
 from autocomplete.training.context import Context
 from autocomplete.training.gaps import GapLesson
@@ -143,6 +144,7 @@ def train(
     validation: RunningText | None = None,
     background: RunningText | None = None,
     taught: SoftTargets | None = None,
+    vectors: WordVectors | None = None,
     source: Path | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
@@ -160,6 +162,8 @@ def train(
     :param background: text that the networks read beside that of the corpus, less towards the end of the run; its word
         n-grams are counted too, but its words and characters are not added to the corpus's.
     :param taught: what a larger model expects in some text, for the network of words to learn beside what stands there.
+    :param vectors: by which the network of words, once it is trained, is to tell words apart that it does not know; not where the
+        run is interrupted.
     :param source: the folder of a checkpoint to start from; the sizes of its network take the place of those in the settings. A
         run that is resumed knows where it came from, and needs that checkpoint no more.
     :param should_stop: asked after every step; once it answers yes, the best so far is saved and the run ends.
@@ -178,6 +182,7 @@ def train(
             validation,
             background,
             taught,
+            vectors,
             source,
             should_stop,
             cleanup,
@@ -194,13 +199,14 @@ def _run(
     validation: RunningText | None,
     background: RunningText | None,
     taught: SoftTargets | None,
+    vectors: WordVectors | None,
     source: Path | None,
     should_stop: Callable[[], bool],
     cleanup: ExitStack,
 ) -> Iterator[Event]:
     """Train; what is put into `cleanup` is done at the end, whatever that is."""
     processes = join_processes()
-    hashes = input_hashes(corpus, validation, background, taught)
+    hashes = input_hashes(corpus, validation, background, taught, vectors)
     saved: Snapshot | None = None
     origin: Origin | None = None
     if source is not None and settings.bidirectional:
@@ -270,6 +276,7 @@ def _run(
             save_every,
             network,
             lesson.rare_words,
+            vectors,
         )
         cleanup.callback(run.context.close)
     saved = None  # it is as large as all that goes on from it
@@ -396,7 +403,7 @@ def _run(
         return
     # The figures of what is on disk: the best weights, rounded to fp16.
     model.load_state_dict({name: value.float() for name, value in last.best.items()})
-    mixture = {} if run.context is None else {"mixture": run.context.finish(model)}
+    mixture = {} if run.context is None else {"mixture": run.context.finish(model, whole=not interrupted)}
     summary = {"steps": last.steps, "seconds": round(last.seconds, 1), "curve": last.curve}
     forgotten = {} if origin is None else {"from": origin.figures(model, lesson.vocabulary)}
     figures = lesson.figures(model) | mixture | forgotten | summary
