@@ -53,9 +53,9 @@ class Tail:
             raise ValueError("its tail has arrays of sizes that do not belong together")
         if words.min(initial=0) < 0 or words.max(initial=0) >= len(unigrams):
             raise ValueError("its tail has numbers of no words")
-        every = np.zeros((len(unigrams), len(numbers)), dtype=np.float32)
-        every[words] = numbers.T
-        self._numbers = every[self.words]
+        every: Array = np.zeros((len(numbers), len(unigrams)), dtype=np.float32)
+        every[:, words] = numbers
+        self._numbers = np.ascontiguousarray(every[:, self.words])  # so that the product takes a third of the time
         self._logs: Array = np.log(np.maximum(others, np.float32(1e-30)))
 
     @property
@@ -67,7 +67,8 @@ class Tail:
         """Return (others,) the share of each of `words` for outputs of the network, (embedding,); they sum to one."""
         if self._numbers is None:
             return self._shares
-        found: Array = self._numbers @ (self._weight @ outputs + self._bias)
+        query: Array = self._weight @ outputs + self._bias
+        found: Array = query @ self._numbers
         found += self._logs
         found -= found.max(initial=-np.inf)
         np.exp(found, out=found)
