@@ -396,12 +396,17 @@ def test_triangle_tells_in_its_still_picture_when_the_word_is_known_and_what_tha
 
 
 def test_triangle_shows_the_words_that_were_offered_whole_where_there_is_room() -> None:
-    *_, last = triangle.SCENE.play("triangle", SIZES[0])
-    table = "\n".join(lines(last, SIZES[0]))
     predictor = Predictor.load()
-    for typed in ("", "tria", "trian"):
-        assert all(f" {offer.word} " in table.replace("▸", " ") for offer in predictor.suggest(typed, 5))
-    assert "…" not in table[: table.index("\n triang ")]  # whose words are longer than the lines are wide
+    # On narrow lines up to `trian`, whose words are longer; on wide ones, all.
+    for size, every, longer in (
+        (SIZES[0], ("", "tria"), "\n trian "),
+        (SIZES[1], ("", "tria", "trian", "triang"), "\n\n"),
+    ):
+        *_, last = triangle.SCENE.play("triangle", size)
+        table = "\n".join(lines(last, size))
+        for typed in every:
+            assert all(f" {offer.word} " in table.replace("▸", " ") for offer in predictor.suggest(typed, 5))
+        assert "…" not in table[: table.index(longer)]
 
 
 def test_triangle_leaves_out_what_is_typed_of_a_word_that_is_too_long_for_its_column() -> None:

@@ -38,11 +38,9 @@ _LEAST = 200  # of them, for anything to be learned
 _READ, _ENOUGH = 24, 8  # words before it, at most; where as many are left of it, a sentence begins what is read
 _PART = 10_000_000  # words of a text looked at side by side
 _TOGETHER = 512  # contexts read at once
-_HELD_OUT = 20  # one place in so many, to see whether it was worth the while; 4,000 at most
-_STEP, _LOG_STEP = (
-    0.2,
-    0.05,
-)  # that numbers are rounded to, where those that they are multiplied by vary by one; and logarithms
+_HELD_OUT, _MEASURED = 20, 1_000  # one place in so many, and so many at most, to see whether it was worth the while
+# What numbers are rounded to, where those that they are multiplied by vary by one; and what logarithms are.
+_STEP, _LOG_STEP = 0.2, 0.05
 
 
 def learn_tail(
@@ -74,7 +72,7 @@ def learn_tail(
         torch.manual_seed(seed)
         logs = torch.from_numpy(np.log(np.maximum(unigrams[others], 1e-12)))
         learner = _Learner(_standardized(vectors, known)[others], logs, outputs)
-        held_out = min(len(targets) // _HELD_OUT, 4_000)
+        held_out = min(len(targets) // _HELD_OUT, _MEASURED)
         right = torch.from_numpy(places[targets])
         learned = outputs[held_out:], right[held_out:]
         best = learner.learn(*learned, outputs[:held_out], right[:held_out], generator)
