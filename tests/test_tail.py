@@ -339,7 +339,7 @@ def vectors_of(folder: Path, seed: int = 0) -> WordVectors:
 
 
 def test_training_learns_from_vectors_where_it_ends(tmp_path: Path, one_thread: None) -> None:
-    """The first part of a training that is interrupted does not, and the whole one's shares depend on the context."""
+    """The checkpoint has what was learned; with other vectors, or none, a run does not go on."""
     corpus = corpus_of(tmp_path, text=text_of_kinds(2_000))
     run(corpus, tmp_path / "whole", replace(FEW_WORDS, steps=60), vectors=vectors_of(tmp_path))
     tensors, _ = read_context(tmp_path / "whole") or ({}, {})

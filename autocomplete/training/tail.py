@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from autocomplete.byte_matrix import in_bytes, in_floats
 from autocomplete.tail import PREFIX, Tail
+from autocomplete.tensor_files import named
 from autocomplete.text.encoded import Ids
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.optimization import new_optimizer, training_step
@@ -59,8 +60,9 @@ def learn_tail(
     :param vectors: (words, dimensions) of all words of the lexicon.
     :param known: (words,) which of them have one.
     """
-    words = len(unigrams)
-    others = Tail(unigrams, network[1]["rows"], {}).words
+    words, rows = len(unigrams), network[1]["rows"]
+    by_frequency = Tail(unigrams, rows, {})
+    others = by_frequency.words
     generator = np.random.default_rng(seed)
     contexts, targets = _contexts(texts, others, words, generator)
     if len(targets) < _LEAST or not known[others].any():
@@ -73,10 +75,17 @@ def learn_tail(
         logs = torch.from_numpy(np.log(np.maximum(unigrams[others], 1e-12)))
         learner = _Learner(_standardized(vectors, known)[others], logs, outputs)
         held_out = min(len(targets) // _HELD_OUT, _MEASURED)
-        right = torch.from_numpy(places[targets])
-        learned = outputs[held_out:], right[held_out:]
-        best = learner.learn(*learned, outputs[:held_out], right[:held_out], generator)
-    return {} if best is None else {PREFIX + "words": others.astype(np.int32)} | best
+        right = places[targets]
+        rounded = learner.learn(outputs[held_out:], torch.from_numpy(right[held_out:]), generator)
+    tail = {PREFIX + "words": others.astype(np.int32)} | rounded
+    measured = outputs[:held_out].numpy(), right[:held_out]
+    return tail if _nats(Tail(unigrams, rows, named(tail, PREFIX)), *measured) < _nats(by_frequency, *measured) else {}
+
+
+def _nats(tail: Tail, outputs: NDArray[np.float32], right: NDArray[np.int64]) -> float:
+    """Return what words take, by a tail: of these places in it, (n,), after these outputs, (n, embedding)."""
+    shares = [float(tail.shares(row)[place]) for row, place in zip(outputs, right.tolist(), strict=True)]
+    return -float(np.log(np.maximum(shares, 1e-30)).mean())
 
 
 def _contexts(
@@ -155,16 +164,12 @@ class _Learner(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))  # of the logarithms
         self.dropout = nn.Dropout(_DROPOUT)
 
-    def learn(
-        self, outputs: Tensor, targets: Tensor, measured: Tensor, right: Tensor, generator: np.random.Generator
-    ) -> dict[str, NDArray[Any]] | None:
+    def learn(self, outputs: Tensor, targets: Tensor, generator: np.random.Generator) -> dict[str, NDArray[Any]]:
         """
-        Train, and return the rounded tail, but for its words; None where unigrams foresee the words that are held out as well.
+        Train, and return the rounded tail, but for its words.
 
         :param outputs: (n, outputs) of the network of words, where
         :param targets: (n,) places of words in the tail stand.
-        :param measured: (m, outputs) as well, of places that are held out, and
-        :param right: (m,) what stands there.
         """
         optimizer = new_optimizer(self, 0.0)
         steps = max(_STEPS, round(_EPOCHS * len(targets) / _BATCH))
@@ -172,9 +177,7 @@ class _Learner(nn.Module):
             rate = _RATE * min(1, (step + 1) / 50) * (1 - step / steps) ** 0.7
             drawn = torch.from_numpy(generator.integers(len(targets), size=_BATCH))
             training_step(self, optimizer, self._loss(outputs[drawn], targets[drawn], generator), rate, 1.0)
-        tail = self._rounded(outputs)
-        gain = self._bits(self._logs[None], right) - self._bits(_logits(tail, measured, self._logs), right)
-        return tail if gain > 0 else None
+        return self._rounded(outputs)
 
     def _loss(self, outputs: Tensor, targets: Tensor, generator: np.random.Generator) -> Tensor:
         """Return the mean cross entropy of words, in nats: among those that stand somewhere in the step, and some others."""
@@ -223,16 +226,3 @@ class _Learner(nn.Module):
         constant[:_WIDTH] = _STEP * ((self.query.bias - mean) @ network_side) - weight[:_WIDTH] @ self._mean
         tail = {"numbers": whole.T.to(torch.int8), "weight": weight.half(), "bias": constant.half()}
         return in_floats(in_bytes({PREFIX + name: tensor.numpy() for name, tensor in tail.items()}))
-
-    def _bits(self, logits: Tensor, right: Tensor) -> float:
-        """Return the mean number of bits that words take, for logits, (words or 1, tail)."""
-        logs = logits.log_softmax(dim=-1).expand(len(right), -1)
-        return -float(logs.gather(1, right[:, None]).mean()) / math.log(2)
-
-
-def _logits(tail: dict[str, NDArray[Any]], outputs: Tensor, logs: Tensor) -> Tensor:
-    """Return (n, tail) the logits of its words for outputs of the network of words, (n, outputs)."""
-    numbers, weight, bias = (
-        torch.from_numpy(tail[PREFIX + name].astype(np.float32)) for name in ("numbers", "weight", "bias")
-    )
-    return (outputs @ weight.T + bias) @ numbers + logs
