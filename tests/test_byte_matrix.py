@@ -13,20 +13,24 @@ from autocomplete.byte_matrix import ByteMatrix, in_bytes, in_floats, packed, un
 matrices = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.floats(-100, 100, width=32))
 
 
-@given(matrices)
-def test_numbers_are_off_by_half_a_step_of_their_row_at_most(matrix: np.ndarray) -> None:
-    found = ByteMatrix.of(matrix)
-    steps = np.exp2(found.exponents.astype(np.float64))[:, None]
-    assert (np.abs(found.floats() - matrix) <= steps / 2).all()
+@given(matrices, st.sampled_from([1, 4]))
+def test_numbers_are_off_by_half_a_step_of_their_row_at_most(matrix: np.ndarray, step: int) -> None:
+    found = ByteMatrix.of(matrix, step)
+    assert (found.numbers % step == 0).all()
+    units = np.exp2(found.exponents.astype(np.float64))[:, None]
+    highest = 127 // step * step * units  # from where on it is off by up to three units, to stay in a byte
+    off = np.abs(found.floats() - matrix)
+    assert (off <= np.where(np.abs(matrix) > highest, 127 * units - highest, step * units / 2)).all()
     largest = np.abs(matrix).max(axis=1, keepdims=True)
-    assert (steps <= np.maximum(2 * largest / 127, 2.0**-24)).all()
+    assert (units <= np.maximum(2 * largest / 127, 2.0**-24)).all()
 
 
-@given(matrices)
-def test_what_is_in_bytes_is_in_fp16_without_loss_and_comes_back_as_it_was(matrix: np.ndarray) -> None:
-    kept = ByteMatrix.of(matrix).floats()
+@given(matrices, st.sampled_from([1, 4]))
+def test_what_is_in_bytes_is_in_fp16_without_loss_and_comes_back_as_it_was(matrix: np.ndarray, step: int) -> None:
+    kept = ByteMatrix.of(matrix, step).floats()
     np.testing.assert_array_equal(kept.astype(np.float16).astype(np.float32), kept)
-    np.testing.assert_array_equal(ByteMatrix.of(kept.astype(np.float16)).floats(), kept)
+    for again in (1, step):
+        np.testing.assert_array_equal(ByteMatrix.of(kept.astype(np.float16), again).floats(), kept)
 
 
 def test_the_largest_numbers_of_fp16_keep_their_sign() -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
 
-from autocomplete.byte_matrix import in_floats, unpacked
+from autocomplete.byte_matrix import ByteMatrix, in_floats, unpacked
 from autocomplete.checkpoint import (
     CONTEXT,
     LEXICON,
@@ -361,6 +361,7 @@ def test_network_of_words_learns_from_the_background_too() -> None:
         training.step()
     configuration, tensors = training.network()
     assert tensors["rows"].tolist() == [0, 1, 2, 3, 4, 9, 6, 5, 7, 8]  # by count, of which the background's is a tenth
+    assert all((ByteMatrix.of(each).numbers % 4 == 0).all() for each in tensors.values() if each.ndim == 2)
     ngrams = NGrams(np.full(10, 0.1, dtype=np.float32), [])
     for line in corpus + background:
         assert word_log_probabilities(configuration, tensors, [line], ngrams)[1] > math.log(0.3)

@@ -43,6 +43,7 @@ _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus
 _SAMPLED = 2_048  # words in the softmax of a step
 _MEASURED_EACH = 0.05  # of the run
 _TAUGHT = 0.75  # share of the steps that learn from a teacher, where there is one
+_STEP = 4  # of a finished network's weights, as numbers of `ByteMatrix`
 _AFRESH = 0.5  # share of the others that read passages with nothing before them; all do that learn from a teacher
 
 Network = tuple[Configuration, dict[str, NDArray[Any]]]
@@ -154,7 +155,7 @@ class WordNetworkTraining:
     def network(self) -> Network:
         """Return the best so far: its sizes and its tensors; among them `rows`, the numbers of its words, in its own order."""
         tensors = {name: value.numpy() for name, value in (self._best or self._halved()).items()}
-        tensors = in_floats(in_bytes(tensors))  # as they are in a checkpoint
+        tensors = in_floats(in_bytes(tensors, _STEP))  # as they are in a checkpoint
         return self._configuration, tensors | {"rows": self._rows.astype(np.int32)}
 
     def _halved(self) -> dict[str, Tensor]:
