@@ -18,8 +18,8 @@ Its symbols are pieces of words, and most words are one piece with the blank bef
 among all words that begin with it (`I`, `I'm`; `don't`; words of several pieces) as word n-grams of the text would.
 
 Where there is a C++ compiler, torch compiles the model, which then reads half again as many pieces a second. On a processor
-with AMX a core asks 750 words a second, in bfloat16; with instructions for bytes (AVX-512 VNNI) up to 1,050 (of
-2024), on that same processor 500; on an older one, in fp32, some 60.
+with AMX a core asks 750 words a second, in bfloat16; with instructions for bytes (AVX-512 VNNI) up to 1,050,
+on that same processor 500; on an older one, in fp32, some 60.
 """
 
 from __future__ import annotations

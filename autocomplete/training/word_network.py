@@ -43,8 +43,8 @@ _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus
 _SAMPLED = 2_048  # words in the softmax of a step
 _MEASURED_EACH = 0.05  # of the run
 _TAUGHT = 0.75  # share of the steps that learn from a teacher, where there is one
-_STEP = 4  # of a finished network's weights, as numbers of `ByteMatrix`
 _AFRESH = 0.5  # share of the others that read passages with nothing before them; all do that learn from a teacher
+_STEP = 4  # of a finished network's weights, as numbers of `ByteMatrix`
 
 Network = tuple[Configuration, dict[str, NDArray[Any]]]
 
