@@ -73,11 +73,11 @@ def enter(terminal: Terminal, line: str) -> None:
 
 
 def refuse(terminal: Terminal, line: str, message: str) -> None:
-    """Enter a command with a mistake: it is told in the row of the status, and the line is kept."""
+    """Enter a command with a mistake: it is told in the rows below, and the line is kept."""
     terminal.type(line)
     before = terminal.wait(lambda frame: frame.typed == line)
     terminal.type(ENTER)
-    frame = terminal.wait(lambda frame: message in frame.status)
+    frame = terminal.wait(lambda frame: message in " ".join(row.strip() for row in frame.below))
     assert (frame.typed, frame.row, len(frame.below)) == (line, before.row, len(before.below))
     terminal.type(CONTROL_C)
     terminal.wait(lambda frame: frame.picture == "|" and message not in frame.status)
@@ -211,6 +211,7 @@ def test_a_mistake_is_told_in_the_status_and_the_line_is_kept(terminal: Terminal
         (":quit now", ":quit takes nothing"),
         (":checkpoint", ":checkpoint takes NAME"),
         (":checkpoint gamma", "gamma: no such checkpoint"),
+        (":checkpoint " + 60 * "g", "`autocomplete train` makes one"),  # in the second row
         (":checkpoint checkpoints", "no model.safetensors in it"),
         (":save", ":save takes FILE"),
         (":save file", "file exists"),

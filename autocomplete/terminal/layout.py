@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -179,10 +180,14 @@ def render_demo(
 
 def render_commands(names: Sequence[str], status: Status, *, width: int, height: int) -> StyleAndTextTuples:
     """
-    Return the lines below a command: how it may go on, and what it does.
+    Return the lines below a command: how it may go on, and what it does; or else what is wrong with it, in as many as that needs.
 
     :param height: lines.
     """
+    if status.message:
+        told = printable(status.message)
+        lines = wrap(told, max(1, width - 2), max_lines=height, placeholder="…", break_on_hyphens=False)
+        return [("", "\n" * (height - len(lines))), ("class:message", "\n".join(" " + line for line in lines))]
     what = COMMANDS.get(names[0][1:], ("", ""))[1] if names else ""
     rows: StyleAndTextTuples = [("class:label", _cut(f"  {what}", width)), ("", "\n")]
     items: list[_Item] = [[("class:best" if i == 0 else "class:word", printable(name))] for i, name in enumerate(names)]
