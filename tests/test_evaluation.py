@@ -212,6 +212,15 @@ def test_whole_word_taken_before_its_space_costs_as_much_as_the_space() -> None:
     assert keys(simulation, 1) == 7
 
 
+def test_word_that_begins_a_quotation_may_be_suggested_without_its_apostrophe_once_that_is_typed() -> None:
+    script = Script(
+        {"It ": ["all"], "It '": ["well", "all"], "It 'a": ["'all"], "It 'all ": ["em"], "It 'all '": ["'em"]}
+    )
+    simulation = simulate(script, ["it 'all 'em"])
+    assert simulation.ranks.tolist() == [0, 0, 0, 0, 2, 1, 0, 0, 0, 1, 0]
+    assert [keys(simulation, suggestions) for suggestions in (1, 2)] == [3 + 3 + 2, 3 + 2 + 2]
+
+
 def test_word_counts_only_among_the_suggestions_that_are_read() -> None:
     # Third before "t", first after it: with one suggestion read 2 keys, with three 1.
     script = Script({"": ["a", "b", "the"], "T": ["THE"]})

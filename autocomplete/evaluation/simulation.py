@@ -6,6 +6,9 @@ cursor. So every key is pressed once, and `measures` derives from the ranks how 
 
 The keys of a word are its letters and the space that ends it; nothing is typed after the last word of a phrase. Before that
 space the word meant stands there whole: nothing is left to suggest, and a suggester that gives it all the same is right.
+
+Where a quotation begins with a word, the phrase has an apostrophe before it, and once that is typed, the word may be suggested
+with it or without: whichever is taken, the text is the same.
 """
 
 from __future__ import annotations
@@ -136,6 +139,7 @@ def _type(suggester: Suggester, phrase: str, count: int, fast: bool) -> Iterator
     start = 0
     for word in phrase.split(" "):
         key = _key(word)
+        quoted = key.lstrip("'")  # without the apostrophe that opens a quotation
         rank = 0
         end = start + len(word)
         for cursor in range(start, min(end + 1, len(text))):
@@ -145,6 +149,7 @@ def _type(suggester: Suggester, phrase: str, count: int, fast: bool) -> Iterator
             started = time.perf_counter()
             offered = suggester.suggest(text[:cursor], count)
             milliseconds = 1000 * (time.perf_counter() - started)
-            rank = next((place for place, offer in enumerate(offered, start=1) if _key(offer.word) == key), 0)
+            meant = {key, quoted} if cursor - start >= len(key) - len(quoted) else {key}
+            rank = next((place for place, offer in enumerate(offered, start=1) if _key(offer.word) in meant), 0)
             yield rank, offered[0].probability if offered else math.nan, milliseconds
         start = end + 1
