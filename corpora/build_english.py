@@ -138,8 +138,8 @@ def write(path: Path, lines: Iterable[str]) -> None:
 
 
 def cleaned(text: str) -> Iterator[str]:
-    """Yield the lines of a text without mark-up, addresses and repeated blanks; long ones cut after sentences."""
-    text = html.unescape(text)
+    """Yield the lines of a text without mark-up, addresses, repeated blanks, curly apostrophes; long ones cut after sentences."""
+    text = html.unescape(text).replace("’", "'")  # as people type it, and as they are offered it
     text = re.sub(r"https?:\S+|www\.\S+|\S+@\S+|@\w+", " ", text)
     text = " ".join(text.split())
     if len(text) > LONGEST:
