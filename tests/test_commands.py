@@ -22,6 +22,7 @@ from terminals import (
     TAB,
     UNDO,
     UP,
+    Frame,
     Terminal,
     make_checkpoint,
 )
@@ -72,12 +73,17 @@ def enter(terminal: Terminal, line: str) -> None:
     assert f"> {line}".rstrip() in terminal.frames[-1].rows
 
 
+def told(frame: Frame) -> str:
+    """Return what stands below the line, of which a message may take several rows."""
+    return " ".join(row.strip() for row in frame.below)
+
+
 def refuse(terminal: Terminal, line: str, message: str) -> None:
     """Enter a command with a mistake: it is told in the rows below, and the line is kept."""
     terminal.type(line)
     before = terminal.wait(lambda frame: frame.typed == line)
     terminal.type(ENTER)
-    frame = terminal.wait(lambda frame: message in " ".join(row.strip() for row in frame.below))
+    frame = terminal.wait(lambda frame: message in told(frame))
     assert (frame.typed, frame.row, len(frame.below)) == (line, before.row, len(before.below))
     terminal.type(CONTROL_C)
     terminal.wait(lambda frame: frame.picture == "|" and message not in frame.status)
@@ -160,7 +166,8 @@ def test_a_damaged_checkpoint_leaves_the_former_one_in_use(terminal: Terminal) -
     enter(terminal, ":checkpoint beta")
     terminal.wait(lambda frame: " beta " in frame.status)
     terminal.type(":checkpoint broken" + ENTER)
-    frame = terminal.wait(lambda frame: "still at beta: checkpoints/broken/" in frame.status)
+    frame = terminal.wait(lambda frame: "still at beta: checkpoints/broken/" in told(frame))
+    assert frame.status.endswith("copy it again")
     assert (frame.picture, len(frame.below)) == ("|", HEIGHTS["strip"])
     terminal.type("br")
     assert " beta " in terminal.see("br|[amble]").status

@@ -32,8 +32,9 @@ from autocomplete.terminal.demo.pages import LEAST, about_page, equations_page
 from autocomplete.terminal.demo.scene import Frame as Picture
 from autocomplete.terminal.demo.scene import Scene, Size
 from autocomplete.terminal.demo.scenes import find_scene, list_scenes
-from autocomplete.terminal.demo.screen import title_line, wrapped
+from autocomplete.terminal.demo.screen import title_line
 from autocomplete.terminal.demo.stage import play_scene
+from autocomplete.terminal.layout import wrapped
 from autocomplete.training.contenders import FEW
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from prompt_toolkit import PromptSession
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
+from prompt_toolkit.utils import get_cwidth
 from terminals import (
     ALT_F,
     BACKSPACE,
@@ -47,7 +50,7 @@ from autocomplete.inference.prediction import NextCharacter
 from autocomplete.inference.search import Budget
 from autocomplete.terminal import RNNAutoSuggest, RNNCompleter
 from autocomplete.terminal.engine import Engine, Request
-from autocomplete.terminal.layout import Status, format_probability, render_strip
+from autocomplete.terminal.layout import HEIGHTS, Status, format_probability, render_strip
 from autocomplete.terminal.offers import ghost_text
 from autocomplete.terminal.settings import PromptSettings
 
@@ -338,6 +341,20 @@ def test_the_strip_is_three_lines_without_control_characters() -> None:
     assert third == " a\ufffdb   0.8 ms   exact"
     stale = render_strip(prediction, Status("a", stale=True), width=80)
     assert {fragment[0] for fragment in stale} == {"class:stale"}
+
+
+@given(st.text("a漢 ", min_size=1, max_size=300), st.integers(8, 100))
+def test_a_message_takes_the_last_rows_and_ends_with_an_ellipsis_where_they_do_not_suffice(
+    text: str, width: int
+) -> None:
+    assume(text.strip())
+    strip = render_strip(make_prediction("bro", "wn", 0.5), Status("a", message=text), width=width)
+    rows = "".join(fragment[1] for fragment in strip).split("\n")
+    assert len(rows) == HEIGHTS["strip"]
+    assert max(map(get_cwidth, rows)) <= width
+    told = "".join(part[1] for part in strip if part[0] == "class:message").replace(" ", "").replace("\n", "")
+    meant = text.replace(" ", "")
+    assert told == meant or (told.endswith("…") and meant.startswith(told[:-1]) and len(told) <= len(meant))
 
 
 DRIVER = """

@@ -23,12 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import has_focus, is_done, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.formatted_text.base import OneStyleAndTextTuple
+from prompt_toolkit.formatted_text.utils import split_lines
 from prompt_toolkit.layout import (
     BufferControl,
     ConditionalContainer,
@@ -63,6 +64,7 @@ __all__ = [
     "render_commands",
     "render_demo",
     "render_strip",
+    "wrapped",
 ]
 
 PROMPT = "> "
@@ -82,7 +84,7 @@ class Status:
 
     :param checkpoint: the name of what is asked.
     :param hints: keys and what they do, left out where the terminal is too narrow.
-    :param message: shown in the place of all else.
+    :param message: shown in the place of all else, and of what is above that where it needs more rows.
     :param complete: whether the search has ended.
     :param stale: whether the prediction is for another text than the one on the screen; then all of it is greyed.
     """
@@ -117,7 +119,7 @@ def render_strip(
     strip.append(("", "\n"))
     strip += _fit(words, gaps=(3, 2), width=width, indent=2)
     strip.append(("", "\n"))
-    return _greyed(strip, status) + _status(status, _figures(prediction, status), width)
+    return _ended(_greyed(strip, status), status, _figures(prediction, status), width)
 
 
 def render_demo(
@@ -175,25 +177,21 @@ def render_demo(
     if width < len(keys) + 24:
         line, gap = [], 2
     rows += [*line, ("", " " * gap), ("class:label", keys), ("", "\n")]
-    return _greyed(rows, status) + _status(status, _figures(prediction, status), width)
+    return _ended(_greyed(rows, status), status, _figures(prediction, status), width)
 
 
 def render_commands(names: Sequence[str], status: Status, *, width: int, height: int) -> StyleAndTextTuples:
     """
-    Return the lines below a command: how it may go on, and what it does; or else what is wrong with it, in as many as that needs.
+    Return the lines below a command: how it may go on, and what it does.
 
     :param height: lines.
     """
-    if status.message:
-        told = printable(status.message)
-        lines = wrap(told, max(1, width - 2), max_lines=height, placeholder="…", break_on_hyphens=False)
-        return [("", "\n" * (height - len(lines))), ("class:message", "\n".join(" " + line for line in lines))]
     what = COMMANDS.get(names[0][1:], ("", ""))[1] if names else ""
     rows: StyleAndTextTuples = [("class:label", _cut(f"  {what}", width)), ("", "\n")]
     items: list[_Item] = [[("class:best" if i == 0 else "class:word", printable(name))] for i, name in enumerate(names)]
     rows += _fit(items, gaps=(3, 2), width=width, indent=2)
     rows.append(("", "\n" * (height - 2)))
-    return rows + _status(status, (), width)
+    return _ended(rows, status, (), width)
 
 
 def _greyed(rows: StyleAndTextTuples, status: Status) -> StyleAndTextTuples:
@@ -207,14 +205,25 @@ def _figures(prediction: Prediction | None, status: Status) -> tuple[str, ...]:
     return f"{prediction.milliseconds:.1f} ms", state
 
 
-def _status(status: Status, figures: tuple[str, ...], width: int) -> StyleAndTextTuples:
-    if status.message:
-        return [("class:message", _cut(" " + printable(status.message), width))]
+def _ended(rows: StyleAndTextTuples, status: Status, figures: tuple[str, ...], width: int) -> StyleAndTextTuples:
+    """Return lines, all of which have an end, with the last one below them; a message takes the place of as many as it needs."""
+    if not status.message:
+        return [*rows, _status(status, figures, width)]
+    *above, _ = split_lines(rows)
+    height = len(above) + 1
+    lines = wrapped(printable(status.message), width).split("\n")
+    if len(lines) > height:
+        lines[height - 1 :] = [_cut("".join(lines[height - 1 :]), width)]
+    kept = [fragment for line in above[: height - len(lines)] for fragment in (*line, ("", "\n"))]
+    return [*kept, ("class:message", "\n".join(lines))]
+
+
+def _status(status: Status, figures: tuple[str, ...], width: int) -> OneStyleAndTextTuple:
     items = (printable(status.checkpoint), *figures)
     row = " " + "   ".join((*status.hints, *items))
     if get_cwidth(row) > width:
         row = " " + "   ".join(items)
-    return [("class:stale" if status.stale else "class:status", _cut(row, width))]
+    return "class:stale" if status.stale else "class:status", _cut(row, width)
 
 
 def _visible(character: str) -> str:
@@ -272,6 +281,15 @@ def _cut(text: str, width: int) -> str:
             break
         cut += character
     return cut + "…" if width > 0 else ""
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return a text in lines that end between words, a space before each."""
+    from rich.console import Console  # which the prompt does without as long as nothing is amiss
+    from rich.text import Text
+
+    lines = Text(text).wrap(Console(width=width), max(1, width - 1))
+    return "\n".join(f" {line.plain.rstrip()}" for line in lines)
 
 
 def format_probability(probability: float) -> str:

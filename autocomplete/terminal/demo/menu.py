@@ -17,7 +17,8 @@ from rich.padding import Padding
 
 from autocomplete.terminal.demo.pages import LEAST, draw, paragraph
 from autocomplete.terminal.demo.scene import Scene
-from autocomplete.terminal.demo.screen import ESCAPE, INTERRUPTED, key_line, wrapped
+from autocomplete.terminal.demo.screen import ESCAPE, INTERRUPTED, key_line
+from autocomplete.terminal.layout import wrapped
 from autocomplete.terminal.signals import leaving_on_signals
 
 __all__ = ["Choice", "choose_scene", "list_commands"]

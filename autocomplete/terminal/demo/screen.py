@@ -17,12 +17,11 @@ from prompt_toolkit.layout import (
     Window,
 )
 from prompt_toolkit.utils import get_cwidth
-from rich.console import Console
-from rich.text import Text
 
 from autocomplete.terminal.demo.pages import LEAST
+from autocomplete.terminal.layout import wrapped
 
-__all__ = ["CHROME", "ESCAPE", "INTERRUPTED", "key_line", "stage_layout", "title_line", "too_small", "wrapped"]
+__all__ = ["CHROME", "ESCAPE", "INTERRUPTED", "key_line", "stage_layout", "title_line", "too_small"]
 
 INTERRUPTED = 130  # the exit status after Ctrl-C
 ESCAPE = 0.05  # seconds that a lone Escape waits for what could make it another key
@@ -73,12 +72,6 @@ def key_line(keys: Sequence[tuple[str, str]], width: int) -> StyleAndTextTuples:
     for key, act in [*others, last]:
         line += [("", " " if not line else "   "), ("bold", key), ("", f" {act}")]
     return line
-
-
-def wrapped(text: str, width: int) -> str:
-    """Return a text in lines that end between words, a space before each."""
-    lines = Text(text).wrap(Console(width=width), width - 1)
-    return "\n".join(f" {line.plain.rstrip()}" for line in lines)
 
 
 def too_small(columns: int, rows: int) -> str:

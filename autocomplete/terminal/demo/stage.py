@@ -37,8 +37,8 @@ from autocomplete.terminal.demo.screen import (
     stage_layout,
     title_line,
     too_small,
-    wrapped,
 )
+from autocomplete.terminal.layout import wrapped
 from autocomplete.terminal.signals import leaving_on_signals
 
 __all__ = ["play_scene"]
