@@ -88,8 +88,9 @@ class WatchedPredictor(Predictor):
 
     @property
     def steps(self) -> int:
-        assert isinstance(self._network, CountingNetwork)
-        return self._network.steps
+        network = self._models._network
+        assert isinstance(network, CountingNetwork)
+        return network.steps
 
     def stream(
         self, text: str, count: int = 5, characters: int = 5, *, after: str = "", budget: Budget | None = None

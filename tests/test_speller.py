@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from test_text_training import SMALL, corpus_of, run
 
 from autocomplete.checkpoint import read_checkpoint, read_context, read_lexicon
-from autocomplete.inference import predictor as predictor_module
 from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.model import CharacterLanguageModel
 from autocomplete.inference.predictor import Predictor
@@ -258,7 +257,7 @@ def test_prefixes_that_are_kept_are_begun_anew_when_they_are_many(
 ) -> None:
     lines = [f"the cat saw the {word[:end]}" for word in ("kalo", "renzi", "house") for end in range(len(word))]
     expected = [predictor.predict(line) for line in lines]
-    monkeypatch.setattr(predictor_module, "_UNKNOWN_MEMORY", 20_000)
+    monkeypatch.setattr("autocomplete.inference.word_models._UNKNOWN_MEMORY", 20_000)
     forgetful = Predictor.load(str(trained))
     for line, before in zip(lines, expected, strict=True):
         found = forgetful.predict(line)

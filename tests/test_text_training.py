@@ -264,9 +264,9 @@ def test_network_of_words_in_the_checkpoint_has_learned(together) -> None:
     tensors, metadata = context
     ngrams = NGrams.from_tensors({k.removeprefix("ngrams."): v for k, v in tensors.items() if k.startswith("ngrams.")})
     network = in_floats(unpacked(named(tensors, "network.")))
-    predictor = Predictor.load(str(together[0]))
-    assert predictor._next_words is not None
-    lines = [predictor._next_words.numbers(line) for line in ("the cat saw the red house", "house red the saw cat the")]
+    next_words = Predictor.load(str(together[0]))._models._next_words
+    assert next_words is not None
+    lines = [next_words.numbers(line) for line in ("the cat saw the red house", "house red the saw cat the")]
     true, turned = (
         word_log_probabilities(Configuration(**metadata["configuration"]), network, [line], ngrams).sum()
         for line in lines
@@ -291,9 +291,10 @@ def test_pairs_from_elsewhere_are_known_after_their_first_word(together) -> None
         {s.word: s.probability for s in predictor.suggest(text, 50)}["zebra"] for text in ("see my ", "see a ")
     )
     assert after_my > 2 * after_a
-    assert predictor._next_words is not None
-    number = predictor._lexicon.words.index("zebra")  # type: ignore[union-attr]
-    one, other = (predictor._next_words.distribution(text, "ngrams")[0][number] for text in ("see my ", "see a "))
+    models = predictor._models
+    assert models._next_words is not None
+    number = models._lexicon.words.index("zebra")  # type: ignore[union-attr]
+    one, other = (models._next_words.distribution(text, "ngrams")[0][number] for text in ("see my ", "see a "))
     assert one > 2 * other
 
 

@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,34 +29,27 @@ from autocomplete.checkpoint import (
     read_with_lexicon,
 )
 from autocomplete.errors import CheckpointError
-from autocomplete.inference.context import NextWords, TextLine, WithinWord
-from autocomplete.inference.endings import Endings
 from autocomplete.inference.gap import Gap
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.mixture import Mixture
 from autocomplete.inference.model import CharacterLanguageModel
-from autocomplete.inference.open_vocabulary import OpenVocabulary, search_below
+from autocomplete.inference.open_vocabulary import search_below
 from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
 from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.search import ROOT, Budget, FoundWord, SearchTree, hidden_words
-from autocomplete.inference.speller import Network, unknown_words
+from autocomplete.inference.search import ROOT, Budget, FoundWord, SearchTree
+from autocomplete.inference.speller import Network
+from autocomplete.inference.word_models import Members, WordModels
 from autocomplete.text.explicit import explicit_words
 from autocomplete.text.normalize import APOSTROPHES, split_last_word
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
 
-Members = Literal["mixture", "network", "lexicon", "ngrams", "words"]
-
-_WORD_MEMBERS: tuple[Members, ...] = ("lexicon", "ngrams", "words")
 _TREES = 4  # words whose search trees are kept: Backspace often goes back, and a ghost may run on over some
 _CANDIDATES = 12  # words that are tried in a gap
 _LONGEST_WORD = 100  # letters; what is longer is no word but a key or a picture in letters that was pasted
-_LEAST = 1e-30  # probability, of a word of the lexicon as it is spelled; with none at all it would be no word
+_LEAST = 1e-30  # probability, to divide by
 # Probability that a word goes on, at least, for the floor: for less, to look for words in no list takes long.
 _GOES_ON = 0.1
 _TREE_MEMORY = 8_000_000  # bytes; then it is begun again, which costs one step for each letter of the word
-_UNKNOWN_MEMORY = 6_000_000  # the same for words in no lexicon, whose tree all lines share
 
 
 class Predictor:
@@ -106,34 +98,13 @@ class Predictor:
                 counts[key] += count
         # Where several surfaces have one key, the first of them is shown.
         self._surfaces = {key: s for s, key in zip(reversed(surfaces), reversed(keys), strict=True) if s != key}
-        self._alphabet = frozenset(character for character in self._vocabulary.characters if not character.isspace())
-        hidden = [self._normalization.key(word) for word in hidden]
-        self._hidden = hidden_words(map(self._vocabulary.encode, hidden))
-        self._never = frozenset(hidden)
-        self._network = type(self).network(checkpoint.configuration, checkpoint.tensors)
-        self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
-        self._line: TextLine | None = None
-        self._next_words: NextWords | None = None
-        self._endings: Endings | None = None
-        self._unknown: SearchTree | None = None  # of words in no lexicon
-        # To put a few words in order takes half a millisecond.
-        self._few = lru_cache(_TREES)(lambda words: Lexicon(list(words), [1.0] * len(words), self._vocabulary))
-        if checkpoint.unit == "text":
-            self._alphabet = APOSTROPHES
-            self._line = TextLine(self._network, self._vocabulary, self._normalization)
-            if context is not None and self._lexicon is not None:
-                self._next_words = NextWords(self._lexicon.words, *context, self._vocabulary, self._normalization)
-                if (rare := self._next_words.rare) is not None:
-                    masses = np.maximum(np.exp(self._next_words.spelled.astype(np.float32)), _LEAST)
-                    spelled = self._lexicon.weighed(masses, 1.0)
-                    model = unknown_words(self._network, self._vocabulary, spelled, float(masses.sum()), rare)
-                    self._unknown = SearchTree(model, hidden=self._hidden)
-                    self._offered = np.array([word not in self._never for word in self._lexicon.words])
-        self._members = self._check(members)
-        if self._line is not None:
-            next_words = self._next_words if members == "mixture" else None
-            parts = self._network, self._line, self._vocabulary, next_words
-            self._endings = Endings(*parts, letters_by_words=self._unknown is not None)
+        self._in_context = checkpoint.unit == "text"
+        letters = frozenset(character for character in self._vocabulary.characters if not character.isspace())
+        self._alphabet = APOSTROPHES if self._in_context else letters
+        network = type(self).network(checkpoint.configuration, checkpoint.tensors)
+        never = map(self._normalization.key, hidden)
+        self._models = WordModels(checkpoint, network, counts, context, members, never)
+        self._endings = self._models.endings
         self._trees: dict[str, SearchTree] = {}  # by the line before the word, the one used last being last
         self._tree("")
 
@@ -192,13 +163,13 @@ class Predictor:
         if len(typed) > _LONGEST_WORD:
             yield Prediction(text, (), (), True, 0.0, after)
             return
-        gap = Gap.of(typed, after, self._alphabet, in_context=self._line is not None)
+        gap = Gap.of(typed, after, self._alphabet, in_context=self._in_context)
         tree = self._tree(before)
         node = self._node(tree, typed)
         typed_characters = self._typed(tree, before, typed)
         next_characters = tuple(self._next(tree, node, before, typed, characters, ends=not after))
         goes_on = 1 - self._closed(tree, before, typed)
-        may_be_whole = typed and not gap.end and self._normalization.key(typed) not in self._never
+        may_be_whole = typed and not gap.end and self._normalization.key(typed) not in self._models.never
         whole = goes_on * math.exp(tree.log_probabilities(node)[BOUNDARY]) if may_be_whole else 0.0
         words: list[Suggestion] = []
 
@@ -208,7 +179,7 @@ class Predictor:
 
         yield prediction(exact=False)
         budget = budget or self.budget
-        on_line = {} if self._next_words is None else self._next_words.surfaces(before)
+        on_line = self._models.surfaces(before)
         wanted = _CANDIDATES if gap.narrows else count
         # Given that the word goes on: else hardly any were left where a whole one stands.
         floor = self.floor * max(1 - whole, _GOES_ON) / max(goes_on, self.floor, _LEAST)
@@ -276,7 +247,7 @@ class Predictor:
             expected = self._characters(tree, self._node(tree, typed), before, typed, possible=possible)
             # One character may have a key of several symbols; what follows the first of them is not asked.
             symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0] if i < len(line) else BOUNDARY
-            if self._line is None and i < len(line) and line[i].isspace():  # words alone: a space is their end
+            if not self._in_context and i < len(line) and line[i].isspace():  # words alone: a space is their end
                 symbol = BOUNDARY
             with np.errstate(divide="ignore"):
                 logs[i] = np.log(expected[symbol])
@@ -286,33 +257,22 @@ class Predictor:
     @property
     def members(self) -> tuple[Members, ...]:
         """What can be asked: the members that this checkpoint has, and the mixture of them."""
-        words: tuple[Members, ...] = () if self._lexicon is None else ("lexicon",)
-        if self._next_words is not None:
-            words = tuple(name for name in _WORD_MEMBERS if name in (*words, *self._next_words.members))
-        return ("mixture", "network", *words)
-
-    def _check(self, members: Members) -> Members:
-        if members in self.members:
-            return members
-        if members == "lexicon":
-            raise CheckpointError("this checkpoint has no lexicon; ask its network instead")
-        raise CheckpointError(f"this checkpoint has no member {members}; it has {', '.join(self.members)}")
+        return self._models.members
 
     def _split(self, text: str) -> tuple[str, str]:
         """Return the line before the last word, and the surface of what was typed of that."""
         before, typed = split_last_word(text, self._alphabet)
-        return before if self._line is not None else "", self._normalization.surface(typed)
+        return before if self._in_context else "", self._normalization.surface(typed)
 
     def _tree(self, before: str) -> SearchTree:
         """Return the search tree of the word after a line; nodes of an earlier one for that line may be void from now on."""
-        if self._unknown is not None and self._unknown.memory > _UNKNOWN_MEMORY:
+        if self._models.begin_again():
             self._trees.clear()
-            self._unknown.clear()
         tree = self._trees.pop(before, None)
         if tree is None:
             while len(self._trees) >= _TREES:
                 del self._trees[next(iter(self._trees))]
-            tree = SearchTree(self.model(before), hidden=self._hidden)
+            tree = SearchTree(self._models.after(before), hidden=self._models.hidden)
         elif tree.memory > _TREE_MEMORY:
             tree.clear()
         self._trees[before] = tree
@@ -320,34 +280,7 @@ class Predictor:
 
     def model(self, before: str = "") -> CharacterLanguageModel:
         """Return the model of the word after a line."""
-        network, lexicon = self._network, self._lexicon
-        if self._line is None:
-            if self._members == "network" or lexicon is None:
-                return network
-            prior = self.checkpoint.network_prior
-            return lexicon if self._members == "lexicon" else Mixture([network, lexicon], [prior, 1 - prior])
-        word = WithinWord(network, self._line.state(before), self._vocabulary)
-        if self._members == "network" or lexicon is None:
-            return word
-        begins = min(word.word_begins(), 1.0)
-        if self._members == "lexicon":
-            return lexicon.weighed(lexicon.counts, begins)
-        if self._next_words is None:
-            prior = self.checkpoint.network_prior
-            return Mixture([word, lexicon.weighed(lexicon.counts, begins)], [prior, 1 - prior])
-        if self._members != "mixture":
-            return lexicon.weighed(self._next_words.distribution(before, self._members).known, begins)
-        expected = self._next_words.distribution(before)
-        known = lexicon.weighed(expected.known, begins)
-        share = expected.unknown
-        if self._unknown is None:
-            return Mixture([word, known], [share, 1 - share])
-        again = {word: mass for word, mass in expected.repeated.items() if word not in self._never}
-        if not again:
-            return OpenVocabulary(self._unknown, known, share, begins, self._offered)
-        few = self._few(frozenset(again))
-        repeated = few.weighed(np.array([again[word] for word in few.words]), begins)
-        return OpenVocabulary(self._unknown, known, share, begins, self._offered, repeated, sum(again.values()))
+        return self._models.after(before)
 
     def _node(self, tree: SearchTree, typed: str) -> int:
         """Return the place of what was typed in a search tree."""
@@ -426,7 +359,7 @@ class Predictor:
 
     def _probability(self, before: str, word: str) -> float:
         """Return the probability of a word after a line."""
-        model = self.model(before)
+        model = self._models.after(before)
         state, log_probability = model.start(), 0.0
         for symbol in [*self._vocabulary.encode(self._normalization.key(word)), BOUNDARY]:
             log_probability += float(model.log_probabilities(state)[0, symbol])
@@ -439,7 +372,7 @@ class Predictor:
     ) -> list[NextCharacter]:
         """Return the most probable next characters; the end of the line is one of them only if it may come here."""
         possible: NDArray[np.float64] | None = None
-        if self._line is not None and not ends:
+        if self._in_context and not ends:
             possible = np.ones(len(self._vocabulary))
             possible[BOUNDARY] = 0.0
         expected = self._characters(tree, node, before, typed, self.floor, possible)
@@ -453,7 +386,7 @@ class Predictor:
 
     def _character(self, symbol: int) -> str:
         """Return a next character as it would be typed: the boundary of a word is a space, that of a line its end."""
-        return "\n" if symbol == BOUNDARY and self._line is not None else self._vocabulary.character(symbol)
+        return "\n" if symbol == BOUNDARY and self._in_context else self._vocabulary.character(symbol)
 
     def _suggestion(self, typed: str, found: FoundWord, goes_on: float, on_line: Mapping[str, str]) -> Suggestion:
         """
