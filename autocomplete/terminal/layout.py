@@ -58,6 +58,7 @@ __all__ = [
     "HEIGHTS",
     "PROMPT",
     "Status",
+    "cut",
     "format_probability",
     "printable",
     "prompt_layout",
@@ -158,7 +159,7 @@ def render_demo(
             used = sum(get_cwidth(text) for _, text, *_ in rows[-6:])
         if i < len(words):
             room = width - left - 9
-            word = _cut(printable(words[i].word), room)
+            word = cut(printable(words[i].word), room)
             style = "class:taken" if taken == i else "class:best" if i == 0 else "class:word"
             longest = min(room, max(get_cwidth(printable(w.word)) for w in words[:_ROWS]))
             rows += [
@@ -187,7 +188,7 @@ def render_commands(names: Sequence[str], status: Status, *, width: int, height:
     :param height: lines.
     """
     what = COMMANDS.get(names[0][1:], ("", ""))[1] if names else ""
-    rows: StyleAndTextTuples = [("class:label", _cut(f"  {what}", width)), ("", "\n")]
+    rows: StyleAndTextTuples = [("class:label", cut(f"  {what}", width)), ("", "\n")]
     items: list[_Item] = [[("class:best" if i == 0 else "class:word", printable(name))] for i, name in enumerate(names)]
     rows += _fit(items, gaps=(3, 2), width=width, indent=2)
     rows.append(("", "\n" * (height - 2)))
@@ -213,7 +214,7 @@ def _ended(rows: StyleAndTextTuples, status: Status, figures: tuple[str, ...], w
     height = len(above) + 1
     lines = wrapped(printable(status.message), width).split("\n")
     if len(lines) > height:
-        lines[height - 1 :] = [_cut("".join(lines[height - 1 :]), width)]
+        lines[height - 1 :] = [cut("".join(lines[height - 1 :]), width)]
     kept = [fragment for line in above[: height - len(lines)] for fragment in (*line, ("", "\n"))]
     return [*kept, ("class:message", "\n".join(lines))]
 
@@ -223,7 +224,7 @@ def _status(status: Status, figures: tuple[str, ...], width: int) -> OneStyleAnd
     row = " " + "   ".join((*status.hints, *items))
     if get_cwidth(row) > width:
         row = " " + "   ".join(items)
-    return "class:stale" if status.stale else "class:status", _cut(row, width)
+    return "class:stale" if status.stale else "class:status", cut(row, width)
 
 
 def _visible(character: str) -> str:
@@ -271,16 +272,16 @@ def _fit_last(items: Sequence[_Item], *, width: int) -> StyleAndTextTuples:
     return row
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
     """Return a text, or its beginning and an ellipsis where there is no room for all."""
     if get_cwidth(text) <= width:
         return text
-    cut = ""
+    kept = ""
     for character in text:
-        if get_cwidth(cut + character) > width - 1:
+        if get_cwidth(kept + character) > width - 1:
             break
-        cut += character
-    return cut + "…" if width > 0 else ""
+        kept += character
+    return kept + "…" if width > 0 else ""
 
 
 def wrapped(text: str, width: int) -> str:

@@ -19,7 +19,7 @@ from prompt_toolkit.layout import (
 from prompt_toolkit.utils import get_cwidth
 
 from autocomplete.terminal.demo.pages import LEAST
-from autocomplete.terminal.layout import wrapped
+from autocomplete.terminal.layout import cut, wrapped
 
 __all__ = ["CHROME", "ESCAPE", "INTERRUPTED", "key_line", "stage_layout", "title_line", "too_small"]
 
@@ -56,9 +56,9 @@ def stage_layout(*, title: Shown, picture: Shown, caption: Shown, keys: Shown, e
 def title_line(name: str, title: str, word: str, state: str, width: int) -> StyleAndTextTuples:
     """Return what is played, on what word, and whether it plays; where there is no room, the title is cut, and last the word."""
     room = width - get_cwidth(f" {name}     {state} ")
-    word = f"“{_cut(word, room - 2)}”" if room > 3 else ""
+    word = f"“{cut(word, room - 2)}”" if room > 3 else ""
     room -= get_cwidth(word)
-    title = _cut(title, room) if room >= _SHORTEST_TITLE else ""
+    title = cut(title, room) if room >= _SHORTEST_TITLE else ""
     gap = width - get_cwidth(f" {name}  {title}{word}  {state} ")
     return [("reverse bold", f" {name}  "), ("reverse", f"{title}{' ' * max(1, gap)}{word}  {state} ")]
 
@@ -81,9 +81,3 @@ def too_small(columns: int, rows: int) -> str:
         "please make it larger, or its letters smaller."
     )
     return wrapped(text, columns)
-
-
-def _cut(text: str, width: int) -> str:
-    while get_cwidth(text) > width:
-        text = text.removesuffix("…")[:-1] + "…"
-    return text
