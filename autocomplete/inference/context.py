@@ -193,7 +193,7 @@ class NextWords:
             raise CheckpointError(f"{_MISFIT} ({error}); {_REMEDY}") from None
         if not fits:
             raise CheckpointError(f"{_MISFIT}; {_REMEDY}")
-        self._expected: tuple[list[int], Array] | None = None  # what the network expected last, and after which words
+        self._expected: tuple[list[int], Array, Array] | None = None  # what the network was asked last, and its answer
         if self._network is not None:
             self._own = np.full(len(words) + 2, UNKNOWN, dtype=np.int32)  # what the network calls a word
             self._own[self._rows] = np.arange(len(self._rows)) + 2
@@ -267,24 +267,27 @@ class NextWords:
 
     def _add_network(self, context: Sequence[int], weight: float, result: Array) -> None:
         """Add what the network of words expects, times a weight."""
-        assert self._network is not None
-        expected = self._network_expects(context)
+        outputs, expected = self._network_expects(context)
         expected = expected * (weight / (1 - expected[BOUNDARY]))  # given that a word comes
-        outputs = self._network.projected(self._states.after(self._own_symbols(context)))[0]
         result[self._tail.words] += expected[UNKNOWN] * self._tail.shares(outputs)
         result[self._rows] += expected[2:]
 
     def sentence_ends(self, text: str) -> float | None:
         """Return how probable the network of words takes it that a sentence ends with a text; None where there is no network."""
-        return None if self._network is None else float(self._network_expects(self.numbers(text + " "))[BOUNDARY])
+        return None if self._network is None else float(self._network_expects(self.numbers(text + " "))[1][BOUNDARY])
 
-    def _network_expects(self, context: Sequence[int]) -> Array:
-        """Return what the network of words expects next, which is asked for twice: where a word may end, and where it has."""
+    def _network_expects(self, context: Sequence[int]) -> tuple[Array, Array]:
+        """
+        Return the outputs of the network of words, (embedding,), and how probable each symbol is next, (vocabulary,).
+
+        It is asked for them twice: where a word may end, and where it has.
+        """
         assert self._network is not None
         own = self._own_symbols(context)
         if self._expected is None or own != self._expected[0]:
-            self._expected = own, self._network.probabilities(self._states.after(own))[0]
-        return self._expected[1]
+            outputs = self._network.projected(self._states.after(own))
+            self._expected = own, outputs[0], self._network.probabilities_of(outputs)[0]
+        return self._expected[1:]
 
     def _own_symbols(self, context: Sequence[int]) -> list[int]:
         """Return words as the network calls them, without the boundary that it has read when it starts."""

@@ -90,23 +90,37 @@ class RecurrentNetwork:
 
     def log_probabilities(self, states: States) -> Array:
         """Return the log of the softmax of the decoded top layer."""
-        logits = self._logits(states)
+        logits = self._logits(self._decoded(states))
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return logits
 
     def probabilities(self, states: States) -> Array:
         """Return the softmax of the decoded top layer."""
-        logits = self._logits(states)
+        return self._softmax(self._decoded(states))
+
+    def probabilities_of(self, projected: Array) -> Array:
+        """Return the same for what `projected` gave."""
+        assert self._embedding is not None
+        return self._softmax(self._embedding.times(projected))
+
+    def _decoded(self, states: States) -> Array:
+        """Return (batch, vocabulary) the products of the top layer with the decoder, without its bias."""
+        if self._embedding is not None:
+            return self._embedding.times(self.projected(states))
+        decoded: Array = self.top(states) @ self._decoder
+        return decoded
+
+    def _logits(self, decoded: Array) -> Array:
+        """Return them with the bias, the greatest in each row being 0, in place."""
+        decoded += self._decoder_bias
+        decoded -= decoded.max(axis=1, keepdims=True)
+        return decoded
+
+    def _softmax(self, decoded: Array) -> Array:
+        """Return the softmax of them with the bias, in place."""
+        logits = self._logits(decoded)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=1, keepdims=True)
-        return logits
-
-    def _logits(self, states: States) -> Array:
-        """Return (batch, vocabulary) of which the greatest in each row is 0."""
-        tied = self._embedding
-        logits: Array = self.top(states) @ self._decoder if tied is None else tied.times(self.projected(states))
-        logits += self._decoder_bias
-        logits -= logits.max(axis=1, keepdims=True)
         return logits
 
 
