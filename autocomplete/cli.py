@@ -19,16 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from autocomplete import __version__
-from autocomplete.errors import AutocompleteError, SettingsError
+from autocomplete.errors import AutocompleteError, CorpusError, SettingsError
 from autocomplete.interruption import INTERRUPTED, Interruption
 from autocomplete.train_command import add_training_options, train
 
 if TYPE_CHECKING:
     from autocomplete.inference.prediction import Prediction
     from autocomplete.inference.predictor import Predictor
+    from autocomplete.terminal.settings import PromptSettings
 
 __all__ = ["main"]
 
+_TAKE_A_LINE = ("suggest", "fill", "demo")  # of words, in one argument
 _VISIBLE = str.maketrans({" ": "␣", "\n": "⏎"})
 
 
@@ -44,7 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
             arguments.insert(0, "type")
-        options = parser.parse_args(arguments)
+        options, rest = parser.parse_known_args(arguments)
+        if rest:
+            is_line = options.command in _TAKE_A_LINE and not rest[0].startswith("-")
+            quotes = "; put a line of several words in quotes" if is_line else ""
+            options.parser.error(f"unrecognized arguments: {' '.join(rest)}{quotes}")
         status = options.run(options)
         sys.stdout.flush()
     except AutocompleteError as error:
@@ -146,12 +152,21 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--svg", type=Path, metavar="FILE", help="draw the table and the curves as a picture too")
     command.set_defaults(run=_compare)
 
-    command = commands.add_parser("demo", help="watch how a network learns to spell; without a scene, a menu of them")
+    command = commands.add_parser(
+        "demo",
+        help="watch how a network learns to spell; without a scene, a menu of them",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument("scene", nargs="?", help="a scene by its name, or any word to see it learned")
     command.add_argument("word", nargs="?", help="a word or a sentence, in quotes, for the scene")
     command.add_argument("--explain", action="store_true", help="show the equations, too")
     command.add_argument("--svg", type=Path, metavar="FILE", help="draw the scene's last picture into a file")
     command.set_defaults(run=_demo)
+    # What a scene is called is told only to those who ask, too.
+    command.print_help = partial(_demo_help, command)  # type: ignore[method-assign]
+
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     return parser
 
 
@@ -172,14 +187,27 @@ def _add_count(parser: argparse.ArgumentParser) -> None:
 
 
 def _type(options: argparse.Namespace) -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        options.count = 5 if options.count is None else options.count
+    is_prompt = sys.stdin.isatty() and sys.stdout.isatty()
+    if is_prompt:
+        gc.disable()  # what is loaded from here on stays; `run_prompt` enables it again
+    settings = _prompt_settings(options)
+    if not is_prompt:
+        options.checkpoint, options.count, options.explicit = settings.checkpoint, settings.count, settings.explicit
         return _answer_lines(options, _given_lines(None, "a line"), as_json=False)
-    gc.disable()  # what is loaded from here on stays; `run_prompt` enables it again
     from autocomplete.inference.predictor import Predictor
     from autocomplete.memory import give_back_memory
     from autocomplete.terminal.history import PrivateHistory, history_path
     from autocomplete.terminal.repl import run_prompt
+
+    def load(checkpoint: str) -> Predictor:
+        return Predictor.load(checkpoint, members=options.members, explicit=settings.explicit)
+
+    give_back_memory()
+    return run_prompt(load, settings, history=PrivateHistory(history_path()) if settings.history else None)
+
+
+def _prompt_settings(options: argparse.Namespace) -> PromptSettings:
+    """Return the settings of a file, with what is given on the command line in their place."""
     from autocomplete.terminal.settings import read_settings
 
     settings = read_settings(options.config)
@@ -195,12 +223,7 @@ def _type(options: argparse.Namespace) -> int:
     settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
     if not 0 <= settings.threshold <= 1:
         raise SettingsError(f"--threshold is {settings.threshold}; it must be from 0 to 1")
-
-    def load(checkpoint: str) -> Predictor:
-        return Predictor.load(checkpoint, members=options.members, explicit=settings.explicit)
-
-    give_back_memory()
-    return run_prompt(load, settings, history=PrivateHistory(history_path()) if settings.history else None)
+    return settings
 
 
 def _type_help(parser: argparse.ArgumentParser, file: TextIO | None = None) -> None:
@@ -229,7 +252,13 @@ def _given_lines(text: str | None, what: str) -> Iterator[str]:
         from rich.text import Text
 
         Console(stderr=True).print(Text(f"type {what}; Ctrl-D ends", "dim"), soft_wrap=True)
-    yield from sys.stdin
+    encoding = sys.stdin.encoding
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode(encoding)
+        except UnicodeDecodeError as error:
+            where = f"standard input: line {number}, byte {error.start + 1}"
+            raise CorpusError(f"{where}: not {encoding.upper()}; save the text as {encoding.upper()}") from None
 
 
 def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json: bool) -> int:
@@ -391,6 +420,14 @@ def _checkpoints(options: argparse.Namespace) -> int:
             print(f"autocomplete: {error}", file=sys.stderr)
     print_report(checkpoint_list(checkpoints))
     return 0
+
+
+def _demo_help(parser: argparse.ArgumentParser, file: TextIO | None = None) -> None:
+    from autocomplete.terminal.demo.menu import list_commands
+    from autocomplete.terminal.demo.scenes import list_scenes
+
+    parser.epilog = list_commands(list_scenes())
+    argparse.ArgumentParser.print_help(parser, file)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -30,7 +30,10 @@ __all__ = ["add_training_options", "train"]
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the arguments that `train` takes."""
     parser.add_argument(
-        "corpus", nargs="+", type=Path, help="a list of words, of words with a tab and a count, or text"
+        "corpus",
+        nargs="+",
+        type=Path,
+        help="text; a list of words, or of words with a tab and a count; beside text, pairs of words with a tab and a count, too",
     )
     parser.add_argument("--name", help="writes ./checkpoints/NAME (default: the name of the first corpus)")
     parser.add_argument(
@@ -123,7 +126,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
             float,
             "the highest learning rate (default: 0.01 on words, 0.004 on text, half of that with --from)",
         ),
-        ("held-out", float, "share of the rarer words kept for validation (default: 0.05)"),
+        ("held-out", float, "of a list, share of the rarer words kept for validation (default: 0.05)"),
         ("patience", int, "stop after so many validations without a gain (default: 10)"),
         (
             "from-weight",

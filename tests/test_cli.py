@@ -96,6 +96,53 @@ def test_in_a_pipe_the_prompt_answers_lines(trained):
     assert "\x1b" not in completed.stdout
 
 
+def test_in_a_pipe_the_settings_of_the_prompt_hold(trained, tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text('checkpoint = "words"\ncount = 1\n')
+    completed = autocomplete("type", "--config", str(settings), folder=trained, input="tri\n")
+    assert completed.stdout.splitlines()[-1].split()[:2] == ["words", "trial"]
+    assert "triangle" not in completed.stdout
+    assert "triangle" in autocomplete("--config", str(settings), "--count", "2", folder=trained, input="tri\n").stdout
+    fails(autocomplete("--threshold", "2", folder=trained, input="tri\n"), "--threshold is 2", "from 0 to 1")
+    settings.write_text("count 1")
+    fails(
+        autocomplete("--config", str(settings), folder=trained, input="tri\n"), "settings.toml", "such as `count = 5`"
+    )
+
+
+@pytest.mark.parametrize("command", [["suggest", "--checkpoint", "words"], ["fill"]])
+def test_standard_input_that_is_no_text_is_told_with_its_place(trained, command):
+    completed = subprocess.run(
+        [*COMMAND, *command], cwd=trained, input=b"na_e\nn\xff\n", env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert completed.returncode == 2
+    assert b"na" in completed.stdout  # the line before it is answered
+    assert completed.stderr == b"autocomplete: standard input: line 2, byte 2: not UTF-8; save the text as UTF-8\n"
+
+
+def test_arguments_too_many_are_told_by_the_command_that_was_given_them(trained):
+    quotes = "put a line of several words in quotes"
+    fails(
+        autocomplete("suggest", "my", "tria", folder=trained),
+        "arguments: tria",
+        quotes,
+        "`autocomplete suggest --help`",
+    )
+    for arguments in (["suggest", "--bogus", "my"], ["evaluate", "a", "b"]):
+        completed = autocomplete(*arguments, folder=trained)
+        fails(
+            completed, f"autocomplete {arguments[0]}: unrecognized arguments", f"`autocomplete {arguments[0]} --help`"
+        )
+        assert "quotes" not in completed.stderr
+
+
+def test_help_of_the_demonstration_names_each_scene(trained):
+    shown = autocomplete("demo", "--help", folder=trained).stdout
+    assert [f"autocomplete demo {name} " in shown for name in ("name", "triangle", "both-ways", "compare")] == [
+        True
+    ] * 4
+
+
 def test_a_reader_that_leaves_is_no_error(trained):
     completed = subprocess.run(
         f"{sys.executable} -m autocomplete suggest --checkpoint words | head -1",

@@ -189,6 +189,19 @@ def test_lines_are_saved_into_a_new_file_only(terminal: Terminal, places: Path) 
     assert (places / "second").read_text(encoding="utf-8").splitlines() == lines
 
 
+def test_a_single_line_is_saved_as_one(terminal: Terminal) -> None:
+    enter(terminal, "bro")
+    enter(terminal, ":save one.txt")
+    assert any("1 line written to one.txt" in row for row in terminal.frames[-1].rows)
+
+
+@pytest.mark.parametrize("line", [":-)", "::", ":8", " :help"])
+def test_a_colon_that_begins_no_name_begins_a_line(terminal: Terminal, places: Path, line: str) -> None:
+    enter(terminal, line)
+    enter(terminal, ":save lines.txt")
+    assert (places / "lines.txt").read_text(encoding="utf-8") == line + "\n"
+
+
 def test_quit_leaves(terminal: Terminal) -> None:
     terminal.type("  " + BACKSPACE * 2 + ":quit" + ENTER)
     terminal.join()

@@ -161,8 +161,14 @@ def test_file_is_read_up_to_the_limit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "No such file"), (b"", "empty"), (b"12 34\n!\n", "no letters"), (b"na\xefve", "not UTF-8")],
-    ids=["missing", "empty", "no letters", "latin-1"],
+    [
+        (None, "No such file"),
+        (b"", "empty"),
+        (b"12 34\n!\n", "no letters"),
+        (b"na\xefve", "not UTF-8"),
+        (b"na\0", "binary"),
+    ],
+    ids=["missing", "empty", "no letters", "latin-1", "binary"],
 )
 def test_text_that_cannot_be_typed_is_told_in_one_line(tmp_path: Path, content: bytes | None, problem: str) -> None:
     path = tmp_path / "text.txt"

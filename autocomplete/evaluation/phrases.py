@@ -8,10 +8,12 @@ has the capitals that everybody types.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 from autocomplete.errors import CorpusError
+from autocomplete.text.corpus import read_lines
 from autocomplete.text.normalize import Kept, without_marks
 
 __all__ = ["phrases", "read_phrases", "with_capitals"]
@@ -30,20 +32,12 @@ def read_phrases(path: Path, limit: int | None = None) -> list[str]:
     Return the phrases of a file, one at least.
 
     :param limit: to read no more phrases than that.
-    :raises CorpusError: for a file that is missing, a folder, empty, not UTF-8, or without a letter.
+    :raises CorpusError: for a file that `read_lines` refuses, or that has no letter.
     """
-    try:
-        if path.is_dir():
-            raise CorpusError(f"{path}: this is a folder; give a text file in it")
-        with path.open(encoding="utf-8-sig") as lines:
-            found = list(islice(phrases(lines), limit))
-    except UnicodeDecodeError:
-        raise CorpusError(f"{path}: not UTF-8; save the file as UTF-8 and try again") from None
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
+    with closing(read_lines(path)) as lines:
+        found = list(islice(phrases(lines), limit))
     if not found:
-        empty = "is empty" if path.stat().st_size == 0 else "has no letters"
-        raise CorpusError(f"{path}: the file {empty}; give a file with sentences in it")
+        raise CorpusError(f"{path}: the file has no letters; give a file with sentences in it")
     return found
 
 

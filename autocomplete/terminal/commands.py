@@ -45,8 +45,8 @@ class Completion:
 
 
 def is_command(line: str) -> bool:
-    """Return whether a line is a command."""
-    return line.startswith(":")
+    """Return whether a line is a command: not `:-)`, nor what has a space before it."""
+    return line.startswith(":") and (line[1:].strip()[:1] or "a").isalpha()
 
 
 def parse_command(line: str) -> tuple[str, str]:
@@ -54,7 +54,7 @@ def parse_command(line: str) -> tuple[str, str]:
     name, _, argument = line[1:].strip().partition(" ")
     argument = argument.strip()
     if name not in COMMANDS:
-        raise SettingsError(f":{name}: no such command; :help shows those there are")
+        raise SettingsError(f":{name}: no such command; :help shows those there are; a space before it makes it a line")
     wanted = COMMANDS[name][0]
     if wanted and not argument:
         raise SettingsError(f":{name} takes {wanted}, as in `:{name} {_EXAMPLES[name]}`")

@@ -285,7 +285,8 @@ class _Prompt:
             raise SettingsError(f"{path}: {error.strerror}; give another place") from None
         except (RuntimeError, ValueError) as error:  # the home of nobody; a zero in it
             raise SettingsError(f"{path}: {error}; give another place") from None
-        self._printed = f"{len(self._lines)} lines written to {printable(str(path))}"
+        count = len(self._lines)
+        self._printed = f"{count} {'line' if count == 1 else 'lines'} written to {printable(str(path))}"
 
     # Suggestions.
 

@@ -193,7 +193,7 @@ def read_settings(path: Path | None = None) -> PromptSettings:
     except tomllib.TOMLDecodeError as error:
         last = f"at line {max(1, len(content.splitlines()))}, the last"
         mistake = str(error).replace("at end of document", last)
-        raise SettingsError(f"{place}: {mistake}; write it as TOML") from None
+        raise SettingsError(f"{place}: {mistake}; write it as TOML, such as `count = 5`") from None
     settings: dict[str, Any] = {}
     for name, value in _flat(values):
         where = f"{place}: line {_line(content, name)}"

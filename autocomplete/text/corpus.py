@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
@@ -30,7 +30,7 @@ from autocomplete.text.normalize import Normalization
 from autocomplete.text.running_text import RunningText, TextFile, Watch, hash_files
 from autocomplete.text.tokens import LONGEST_WORD
 
-__all__ = ["Corpus", "Kind", "entropy", "read_corpus"]
+__all__ = ["Corpus", "Kind", "entropy", "read_corpus", "read_lines"]
 
 Kind = Literal["word list", "word counts", "pair counts", "running text"]
 
@@ -154,9 +154,6 @@ def read_corpus(
     for file in files:
         lines = _lines(file)
         sample = list(islice(lines, _SAMPLE))
-        if not sample:
-            empty = "is empty" if file.state[0] == 0 else "has only blank lines"
-            raise CorpusError(f"{file.name}: the file {empty}; give a file with words in it")
         kind = _kind(line for _, line in sample)
         kinds.append(kind)
         every = chain(sample, lines)
@@ -274,9 +271,20 @@ def _readable(path: Path) -> TextFile:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
 
 
+def read_lines(path: Path) -> Generator[str, None, None]:
+    """
+    Yield each line of a text file that is not blank, without the white space around it.
+
+    :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, or has a line of over a million
+        bytes.
+    """
+    for _, line in _lines(_readable(path)):
+        yield line
+
+
 def _lines(file: TextFile) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text without its line end) for each line that is not blank."""
-    path, size = file.name, 0
+    """Yield (line number from 1, text without its line end) for each line that is not blank; there must be one."""
+    path, size, is_blank = file.name, 0, True
     try:
         with file.path.open("rb") as opened:
             for number, raw in enumerate(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), start=1):
@@ -297,9 +305,13 @@ def _lines(file: TextFile) -> Iterator[tuple[int, str]]:
                 line = (line.removeprefix("\ufeff") if size == 0 else line).strip()
                 size += len(raw)
                 if line:
+                    is_blank = False
                     yield number, line
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
+    if is_blank:
+        empty = "has only blank lines" if size else "is empty"
+        raise CorpusError(f"{path}: the file {empty}; give a file with words in it")
 
 
 def _diagnose(file: TextFile) -> None:
