@@ -74,6 +74,7 @@ class WordModels:
             if context is not None and self._lexicon is not None:
                 self._next_words = NextWords(self._lexicon.words, *context, self._vocabulary, checkpoint.normalization)
                 self._unknown = self._tree_of_unknown(self._next_words, self._lexicon)
+                self._offered = np.array([word not in self.never for word in self._lexicon.words])
         self._members = self._check(members)
         if self._line is not None:
             next_words = self._next_words if members == "mixture" else None
@@ -87,7 +88,6 @@ class WordModels:
         masses = np.maximum(np.exp(next_words.spelled.astype(np.float32)), _LEAST)
         spelled = lexicon.weighed(masses, 1.0)
         model = unknown_words(self._network, self._vocabulary, spelled, float(masses.sum()), next_words.rare)
-        self._offered = np.array([word not in self.never for word in lexicon.words])
         return SearchTree(model, hidden=self.hidden)
 
     @property
