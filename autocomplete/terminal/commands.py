@@ -46,7 +46,8 @@ class Completion:
 
 def is_command(line: str) -> bool:
     """Return whether a line is a command: not `:-)`, nor what has a space before it."""
-    return line.startswith(":") and (line[1:].strip()[:1] or "a").isalpha()
+    name = line[1:].strip()
+    return line.startswith(":") and (not name or name[0].isalpha())
 
 
 def parse_command(line: str) -> tuple[str, str]:
