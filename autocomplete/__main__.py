@@ -1,6 +1,6 @@
 """Run the command line: python -m autocomplete."""
 
-from autocomplete.cli import main
+from autocomplete.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from autocomplete.text.character_ngrams import CharacterNgrams, longest_order
+from autocomplete.models.character_ngrams import CharacterNgrams, longest_order
 from autocomplete.text.vocabulary import Vocabulary
 
 __all__ = ["HIGHEST_ORDER", "SPACE", "VOCABULARY", "bits_per_character", "held_out_bits", "learn"]

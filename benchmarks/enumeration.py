@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from autocomplete.checkpoint import find_checkpoint, read_lexicon
-from autocomplete.inference.model import CharacterLanguageModel, gather
-from autocomplete.inference.open_vocabulary import search_below
+from autocomplete.corpus.corpus import read_corpus
+from autocomplete.inference.open_search import search_below
 from autocomplete.inference.predictor import Predictor
-from autocomplete.inference.search import SearchTree
-from autocomplete.text.corpus import read_corpus
+from autocomplete.models.protocol import CharacterLanguageModel, gather
+from autocomplete.models.search_tree import SearchTree
+from autocomplete.storage.checkpoint import find_checkpoint, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 CORPUS = Path(__file__).parent.parent / "corpora" / "english.txt"

@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from autocomplete.checkpoint import read_checkpoint
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.inference.predictor import Predictor
-from autocomplete.text.character_ngrams import CharacterNgrams
-from autocomplete.text.corpus import read_corpus
-from autocomplete.training.model import CharRNN
+from autocomplete.models.character_ngrams import CharacterNgrams
+from autocomplete.storage.checkpoint import read_checkpoint
+from autocomplete.training.batching.streams import bits
+from autocomplete.training.events import Started
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.streams import bits
-from autocomplete.training.trainer import Started, train
+from autocomplete.training.trainer import train
 
 HELD_OUT = 0.05  # of the lines
 MEASURED = 50_000  # characters of those at most, evenly spread

@@ -29,19 +29,21 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from autocomplete.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
-from autocomplete.inference.bidirectional import BidirectionalNetwork, KnownWords
+from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.inference.blanks import Blank
-from autocomplete.inference.context import WithinWord
 from autocomplete.inference.filling import Filler
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.model import States, gather
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.search import ROOT, Search, SearchTree
-from autocomplete.text.corpus import Corpus, read_corpus
-from autocomplete.text.normalize import without_marks
+from autocomplete.inference.search import Search
+from autocomplete.models.bidirectional import BidirectionalNetwork
+from autocomplete.models.known_words import KnownWords
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.protocol import States, gather
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.models.search_tree import ROOT, SearchTree
+from autocomplete.models.within_word import WithinWord
+from autocomplete.storage.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.lessons import WordsLesson
+from autocomplete.training.objectives.lessons import WordsLesson
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 

@@ -69,14 +69,14 @@ PromptSession(auto_suggest=AutoSuggestFromHistory(), history=history).prompt("> 
 SLOW = """
 import sys
 import time
-from autocomplete import cli
+from autocomplete.cli.main import main
 from autocomplete.inference.predictor import Predictor
 stream = Predictor.stream
 def slow_stream(*arguments, **options):
     time.sleep({seconds})
     yield from stream(*arguments, **options)
 Predictor.stream = slow_stream
-cli.main(["type", "--checkpoint", {checkpoint!r}])
+main(["type", "--checkpoint", {checkpoint!r}])
 """
 
 

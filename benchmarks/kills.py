@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from autocomplete.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, read_checkpoint
 from autocomplete.inference.predictor import Predictor
+from autocomplete.storage.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, read_checkpoint
 
 WORDS = Path(__file__).parent.parent / "corpora" / "english.txt"
 COMMON = "--layers 2 --dropout 0.2 --embedding 16 --patience 1000 --save-every 0.05"

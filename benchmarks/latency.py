@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from autocomplete.checkpoint import find_checkpoint, read_checkpoint, read_context, read_lexicon
-from autocomplete.inference.model import States, Symbols
 from autocomplete.inference.predictor import Predictor
-from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.models.protocol import States, Symbols
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.checkpoint import find_checkpoint, read_checkpoint, read_context, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
 
 
 class TorchNetwork:

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autocomplete.checkpoint import read_checkpoint
-from autocomplete.text.corpus import read_corpus
-from autocomplete.training.batches import Words
+from autocomplete.corpus.corpus import read_corpus
+from autocomplete.storage.checkpoint import read_checkpoint
+from autocomplete.training.batching.prefixes import Words
 from autocomplete.training.measure import measure
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 

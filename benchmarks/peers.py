@@ -41,14 +41,15 @@ import numpy as np
 from character_ngram import HIGHEST_ORDER, SPACE, VOCABULARY, bits_per_character, held_out_bits, learn
 from presage import Presage, Suggestion
 
-from autocomplete.checkpoint import find_checkpoint
 from autocomplete.errors import CheckpointError
 from autocomplete.evaluation.measures import savings
 from autocomplete.evaluation.phrases import phrases, read_phrases, with_capitals
 from autocomplete.evaluation.simulation import Suggester, simulate
 from autocomplete.inference.predictor import Members, Predictor
-from autocomplete.inference.search import ROOT, Search, SearchTree
-from autocomplete.text.character_ngrams import CharacterNgrams
+from autocomplete.inference.search import Search
+from autocomplete.models.character_ngrams import CharacterNgrams
+from autocomplete.models.search_tree import ROOT, SearchTree
+from autocomplete.storage.checkpoint import find_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY
 
 CORPUS = Path(__file__).parent.parent / "corpora" / "english.txt"

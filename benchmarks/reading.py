@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autocomplete.checkpoint import DEFAULT, find_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import DEFAULT, find_checkpoint, read_lexicon
 
 MARKS = [*[""] * 70, *[","] * 10, *["."] * 6, *[".\n"] * 8, ":", "?", "!", "’s", "”", ")"]  # equally probable
 PAUSE = 0.5  # seconds: to add memory up takes the time of a processor, too
@@ -109,7 +109,7 @@ def watched(command: list[str], folder: Path, begun: str = "") -> Run:
 READ = """
 import sys
 from pathlib import Path
-from autocomplete.text.corpus import read_corpus
+from autocomplete.corpus.corpus import read_corpus
 
 if __name__ == "__main__":
     print(read_corpus([Path(sys.argv[1])], hurried=0.5).describe())

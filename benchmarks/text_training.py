@@ -25,10 +25,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from autocomplete.checkpoint import Configuration
-from autocomplete.text.corpus import read_corpus
+from autocomplete.corpus.corpus import read_corpus
+from autocomplete.storage.checkpoint import Configuration
+from autocomplete.training.events import Event, Progress, Started
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Event, Progress, Started, train
+from autocomplete.training.trainer import train
 
 TURNS = 5
 WORDS = 400_000  # of the text that is made where none is given

@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from autocomplete.text.corpus import read_corpus
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
-from autocomplete.training.batches import PrefixBatch, Words, WordSampler
-from autocomplete.training.model import CharRNN
+from autocomplete.training.batching.prefixes import PrefixBatch, Words, WordSampler
+from autocomplete.training.events import Progress, Started
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Progress, Started, train
+from autocomplete.training.trainer import train
 
 PREPARED = 32  # batches, gone through again and again
 

@@ -48,14 +48,14 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
 from torch.nn import functional
 
-from autocomplete.memory import keep_memory
-from autocomplete.text.corpus import Corpus, read_corpus
-from autocomplete.text.ngrams import NGrams
-from autocomplete.text.soft_targets import SoftTargets
-from autocomplete.text.tokens import OTHER, START
+from autocomplete.corpus.corpus import Corpus, read_corpus
+from autocomplete.corpus.soft_targets import SoftTargets
+from autocomplete.corpus.tokens import OTHER, START
+from autocomplete.models.word_ngrams import NGrams
+from autocomplete.storage.memory import keep_memory
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.text.words import token_words
-from autocomplete.training.context import choose_words
+from autocomplete.training.words.context import choose_words
 
 HURRIED = 0.6  # share of the lines that lose their marks for the student
 PIECES = 96  # read in a row, at most; what a line has more is cut off

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from autocomplete.checkpoint import Cell, Checkpoint, Configuration
-from autocomplete.text.corpus import Corpus, read_corpus
-from autocomplete.text.normalize import Normalization
+from autocomplete.corpus.corpus import Corpus, read_corpus
+from autocomplete.storage.checkpoint import Cell, Checkpoint, Configuration
+from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
 # The same examples on every run, and no time limit: a busy machine is no failure.

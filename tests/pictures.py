@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.cells import cell_len
 from rich.console import Console
 
-from autocomplete.terminal.demo.scene import Frame, Size
+from autocomplete.demo.scene import Frame, Size
 
 
 def lines(frame: Frame, size: Size) -> list[str]:

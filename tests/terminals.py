@@ -27,10 +27,10 @@ from prompt_toolkit.output import Output
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from autocomplete import Predictor
-from autocomplete.checkpoint import Checkpoint, Configuration
-from autocomplete.terminal.repl import run_prompt
-from autocomplete.terminal.settings import PromptSettings
-from autocomplete.text.normalize import Normalization
+from autocomplete.prompt.prompt import run_prompt
+from autocomplete.prompt.settings import PromptSettings
+from autocomplete.storage.checkpoint import Checkpoint, Configuration
+from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
 PATIENCE = 20.0  # seconds; only a failing test waits so long

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
-from autocomplete.training.batches import PrefixBatch, Words, WordSampler
+from autocomplete.training.batching.prefixes import PrefixBatch, Words, WordSampler
 
 WORDS = ["trial", "name", "triangle", "tri", "a"]
 VOCABULARY = Vocabulary.from_words(WORDS)

@@ -11,15 +11,18 @@ import pytest
 import torch
 from conftest import random_checkpoint
 
-from autocomplete.checkpoint import Cell, Checkpoint, read_checkpoint, write_checkpoint
 from autocomplete.errors import CheckpointError
-from autocomplete.inference.bidirectional import BidirectionalNetwork, GapOfLetters, GapOfWord, KnownWords
-from autocomplete.inference.context import WithinWord
-from autocomplete.inference.lexicon import Lexicon
 from autocomplete.inference.predictor import Predictor
-from autocomplete.inference.search import ROOT, Budget, Search, SearchTree
+from autocomplete.inference.search import Budget, Search
+from autocomplete.models.bidirectional import BidirectionalNetwork
+from autocomplete.models.gaps import GapOfLetters, GapOfWord
+from autocomplete.models.known_words import KnownWords
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.search_tree import ROOT, SearchTree
+from autocomplete.models.within_word import WithinWord
+from autocomplete.storage.checkpoint import Cell, Checkpoint, read_checkpoint, write_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.bidirectional import BidirectionalRNN
+from autocomplete.training.networks.bidirectional import BidirectionalRNN
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 ALPHABET = ["abcdefghij '"]

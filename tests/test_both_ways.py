@@ -9,11 +9,11 @@ import pytest
 from pictures import checked, lines
 
 from autocomplete import Predictor
+from autocomplete.demo import both_ways
+from autocomplete.demo.scene import Size
 from autocomplete.errors import SettingsError
 from autocomplete.inference.blanks import Blank
 from autocomplete.inference.filling import Filler
-from autocomplete.terminal.demo import both_ways
-from autocomplete.terminal.demo.scene import Size
 
 SIZES = [Size(80, 20), Size(120, 36)]
 

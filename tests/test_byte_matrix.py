@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from autocomplete.byte_matrix import ByteMatrix, in_bytes, in_floats, packed, unpacked
+from autocomplete.storage.byte_matrix import ByteMatrix, in_bytes, in_floats, packed, unpacked
 
 matrices = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.floats(-100, 100, width=32))
 

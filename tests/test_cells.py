@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from autocomplete.checkpoint import Cell, Configuration
-from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.lab.cells import count_parameters, walk
+from autocomplete.lab.spelling import learn, make_up, new_network, spelling_batch
+from autocomplete.lab.unrolled import unroll
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.checkpoint import Cell, Configuration
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
-from autocomplete.training.cells import count_parameters, walk
-from autocomplete.training.model import CharRNN
-from autocomplete.training.spelling import learn, make_up, new_network, spelling_batch
-from autocomplete.training.unrolled import unroll
+from autocomplete.training.networks.recurrent import CharRNN
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 LAYERS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.text.character_ngrams import CharacterNgrams, longest_order
+from autocomplete.models.character_ngrams import CharacterNgrams, longest_order
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 VOCABULARY = Vocabulary("abcd")

@@ -16,8 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from autocomplete import checkpoint as checkpoints
-from autocomplete.checkpoint import (
+from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.inference.predictor import Predictor
+from autocomplete.storage import checkpoint as checkpoints
+from autocomplete.storage.atomic import replace_file
+from autocomplete.storage.checkpoint import (
     FORMAT_VERSION,
     RESUME,
     Cell,
@@ -34,9 +37,6 @@ from autocomplete.checkpoint import (
     write_context,
     write_resume,
 )
-from autocomplete.errors import CheckpointError, SettingsError
-from autocomplete.files import replace_file
-from autocomplete.inference.predictor import Predictor
 from autocomplete.text.vocabulary import Vocabulary
 
 WORDS = ["name", "triangle", "Straße"]
@@ -173,7 +173,7 @@ def test_place_without_room_is_refused_beforehand(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from autocomplete import checkpoint as c
+from autocomplete.storage import checkpoint as c
 from autocomplete.errors import CheckpointError
 
 folder = Path(sys.argv[1])

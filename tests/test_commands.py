@@ -27,13 +27,13 @@ from terminals import (
     make_checkpoint,
 )
 
-from autocomplete.checkpoint import write_checkpoint
 from autocomplete.errors import SettingsError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.terminal.commands import COMMANDS, Completion, complete_command, help_text, parse_command
-from autocomplete.terminal.layout import HEIGHTS
-from autocomplete.terminal.repl import run_prompt
-from autocomplete.terminal.settings import ACTIONS, PromptSettings
+from autocomplete.prompt.commands import COMMANDS, Completion, complete_command, help_text, parse_command
+from autocomplete.prompt.layout import HEIGHTS
+from autocomplete.prompt.prompt import run_prompt
+from autocomplete.prompt.settings import ACTIONS, PromptSettings
+from autocomplete.storage.checkpoint import write_checkpoint
 
 OTHER = {"bramble": 300.0, "brook": 30.0, "the": 300.0, "and": 300.0}
 

@@ -17,22 +17,23 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from terminals import CONTROL_C, ProcessTerminal
 
-from autocomplete.cli import main
+from autocomplete.cli.main import main
+from autocomplete.corpus.corpus import Corpus
+from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import CorpusError
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.windows import CausalConvolution, FeedForwardWindow
-from autocomplete.terminal.comparison import comparison_table, ranked, time_key, verdict
-from autocomplete.terminal.comparison_chart import CurvesChart
-from autocomplete.terminal.comparison_display import ComparisonDisplay, comparison_report
-from autocomplete.terminal.demo.sentences import SENTENCES
-from autocomplete.text.character_ngrams import CharacterNgrams
-from autocomplete.text.corpus import Corpus
+from autocomplete.lab import comparison, contenders
+from autocomplete.lab.comparison import Standing, Standings, compare
+from autocomplete.lab.contenders import CONTENDERS, FEW, Contender, Kind
+from autocomplete.lab.learners import Figures, Weights, new_learner
+from autocomplete.lab.material import Material, read_material, words_material
+from autocomplete.models.character_ngrams import CharacterNgrams
+from autocomplete.models.convolution import CausalConvolution
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.models.window import FeedForwardWindow
+from autocomplete.reports.comparison import comparison_table, ranked, time_key, verdict
+from autocomplete.reports.comparison_chart import CurvesChart
+from autocomplete.reports.comparison_display import ComparisonDisplay, comparison_report
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training import comparison, contenders
-from autocomplete.training.comparison import Standing, Standings, compare
-from autocomplete.training.contenders import CONTENDERS, FEW, Contender, Kind
-from autocomplete.training.learners import Figures, Weights, new_learner
-from autocomplete.training.material import Material, read_material, words_material
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -343,8 +344,8 @@ def test_pipe_has_a_line_for_each_round() -> None:
 
 _FEW_ONLY = """
 import sys
-from autocomplete.cli import main
-from autocomplete.training import contenders
+from autocomplete.cli.main import main
+from autocomplete.lab import contenders
 contenders.CONTENDERS = contenders.FEW
 main(sys.argv[1:])
 """

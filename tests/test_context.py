@@ -14,24 +14,26 @@ from conftest import random_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autocomplete.byte_matrix import in_bytes, in_floats
-from autocomplete.checkpoint import Configuration
+from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import CheckpointError
-from autocomplete.inference.context import NextWords, TextLine, WithinWord
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.model import States, Symbols, gather
 from autocomplete.inference.predictor import Members, Predictor
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.repetition import repetitions
-from autocomplete.inference.search import ROOT, SearchTree
-from autocomplete.text.corpus import Corpus
-from autocomplete.text.ngrams import NGrams
-from autocomplete.text.normalize import Normalization
-from autocomplete.text.rare_words import RareWords
+from autocomplete.models.cache import repetitions
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.next_words import NextWords
+from autocomplete.models.protocol import States, Symbols, gather
+from autocomplete.models.rare_words import RareWords
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.models.search_tree import ROOT, SearchTree
+from autocomplete.models.states import TextLine
+from autocomplete.models.within_word import WithinWord
+from autocomplete.models.word_ngrams import NGrams
+from autocomplete.storage.byte_matrix import in_bytes, in_floats
+from autocomplete.storage.checkpoint import Configuration
+from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import closing_chance, running_words
-from autocomplete.training.context import NumberedWords, spelled, spelled_apart, word_log_probabilities
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.words.context import NumberedWords, spelled, spelled_apart, word_log_probabilities
 
 LEXICON = {
     "the": 50.0,

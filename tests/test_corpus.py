@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import CorpusError
-from autocomplete.text.corpus import Corpus, read_corpus
 
 Write = Callable[[str | bytes], Path]
 Make = Callable[[str | bytes], Corpus]

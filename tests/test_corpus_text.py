@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import CorpusError
-from autocomplete.text.corpus import Corpus, read_corpus
-from autocomplete.text.explicit import explicit_words
-from autocomplete.text.normalize import without_marks
+from autocomplete.text.blocklist import explicit_words
+from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
 

@@ -25,17 +25,17 @@ from rich.text import Text
 from terminals import CONTROL_C, DOWN, ENTER, ESCAPE, LEFT, PATIENCE, RIGHT, UP, Frame, ProcessTerminal, Terminal
 from test_imports import HEAVY, reached
 
+from autocomplete.demo import compare
+from autocomplete.demo.menu import choose_scene
+from autocomplete.demo.pages import LEAST, about_page, equations_page
+from autocomplete.demo.scene import Frame as Picture
+from autocomplete.demo.scene import Scene, Size
+from autocomplete.demo.scenes import find_scene, list_scenes
+from autocomplete.demo.screen import title_line
+from autocomplete.demo.stage import play_scene
 from autocomplete.errors import SettingsError
-from autocomplete.terminal.demo import compare
-from autocomplete.terminal.demo.menu import choose_scene
-from autocomplete.terminal.demo.pages import LEAST, about_page, equations_page
-from autocomplete.terminal.demo.scene import Frame as Picture
-from autocomplete.terminal.demo.scene import Scene, Size
-from autocomplete.terminal.demo.scenes import find_scene, list_scenes
-from autocomplete.terminal.demo.screen import title_line
-from autocomplete.terminal.demo.stage import play_scene
-from autocomplete.terminal.layout import wrapped
-from autocomplete.training.contenders import FEW
+from autocomplete.lab.contenders import FEW
+from autocomplete.text.printable import wrapped
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -604,8 +604,5 @@ def test_pictures_of_a_cell_say_which_network_their_numbers_come_from() -> None:
 
 
 def test_scenes_are_listed_without_torch() -> None:
-    listed = tuple(f"autocomplete.terminal.demo.{scene.name.replace(' ', '_')}" for scene in SCENES)
-    assert (
-        reached(("autocomplete.terminal.demo.demonstration", "autocomplete.terminal.demo.menu", *listed), HEAVY)
-        == set()
-    )
+    listed = tuple(f"autocomplete.demo.{scene.name.replace(' ', '_')}" for scene in SCENES)
+    assert reached(("autocomplete.demo.demonstration", "autocomplete.demo.menu", *listed), HEAVY) == set()

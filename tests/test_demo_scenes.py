@@ -15,22 +15,22 @@ from torch.autograd.functional import jacobian
 from torch.nn import functional
 
 from autocomplete import Predictor
-from autocomplete.checkpoint import DEFAULT, Cell, Configuration, find_checkpoint, read_checkpoint
+from autocomplete.demo import gradient, memory, state, triangle
+from autocomplete.demo.beginnings import choose_contrast, read_beginnings
+from autocomplete.demo.scene import Scene, Size
+from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import SettingsError
 from autocomplete.evaluation.known import known_words
 from autocomplete.evaluation.measures import keys
 from autocomplete.evaluation.simulation import Simulation
-from autocomplete.evaluation.units import FEATURES, correlations, find_units, hidden_states
-from autocomplete.terminal.demo import gradient, memory, state, triangle
-from autocomplete.terminal.demo.beginnings import choose_contrast, read_beginnings
-from autocomplete.terminal.demo.scene import Scene, Size
-from autocomplete.terminal.demo.sentences import SENTENCES
+from autocomplete.lab.alike import answers, influence, train_alike, word_rows
+from autocomplete.lab.gradients import clip_gradient, scale_recurrent, state_gradients
+from autocomplete.lab.units import FEATURES, correlations, find_units, hidden_states
+from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
+from autocomplete.storage.checkpoint import DEFAULT, Cell, Configuration, find_checkpoint, read_checkpoint
 from autocomplete.text.vocabulary import Vocabulary
-from autocomplete.training.alike import answers, influence, train_alike, word_rows
-from autocomplete.training.gradients import clip_gradient, scale_recurrent, state_gradients
-from autocomplete.training.model import CharRNN
-from autocomplete.training.streams import Streams, stream_loss
-from autocomplete.training.windows import CausalConvolution, FeedForwardWindow
+from autocomplete.training.batching.streams import Streams, stream_loss
+from autocomplete.training.networks.recurrent import CharRNN
 
 SIZES = [Size(80, 18), Size(120, 34)]
 SCENES = [triangle.SCENE, memory.SCENE, gradient.SCENE, state.SCENE]
@@ -446,7 +446,7 @@ def test_texts_of_a_scene_fit(scene: Scene) -> None:
 
 
 def test_scenes_are_imported_without_torch() -> None:
-    names = [f"autocomplete.terminal.demo.{scene.name}" for scene in SCENES]
+    names = [f"autocomplete.demo.{scene.name}" for scene in SCENES]
     program = (
         f"import sys, {', '.join(names)}; sys.exit(any(n in sys.modules for n in ('torch', 'autocomplete.training')))"
     )

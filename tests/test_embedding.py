@@ -24,9 +24,9 @@ from prompt_toolkit.document import Document
 from terminals import show
 
 from autocomplete import Predictor
-from autocomplete.checkpoint import write_checkpoint
+from autocomplete.prompt.layout import format_probability
+from autocomplete.storage.checkpoint import write_checkpoint
 from autocomplete.terminal import RNNAutoSuggest, RNNCompleter
-from autocomplete.terminal.layout import format_probability
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")

@@ -46,12 +46,12 @@ from terminals import (
 )
 
 from autocomplete import Prediction, Predictor
-from autocomplete.checkpoint import write_checkpoint
-from autocomplete.inference.model import States, Symbols
-from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.search import Budget
-from autocomplete.terminal.repl import run_prompt
-from autocomplete.terminal.settings import ACTIONS, PromptSettings, key_sequence
+from autocomplete.models.protocol import States, Symbols
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.prompt.prompt import run_prompt
+from autocomplete.prompt.settings import ACTIONS, PromptSettings, key_sequence
+from autocomplete.storage.checkpoint import write_checkpoint
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -397,9 +397,9 @@ FAILING = """
 import sys
 from prompt_toolkit.history import FileHistory
 from autocomplete import Predictor
-from autocomplete.terminal.history import PrivateHistory, history_path
-from autocomplete.terminal.repl import run_prompt
-from autocomplete.terminal.settings import PromptSettings
+from autocomplete.prompt.history import PrivateHistory, history_path
+from autocomplete.prompt.prompt import run_prompt
+from autocomplete.prompt.settings import PromptSettings
 
 class FailingPredictor(Predictor):
     def stream(self, text, *rest, **options):

@@ -25,7 +25,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from autocomplete.checkpoint import write_checkpoint
 from autocomplete.errors import CorpusError, SettingsError
 from autocomplete.evaluation.evaluate import Evaluation, evaluate
 from autocomplete.evaluation.measures import (
@@ -42,8 +41,9 @@ from autocomplete.evaluation.measures import (
 from autocomplete.evaluation.phrases import phrases, read_phrases, with_capitals
 from autocomplete.evaluation.simulation import Simulation, simulate
 from autocomplete.inference.predictor import Predictor
-from autocomplete.terminal.evaluation_display import evaluation_report
-from autocomplete.terminal.output import refuse_unwritable, write_picture
+from autocomplete.reports.evaluation import evaluation_report
+from autocomplete.reports.output import refuse_unwritable, write_picture
+from autocomplete.storage.checkpoint import write_checkpoint
 
 LEXICON = {"triangle": 50.0, "name": 40.0, "my": 30.0, "trial": 10.0, "don't": 10.0, "I": 8.0}
 CHECKPOINT = random_checkpoint([word.lower() for word in LEXICON], figures={"network_prior": 0.1})

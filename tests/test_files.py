@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autocomplete.errors import CheckpointError
-from autocomplete.files import clear_leftovers, is_temporary, replace_file, replace_folder
+from autocomplete.storage.atomic import clear_leftovers, is_temporary, replace_file, replace_folder
 
 OLD = {"one": b"1" * 100, "two": b"2"}
 NEW = {"one": b"new", "three": b"3" * 1000}
@@ -20,7 +20,7 @@ NEW = {"one": b"new", "three": b"3" * 1000}
 KILLED_AT_EACH_CALL = """
 import os, signal, sys
 from pathlib import Path
-from autocomplete.files import replace_file, replace_folder
+from autocomplete.storage.atomic import replace_file, replace_folder
 
 action, places = sys.argv[1], iter(map(Path, sys.argv[2:]))
 for number, place in enumerate(places, start=1):

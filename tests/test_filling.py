@@ -13,11 +13,11 @@ from command_line import COMMAND, ENVIRONMENT, autocomplete
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.blanks import Blank, read_blanks
 from autocomplete.inference.filling import Filler, Filling, joined
-from autocomplete.terminal.filling_table import filling_table
-from autocomplete.text.corpus import read_corpus
+from autocomplete.reports.fillings import filling_table
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 

@@ -17,7 +17,7 @@ from autocomplete.inference.gap import Gap
 from autocomplete.inference.prediction import Suggestion
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.search import Budget
-from autocomplete.text.normalize import Normalization
+from autocomplete.text.normalization import Normalization
 
 LEXICON = {
     "brown": 60.0,

@@ -13,18 +13,19 @@ from command_line import autocomplete, interrupted_training
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.checkpoint import CONTEXT, RESUME, read_checkpoint, read_lexicon
-from autocomplete.cli import main
+from autocomplete.cli.main import main
+from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import SettingsError
 from autocomplete.inference.filling import Filler
-from autocomplete.text.corpus import Corpus, read_corpus
+from autocomplete.storage.checkpoint import CONTEXT, RESUME, read_checkpoint, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.bidirectional import BidirectionalRNN
-from autocomplete.training.gap_batches import GapBatch, Rows, Windows, hide_runs, rows_by_length, word_ends
-from autocomplete.training.gaps import GapLesson, gap_loss, measure_gaps
+from autocomplete.training.batching.gaps import GapBatch, Rows, Windows, hide_runs, rows_by_length, word_ends
+from autocomplete.training.events import Finished, Progress
+from autocomplete.training.networks.bidirectional import BidirectionalRNN
+from autocomplete.training.objectives.gaps import GapLesson, gap_loss, measure_gaps
 from autocomplete.training.processes import Processes
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Finished, Progress, train
+from autocomplete.training.trainer import train
 
 Make = Callable[[str | bytes], Corpus]
 

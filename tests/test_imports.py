@@ -44,11 +44,11 @@ def modules(room: str) -> tuple[str, ...]:
     "names",
     [
         ("autocomplete.text", *modules("text")),
-        ("autocomplete.checkpoint",),
+        ("autocomplete.storage.checkpoint",),
         ("autocomplete.inference", *modules("inference")),
         *((names,) if (names := modules("evaluation")) else ()),
-        ("autocomplete.terminal", "autocomplete.terminal.repl"),
-        ("autocomplete.cli",),
+        ("autocomplete.terminal", "autocomplete.prompt.prompt"),
+        ("autocomplete.cli.main",),
     ],
     ids=lambda names: names[0],
 )
@@ -57,7 +57,7 @@ def test_room_never_loads_torch_or_training(names: tuple[str, ...]) -> None:
 
 
 def test_the_check_can_fail() -> None:
-    assert reached(("autocomplete.training.model",), HEAVY) == set(HEAVY)
+    assert reached(("autocomplete.training.networks.recurrent",), HEAVY) == set(HEAVY)
     assert reached(("autocomplete.training.settings",), HEAVY) == {"autocomplete.training"}
 
 
@@ -79,14 +79,14 @@ def test_network_in_numpy_needs_no_screen() -> None:
 
 
 def test_training_knows_nothing_of_screens_or_inference() -> None:
-    forbidden = ("prompt_toolkit", "autocomplete.terminal", "autocomplete.inference", "autocomplete.cli")
+    forbidden = ("prompt_toolkit", "autocomplete.terminal", "autocomplete.inference", "autocomplete.cli.main")
     assert reached(modules("training"), forbidden) == set()
 
 
 def test_optuna_is_loaded_by_a_search_alone() -> None:
     others = tuple(name for name in modules("training") if name.rpartition(".")[2] not in ("sweep", "trials"))
-    assert reached(("autocomplete.cli", "autocomplete.terminal.training_display", *others), ("optuna",)) == set()
-    assert reached(("autocomplete.training.sweep",), ("optuna",)) == {"optuna"}
+    assert reached(("autocomplete.cli.main", "autocomplete.reports.training", *others), ("optuna",)) == set()
+    assert reached(("autocomplete.training.search.sweep",), ("optuna",)) == {"optuna"}
 
 
 def test_text_imports_no_other_room() -> None:

@@ -49,10 +49,10 @@ from terminals import (
 )
 from wcwidth import wcwidth
 
-from autocomplete.checkpoint import write_checkpoint
 from autocomplete.inference.predictor import Predictor
-from autocomplete.terminal.layout import HEIGHTS
-from autocomplete.terminal.settings import PromptSettings
+from autocomplete.prompt.layout import HEIGHTS
+from autocomplete.prompt.settings import PromptSettings
+from autocomplete.storage.checkpoint import write_checkpoint
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")

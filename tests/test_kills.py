@@ -21,10 +21,10 @@ from test_resume import SMALL, outcome, run
 from test_text_training import sentences
 from test_training import LIST
 
-from autocomplete.checkpoint import MODEL, RESUME, read_checkpoint
+from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.text.corpus import Corpus, read_corpus
+from autocomplete.storage.checkpoint import MODEL, RESUME, read_checkpoint
 from autocomplete.training.settings import TrainingSettings
 
 PRECISION: Any = "bf16" if trains_in_bf16() else "fp32"
@@ -65,7 +65,7 @@ KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from autocomplete.text.corpus import read_corpus
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 
@@ -126,9 +126,10 @@ RUNS_OF_A_TEXT = """
 import multiprocessing, os, sys
 from pathlib import Path
 import torch
-from autocomplete.text.corpus import read_corpus
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Progress, train
+from autocomplete.training.events import Progress
+from autocomplete.training.trainer import train
 
 def run(resume):
     for event in train(corpus, Path("mine"), settings, resume=resume, save_every=0):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.model import gather
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.protocol import gather
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 VOCABULARY = Vocabulary("abcd")

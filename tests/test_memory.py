@@ -9,7 +9,7 @@ import pytest
 
 BLOCKS = """
 import sys
-from autocomplete import memory
+from autocomplete.storage import memory
 def resident():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) / 1024

@@ -8,10 +8,10 @@ from conftest import random_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.mixture import Mixture
-from autocomplete.inference.model import CharacterLanguageModel, gather
-from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.mixture import Mixture
+from autocomplete.models.protocol import CharacterLanguageModel, gather
+from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.text.vocabulary import BOUNDARY
 
 WORDS = ["abc", "abd", "b", "dcba", "ab"]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from autocomplete.checkpoint import Cell, Configuration
+from autocomplete.storage.checkpoint import Cell, Configuration
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
-from autocomplete.training.batches import PrefixBatch, Words
-from autocomplete.training.model import CharRNN
+from autocomplete.training.batching.prefixes import PrefixBatch, Words
+from autocomplete.training.networks.recurrent import CharRNN
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 WORDS = ["name", "trial", "triangle", "tri", "a", "t"]

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from autocomplete.text.ngrams import NGrams, Pairs, estimate
+from autocomplete.models.word_ngrams import NGrams, Pairs, estimate
 
 WORDS = 5
 START, OTHER = WORDS, WORDS + 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autocomplete.errors import SettingsError
-from autocomplete.text.normalize import Normalization, is_word_character, split_last_word
+from autocomplete.text.normalization import Normalization, is_word_character, split_last_word
 
 NORMALIZATION = Normalization()
 APOSTROPHE = frozenset("'")

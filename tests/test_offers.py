@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autocomplete.inference.offers import Answer, Offers, Place, held
 from autocomplete.inference.prediction import Prediction, Suggestion
-from autocomplete.terminal.offers import Answer, Offers, Place, held
 
 THRESHOLD = 0.6
 

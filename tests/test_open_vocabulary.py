@@ -10,13 +10,15 @@ from conftest import random_checkpoint
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.model import States, Symbols
-from autocomplete.inference.open_vocabulary import OpenSearch, OpenVocabulary, Remembered
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree, hidden_words
-from autocomplete.inference.speller import unknown_words
-from autocomplete.text.rare_words import RareWords
+from autocomplete.inference.open_search import OpenSearch
+from autocomplete.inference.search import Budget, FoundWord, Search
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.open_vocabulary import OpenVocabulary, Remembered
+from autocomplete.models.out_of_vocabulary import unknown_words
+from autocomplete.models.protocol import States, Symbols
+from autocomplete.models.rare_words import RareWords
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.models.search_tree import ROOT, SearchTree, hidden_words
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 CHECKPOINT = random_checkpoint(["abc "], boundary_bias=1.0)

@@ -14,15 +14,16 @@ from bf16 import needs_bf16
 from test_text_training import SMALL, corpus_of, sentences
 from torch import Tensor
 
-from autocomplete.checkpoint import read_checkpoint
+from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import SettingsError
-from autocomplete.text.corpus import Corpus
+from autocomplete.storage.checkpoint import read_checkpoint
 from autocomplete.training import precision as module
-from autocomplete.training.lessons import TextLesson
-from autocomplete.training.model import CharRNN
+from autocomplete.training.events import Finished, Started
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.lessons import TextLesson
 from autocomplete.training.precision import faster_precision
 from autocomplete.training.processes import ALONE
-from autocomplete.training.trainer import Finished, Started, train
+from autocomplete.training.trainer import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

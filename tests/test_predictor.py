@@ -9,12 +9,12 @@ from conftest import random_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.checkpoint import write_checkpoint
-from autocomplete.inference.model import States, Symbols
 from autocomplete.inference.predictor import Members, NextCharacter, Prediction, Predictor, Suggestion
-from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.search import Budget
-from autocomplete.text.normalize import Normalization
+from autocomplete.models.protocol import States, Symbols
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.checkpoint import write_checkpoint
+from autocomplete.text.normalization import Normalization
 
 LEXICON = {
     "triangle": 50.0,

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from command_line import ENVIRONMENT
 
-from autocomplete.checkpoint import read_checkpoint
-from autocomplete.text.corpus import read_corpus
+from autocomplete.corpus.corpus import read_corpus
+from autocomplete.storage.checkpoint import read_checkpoint
+from autocomplete.training.events import Progress
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Progress, train
+from autocomplete.training.trainer import train
 
 PATIENCE = 120  # seconds
 TEXT = [
@@ -46,9 +47,10 @@ WORKER = f"""
 import atexit, json, os
 from dataclasses import replace
 from pathlib import Path
-from autocomplete.text.corpus import read_corpus
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Progress, train
+from autocomplete.training.events import Progress
+from autocomplete.training.trainer import train
 
 @atexit.register  # called after what training registers
 def list_threads():

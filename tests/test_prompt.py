@@ -44,15 +44,15 @@ from terminals import (
 )
 
 from autocomplete import Prediction, Predictor, Suggestion
-from autocomplete.checkpoint import write_checkpoint
 from autocomplete.errors import CheckpointError
+from autocomplete.inference.engine import Engine, Request
+from autocomplete.inference.offers import ghost_text
 from autocomplete.inference.prediction import NextCharacter
 from autocomplete.inference.search import Budget
+from autocomplete.prompt.layout import HEIGHTS, Status, format_probability, render_strip
+from autocomplete.prompt.settings import PromptSettings
+from autocomplete.storage.checkpoint import write_checkpoint
 from autocomplete.terminal import RNNAutoSuggest, RNNCompleter
-from autocomplete.terminal.engine import Engine, Request
-from autocomplete.terminal.layout import HEIGHTS, Status, format_probability, render_strip
-from autocomplete.terminal.offers import ghost_text
-from autocomplete.terminal.settings import PromptSettings
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -360,8 +360,8 @@ def test_a_message_takes_the_last_rows_and_ends_with_an_ellipsis_where_they_do_n
 DRIVER = """
 import sys
 from autocomplete import Predictor
-from autocomplete.terminal.repl import run_prompt
-from autocomplete.terminal.settings import PromptSettings
+from autocomplete.prompt.prompt import run_prompt
+from autocomplete.prompt.settings import PromptSettings
 status = run_prompt(lambda _: Predictor.load(sys.argv[1]), PromptSettings("test"))
 print("status", status, "torch" in sys.modules, "autocomplete.training" in sys.modules)
 """

@@ -29,18 +29,11 @@ from terminals import (
     prompt,
 )
 
-from autocomplete.checkpoint import write_checkpoint
 from autocomplete.errors import SettingsError
-from autocomplete.terminal.history import PrivateHistory
-from autocomplete.terminal.layout import HEIGHTS
-from autocomplete.terminal.settings import (
-    ACTIONS,
-    STYLES,
-    PromptSettings,
-    describe_settings,
-    key_sequence,
-    read_settings,
-)
+from autocomplete.prompt.history import PrivateHistory
+from autocomplete.prompt.layout import HEIGHTS
+from autocomplete.prompt.settings import ACTIONS, STYLES, PromptSettings, describe_settings, key_sequence, read_settings
+from autocomplete.storage.checkpoint import write_checkpoint
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.text.rare_words import RareWords
+from autocomplete.models.rare_words import RareWords
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 VOCABULARY = Vocabulary("abcd'")

@@ -10,11 +10,11 @@ import pytest
 import torch
 from conftest import random_checkpoint
 
-from autocomplete.checkpoint import Cell, Checkpoint, read_checkpoint, write_checkpoint
-from autocomplete.inference.model import States, gather
-from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.models.protocol import States, gather
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.checkpoint import Cell, Checkpoint, read_checkpoint, write_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 ALPHABET = ["abcdefghijklmnopqrstuvwxyz"]

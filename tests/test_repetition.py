@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.inference.repetition import repetitions
+from autocomplete.models.cache import repetitions
 
 WORDS = ("the", "of", "heap", "queue", "noida")
 SHARES = {"the": 0.05, "of": 0.02, "heap": 1e-5, "queue": 1e-4, "noida": 0.0}

@@ -16,13 +16,14 @@ from bf16 import needs_bf16
 from command_line import autocomplete
 from test_training import LIST
 
-from autocomplete.checkpoint import MODEL, RESUME, list_checkpoints, read_checkpoint, read_lexicon
-from autocomplete.cli import _parser
+from autocomplete.cli.main import _parser
+from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.text.corpus import Corpus, read_corpus
+from autocomplete.storage.checkpoint import MODEL, RESUME, list_checkpoints, read_checkpoint, read_lexicon
+from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
+from autocomplete.training.trainer import train
 
 Make = Callable[[str | bytes], Corpus]
 

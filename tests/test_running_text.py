@@ -21,14 +21,14 @@ from command_line import COMMAND, ENVIRONMENT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from autocomplete.checkpoint import CONTEXT, LEXICON, read_checkpoint
+from autocomplete.corpus import cache, chunks, encoding, running_text, tokens
+from autocomplete.corpus.corpus import Corpus, read_corpus
+from autocomplete.corpus.encoded import EncodedText, FileArray
+from autocomplete.corpus.running_text import RunningText, TextFile
+from autocomplete.corpus.tokens import OTHER, START
 from autocomplete.errors import CorpusError
-from autocomplete.text import cache, chunks, encoding, running_text, tokens
-from autocomplete.text.corpus import Corpus, read_corpus
-from autocomplete.text.encoded import EncodedText, FileArray
-from autocomplete.text.normalize import Normalization, without_marks
-from autocomplete.text.running_text import RunningText, TextFile
-from autocomplete.text.tokens import OTHER, START
+from autocomplete.storage.checkpoint import CONTEXT, LEXICON, read_checkpoint
+from autocomplete.text.normalization import Normalization, without_marks
 from autocomplete.text.words import closing_chance, running_words
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
@@ -503,7 +503,7 @@ def test_interruption_ends_the_command_and_leaves_no_process(tmp_path: Path) -> 
 
 INTERRUPTED_LOOPS = """
 import numpy as np
-from autocomplete.text.loops import ROOM, split
+from autocomplete.corpus.loops import ROOM, split
 data = bytearray(b"\\n" + b"a word of a line\\n" * 50_000 + b"\\n" * ROOM)
 def once():
     codes = np.frombuffer(data, dtype=np.uint8)

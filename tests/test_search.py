@@ -12,11 +12,12 @@ from conftest import random_checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.mixture import Mixture
-from autocomplete.inference.model import CharacterLanguageModel, gather
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.search import ROOT, Budget, FoundWord, Search, SearchTree
+from autocomplete.inference.search import Budget, FoundWord, Search
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.mixture import Mixture
+from autocomplete.models.protocol import CharacterLanguageModel, gather
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 VOCABULARY = Vocabulary("abc")

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from test_resume import outcome, run, until
 from test_text_training import SMALL, corpus_of, sentences
 
-from autocomplete.checkpoint import Configuration
+from autocomplete.corpus.soft_targets import SoftTargets
 from autocomplete.errors import CheckpointError, CorpusError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.text.soft_targets import SoftTargets
+from autocomplete.storage.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.distillation import SoftLoss
-from autocomplete.training.model import CharRNN
+from autocomplete.training.batching.streams import Passages
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.distillation import SoftLoss
 from autocomplete.training.optimization import new_optimizer, training_step
-from autocomplete.training.streams import Passages
 from autocomplete.training.trainer import train
 
 WORDS = ("the", "cat", "can't", "sat", "naïve")
@@ -164,7 +164,7 @@ def test_loss_over_some_symbols_estimates_that_over_all(one_thread: None, monkey
         monkeypatch.setattr(Passages, "places", lambda self: read)
         exact = losses(2)
         assert exact[0] == pytest.approx(exact[1], rel=1e-6)
-        monkeypatch.setattr("autocomplete.training.distillation._OTHERS", 12)
+        monkeypatch.setattr("autocomplete.training.objectives.distillation._OTHERS", 12)
         estimates = np.array(losses(300))
     assert estimates.std() > 1e-3
     assert estimates.mean() == pytest.approx(exact[0], abs=4 * estimates.std() / 300**0.5 + estimates.std() ** 2)

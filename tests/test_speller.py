@@ -14,19 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_text_training import SMALL, corpus_of, run
 
-from autocomplete.checkpoint import read_checkpoint, read_context, read_lexicon
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.model import CharacterLanguageModel
 from autocomplete.inference.predictor import Predictor
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.speller import RareWordList, Speller, unknown_words
-from autocomplete.text.rare_words import LISTED, RareWords
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.out_of_vocabulary import Speller, unknown_words
+from autocomplete.models.protocol import CharacterLanguageModel
+from autocomplete.models.rare_word_list import RareWordList
+from autocomplete.models.rare_words import LISTED, RareWords
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.checkpoint import read_checkpoint, read_context, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training import context as context_module
-from autocomplete.training.context import flattened, spelled_apart
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
+from autocomplete.training.words import context as context_module
+from autocomplete.training.words.context import flattened, spelled_apart
 
 CHECKPOINT = random_checkpoint(["blorf's. -"])
 VOCABULARY = CHECKPOINT.vocabulary

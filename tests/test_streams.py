@@ -18,13 +18,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
-from autocomplete.byte_matrix import in_bytes, in_floats
-from autocomplete.checkpoint import Cell, Configuration
-from autocomplete.inference.model import gather
-from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.models.protocol import gather
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.byte_matrix import in_bytes, in_floats
+from autocomplete.storage.checkpoint import Cell, Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.model import CharRNN
-from autocomplete.training.streams import (
+from autocomplete.training.batching.streams import (
     Passages,
     SampledLoss,
     Streams,
@@ -33,6 +32,7 @@ from autocomplete.training.streams import (
     line_bits,
     stream_loss,
 )
+from autocomplete.training.networks.recurrent import CharRNN
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 SYMBOLS = 12

@@ -15,17 +15,17 @@ import pytest
 from command_line import autocomplete, interrupted_training
 from rich.console import Console
 
-from autocomplete.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, Configuration, read_checkpoint
-from autocomplete.cli import main
+from autocomplete.cli.main import main
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.speed import answer_seconds
-from autocomplete.terminal.sweep_display import SweepDisplay, ranking
-from autocomplete.terminal.sweep_log import SweepLog
-from autocomplete.text.corpus import read_corpus
+from autocomplete.reports.search import SweepDisplay, ranking
+from autocomplete.reports.search_log import SweepLog
+from autocomplete.storage.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, Configuration, read_checkpoint
+from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgress, SweepStarted, Trial
+from autocomplete.training.search.sweep import sweep
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.sweep import SweepEvent, SweepFinished, SweepProgress, SweepStarted, sweep
-from autocomplete.training.trials import Trial
 
 SMALL = TrainingSettings(hidden=16, embedding=8, draws=32, batch=8, bptt=16, precision="fp32", steps=48)
 LIST = "name\t50\ntriangle\t30\nmy\t20\ntrial\t9\nMonday\t7\ntried\t3\nnames\t2\nmany\t1\nangle\t1\nlane[/]\t1\n"

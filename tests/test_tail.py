@@ -17,18 +17,18 @@ from test_context import TEXT as CONTEXT_TEXT
 from test_resume import run, until
 from test_text_training import SMALL, corpus_of
 
-from autocomplete.byte_matrix import in_bytes, in_floats, packed
-from autocomplete.checkpoint import Configuration, read_context
+from autocomplete.corpus.word_vectors import WordVectors
 from autocomplete.errors import CheckpointError, CorpusError
-from autocomplete.inference.context import NextWords
-from autocomplete.tail import PREFIX, Tail
-from autocomplete.tensor_files import named
+from autocomplete.models.class_softmax import PREFIX, Tail
+from autocomplete.models.next_words import NextWords
+from autocomplete.storage.byte_matrix import in_bytes, in_floats, packed
+from autocomplete.storage.checkpoint import Configuration, read_context
+from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.text.word_vectors import WordVectors
-from autocomplete.training.model import CharRNN
-from autocomplete.training.tail import _Learner, learn_tail
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.trainer import train
-from autocomplete.training.word_network import word_log_probabilities
+from autocomplete.training.words.class_softmax import _Learner, learn_tail
+from autocomplete.training.words.word_network import word_log_probabilities
 
 # Shares.
 
@@ -206,8 +206,8 @@ def test_words_that_no_text_has_are_told_apart_by_their_vectors(one_thread: None
 
 def test_rounded_numbers_give_the_shares_that_were_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a tenth of the step, all is nearly as it was before it was turned, scaled and rounded."""
-    monkeypatch.setattr("autocomplete.training.tail._STEP", 0.02)
-    monkeypatch.setattr("autocomplete.training.tail._LOG_STEP", 0.005)
+    monkeypatch.setattr("autocomplete.training.words.class_softmax._STEP", 0.02)
+    monkeypatch.setattr("autocomplete.training.words.class_softmax._LOG_STEP", 0.005)
     torch.manual_seed(1)
     outputs = 3 + 2 * torch.randn(500, 7) @ torch.randn(7, 7)
     logs = torch.randn(20).log_softmax(dim=0)

@@ -12,11 +12,11 @@ import pytest
 import torch
 from teacher import COMPILER, PROBABLE, Line, Llama, Matrix, Teacher, joined, passages, text_of
 
-from autocomplete.text.ngrams import NGrams
-from autocomplete.text.normalize import Normalization, without_marks
-from autocomplete.text.soft_targets import SoftTargets
-from autocomplete.text.tokens import OTHER, START
-from autocomplete.training.context import NumberedWords
+from autocomplete.corpus.soft_targets import SoftTargets
+from autocomplete.corpus.tokens import OTHER, START
+from autocomplete.models.word_ngrams import NGrams
+from autocomplete.text.normalization import Normalization, without_marks
+from autocomplete.training.words.context import NumberedWords
 
 WIDTH, HEADS, KEY_HEADS, HEAD, INNER, LAYERS = 16, 4, 2, 4, 24, 2
 MERGES = ["t h", "th e", "Ġ the", "T h", "Th e", "c a", "ca t", "Ġ cat", "d o", "do n", "Ġ don", "Ġ I", "Ġ t", "Ġt o"]

@@ -20,8 +20,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import load_file
 
-from autocomplete.byte_matrix import ByteMatrix, in_floats, unpacked
-from autocomplete.checkpoint import (
+from autocomplete.corpus.corpus import Corpus, read_corpus
+from autocomplete.corpus.running_text import RunningText
+from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.inference.predictor import Predictor
+from autocomplete.models.word_ngrams import NGrams
+from autocomplete.storage.byte_matrix import ByteMatrix, in_floats, unpacked
+from autocomplete.storage.checkpoint import (
     CONTEXT,
     LEXICON,
     MODEL,
@@ -32,18 +37,14 @@ from autocomplete.checkpoint import (
     read_lexicon,
     write_context,
 )
-from autocomplete.errors import CheckpointError, SettingsError
-from autocomplete.inference.predictor import Predictor
-from autocomplete.tensor_files import named
-from autocomplete.text.corpus import Corpus, read_corpus
-from autocomplete.text.ngrams import NGrams
-from autocomplete.text.normalize import without_marks
-from autocomplete.text.running_text import RunningText
+from autocomplete.storage.tensor_files import named
+from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
-from autocomplete.training.word_network import WordNetworkTraining, word_log_probabilities
+from autocomplete.training.trainer import train
+from autocomplete.training.words.word_network import WordNetworkTraining, word_log_probabilities
 
 SMALL = TrainingSettings(
     hidden=32, embedding=12, batch=8, bptt=16, steps=90, warmup=5, precision="fp32", patience=99, learning_rate=0.02

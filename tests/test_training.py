@@ -14,18 +14,19 @@ import torch
 from bf16 import needs_bf16
 from safetensors.numpy import load_file
 
-from autocomplete.checkpoint import RESUME, Cell, read_checkpoint, read_lexicon
+from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.text.corpus import Corpus
+from autocomplete.storage.checkpoint import RESUME, Cell, read_checkpoint, read_lexicon
 from autocomplete.text.vocabulary import Vocabulary
-from autocomplete.training.batches import Words
+from autocomplete.training.batching.prefixes import Words
+from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.measure import measure, tune_prior, unseen_rate
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.validation import hold_out
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
-from autocomplete.training.validation import hold_out
+from autocomplete.training.trainer import train
 
 Make = Callable[[str | bytes], Corpus]
 

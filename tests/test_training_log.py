@@ -16,13 +16,14 @@ from rich.console import Console
 from tensorboardX.proto.event_pb2 import Event as Record
 from tensorboardX.record_writer import masked_crc32c
 
+from autocomplete.corpus.corpus import read_corpus
 from autocomplete.errors import SettingsError
-from autocomplete.terminal.tensorboard_log import TensorBoardLog
-from autocomplete.terminal.training_display import TrainingDisplay, summary
-from autocomplete.terminal.training_log import TrainingLog
-from autocomplete.text.corpus import read_corpus
+from autocomplete.reports.tensorboard_log import TensorBoardLog
+from autocomplete.reports.training import TrainingDisplay, summary
+from autocomplete.reports.training_log import TrainingLog
+from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import Event, Finished, Progress, Started, Validated, train
+from autocomplete.training.trainer import train
 
 SMALL = TrainingSettings(hidden=16, embedding=8, draws=64, steps=30, warmup=5, precision="fp32", patience=99)
 LIST = "name\t50\ntriangle\t30\nmy\t20\ntrial\t9\nMonday\t7\ntried\t3\nnames\t2\nmany\t1\nangle\t1\nlane[/]\t1\n"

@@ -17,8 +17,13 @@ from test_processes import finish, launch
 from test_resume import outcome, run, until
 from test_text_training import sentences
 
-from autocomplete.byte_matrix import in_floats, unpacked
-from autocomplete.checkpoint import (
+from autocomplete.cli.main import main
+from autocomplete.corpus.corpus import Corpus, read_corpus
+from autocomplete.errors import CheckpointError, SettingsError
+from autocomplete.inference.predictor import Predictor
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.byte_matrix import in_floats, unpacked
+from autocomplete.storage.checkpoint import (
     LEXICON,
     Cell,
     Checkpoint,
@@ -28,22 +33,17 @@ from autocomplete.checkpoint import (
     write_checkpoint,
     write_context,
 )
-from autocomplete.cli import main
-from autocomplete.errors import CheckpointError, SettingsError
-from autocomplete.inference.predictor import Predictor
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.tensor_files import named
-from autocomplete.text.corpus import Corpus, read_corpus
-from autocomplete.text.normalize import Normalization
+from autocomplete.storage.tensor_files import named
+from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training import transfer
-from autocomplete.training.context import NumberedWords
-from autocomplete.training.model import CharRNN
+from autocomplete.training.batching.streams import choose_source
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.streams import choose_source
 from autocomplete.training.trainer import train
 from autocomplete.training.transfer import draw_text, read_origin
-from autocomplete.training.word_network import WordNetworkTraining
+from autocomplete.training.words.context import NumberedWords
+from autocomplete.training.words.word_network import WordNetworkTraining
 
 OLD_WORDS = "name\t50\ntriangle\t30\nmy\t20\ntrial\t9\nMonday\t7\ntried\t3\nnames\t2\n"
 NEW_WORDS = "müde\t80\nmütze\t40\nstraße\t30\nmonday\t10\nzug\t5\n"

@@ -6,30 +6,30 @@ import numpy as np
 import pytest
 import torch
 
-from autocomplete.checkpoint import Configuration
-from autocomplete.inference import windows
-from autocomplete.inference.model import gather
-from autocomplete.inference.recurrent import RecurrentNetwork
 from autocomplete.inference.speed import key_seconds
-from autocomplete.text.character_ngrams import CharacterNgrams
+from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow, WindowNetwork
+from autocomplete.models import convolution, window
+from autocomplete.models.character_ngrams import CharacterNgrams
+from autocomplete.models.protocol import gather
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.model import CharRNN
-from autocomplete.training.windows import CausalConvolution, FeedForwardWindow, WindowNetwork
+from autocomplete.training.networks.recurrent import CharRNN
 
 SYMBOLS = 9
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def networks() -> list[tuple[WindowNetwork, windows.FeedForwardWindow | windows.CausalConvolution]]:
+def networks() -> list[tuple[WindowNetwork, window.FeedForwardWindow | convolution.CausalConvolution]]:
     torch.manual_seed(0)
     found = []
     for window, layers in ((1, 1), (4, 1), (3, 2)):
         network = FeedForwardWindow(SYMBOLS, window, 5, 12, layers)
-        found.append((network, windows.FeedForwardWindow(arrays(network))))
+        found.append((network, window.FeedForwardWindow(arrays(network))))
     for layers, kernel in ((1, 2), (3, 2), (3, 3)):
         convolution = CausalConvolution(SYMBOLS, 5, 12, layers, kernel)
-        found.append((convolution, windows.CausalConvolution(arrays(convolution))))
+        found.append((convolution, convolution.CausalConvolution(arrays(convolution))))
     return found
 
 
@@ -38,7 +38,7 @@ def arrays(network: torch.nn.Module) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(("network", "model"), networks())
-def test_steps_give_the_answers_of_torch(network: WindowNetwork, model: windows.FeedForwardWindow) -> None:
+def test_steps_give_the_answers_of_torch(network: WindowNetwork, model: window.FeedForwardWindow) -> None:
     texts = np.random.default_rng(0).integers(0, SYMBOLS, (3, 25))
     with torch.no_grad():
         expected = network(torch.from_numpy(texts)).log_softmax(dim=-1).numpy()  # (batch, time, vocabulary)
@@ -49,7 +49,7 @@ def test_steps_give_the_answers_of_torch(network: WindowNetwork, model: windows.
 
 
 @pytest.mark.parametrize(("network", "model"), networks())
-def test_before_the_first_symbol_there_are_boundaries(network: WindowNetwork, model: windows.FeedForwardWindow) -> None:
+def test_before_the_first_symbol_there_are_boundaries(network: WindowNetwork, model: window.FeedForwardWindow) -> None:
     with torch.no_grad():
         expected = network(torch.full((1, network.seen + 1), BOUNDARY))[:, -1].log_softmax(dim=-1).numpy()
     np.testing.assert_allclose(model.log_probabilities(model.start()), expected, atol=1e-5)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autocomplete.inference.prediction import Prediction
-from autocomplete.text.normalize import APOSTROPHES, Normalization, split_last_word
+from autocomplete.text.normalization import APOSTROPHES, Normalization, split_last_word
 
 __all__ = ["KnownWord", "known_words"]
 

@@ -12,9 +12,9 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from autocomplete.corpus.corpus import read_lines
 from autocomplete.errors import CorpusError
-from autocomplete.text.corpus import read_lines
-from autocomplete.text.normalize import Kept, without_marks
+from autocomplete.text.normalization import Kept, without_marks
 
 __all__ = ["phrases", "read_phrases", "with_capitals"]
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.evaluation.phrases import with_capitals
-from autocomplete.text.normalize import Normalization
+from autocomplete.text.normalization import Normalization
 
 __all__ = ["Simulation", "Suggester", "Word", "simulate"]
 

@@ -1,1 +1,1 @@
-"""Numpy only, so that the prompt opens at once: character language models, the search over them, and the predictor."""
+"""From models to answers: the line so far, the search, the predictor, and what is offered at the cursor."""

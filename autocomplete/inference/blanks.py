@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autocomplete.errors import SettingsError
-from autocomplete.text.normalize import is_word_character
+from autocomplete.text.normalization import is_word_character
 
 __all__ = ["Blank", "read_blanks"]
 

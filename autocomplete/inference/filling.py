@@ -15,16 +15,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from autocomplete.checkpoint import Checkpoint, find_checkpoint, read_with_lexicon
 from autocomplete.errors import CheckpointError
-from autocomplete.inference.bidirectional import BidirectionalNetwork, GapOfLetters, GapOfWord, KnownWords
 from autocomplete.inference.blanks import Blank, read_blanks
-from autocomplete.inference.context import WithinWord
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.model import CharacterLanguageModel
-from autocomplete.inference.search import ROOT, Budget, Search, SearchTree, hidden_words
-from autocomplete.text.explicit import explicit_words
-from autocomplete.text.normalize import split_last_word
+from autocomplete.inference.search import Budget, Search
+from autocomplete.models.bidirectional import BidirectionalNetwork
+from autocomplete.models.gaps import GapOfLetters, GapOfWord
+from autocomplete.models.known_words import KnownWords
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.protocol import CharacterLanguageModel
+from autocomplete.models.search_tree import ROOT, SearchTree, hidden_words
+from autocomplete.models.within_word import WithinWord
+from autocomplete.storage.checkpoint import Checkpoint, find_checkpoint, read_with_lexicon
+from autocomplete.text.blocklist import explicit_words
+from autocomplete.text.normalization import split_last_word
 from autocomplete.text.vocabulary import UNKNOWN
 
 __all__ = ["BOTH_WAYS", "Fill", "Filler", "Filling", "joined"]

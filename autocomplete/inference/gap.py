@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from autocomplete.inference.prediction import Suggestion
-from autocomplete.text.normalize import Normalization, is_word_character, split_first_word
+from autocomplete.text.normalization import Normalization, is_word_character, split_first_word
 
 __all__ = ["Gap"]
 

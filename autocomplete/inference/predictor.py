@@ -19,7 +19,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.checkpoint import (
+from autocomplete.errors import CheckpointError
+from autocomplete.inference.gap import Gap
+from autocomplete.inference.open_search import search_below
+from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
+from autocomplete.inference.search import Budget, FoundWord
+from autocomplete.inference.word_models import Members, WordModels
+from autocomplete.models.out_of_vocabulary import Network
+from autocomplete.models.protocol import CharacterLanguageModel
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.models.search_tree import ROOT, SearchTree
+from autocomplete.storage.checkpoint import (
     CONTEXT,
     DEFAULT,
     Checkpoint,
@@ -28,17 +38,8 @@ from autocomplete.checkpoint import (
     read_context,
     read_with_lexicon,
 )
-from autocomplete.errors import CheckpointError
-from autocomplete.inference.gap import Gap
-from autocomplete.inference.model import CharacterLanguageModel
-from autocomplete.inference.open_vocabulary import search_below
-from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
-from autocomplete.inference.recurrent import RecurrentNetwork
-from autocomplete.inference.search import ROOT, Budget, FoundWord, SearchTree
-from autocomplete.inference.speller import Network
-from autocomplete.inference.word_models import Members, WordModels
-from autocomplete.text.explicit import explicit_words
-from autocomplete.text.normalize import APOSTROPHES, split_last_word
+from autocomplete.text.blocklist import explicit_words
+from autocomplete.text.normalization import APOSTROPHES, split_last_word
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]

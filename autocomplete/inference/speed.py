@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.checkpoint import Configuration
-from autocomplete.inference.model import CharacterLanguageModel, probabilities
-from autocomplete.inference.recurrent import RecurrentNetwork
+from autocomplete.models.protocol import CharacterLanguageModel, probabilities
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.storage.checkpoint import Configuration
 
 __all__ = ["ANSWER_LIMIT", "answer_seconds", "key_seconds"]
 

@@ -15,16 +15,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.checkpoint import Checkpoint
 from autocomplete.errors import CheckpointError
-from autocomplete.inference.context import NextWords, TextLine, WithinWord
-from autocomplete.inference.endings import Endings
-from autocomplete.inference.lexicon import Lexicon
-from autocomplete.inference.mixture import Mixture
-from autocomplete.inference.model import CharacterLanguageModel
-from autocomplete.inference.open_vocabulary import OpenVocabulary
-from autocomplete.inference.search import SearchTree, hidden_words
-from autocomplete.inference.speller import Network, unknown_words
+from autocomplete.models.endings import Endings
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.mixture import Mixture
+from autocomplete.models.next_words import NextWords
+from autocomplete.models.open_vocabulary import OpenVocabulary
+from autocomplete.models.out_of_vocabulary import Network, unknown_words
+from autocomplete.models.protocol import CharacterLanguageModel
+from autocomplete.models.search_tree import SearchTree, hidden_words
+from autocomplete.models.states import TextLine
+from autocomplete.models.within_word import WithinWord
+from autocomplete.storage.checkpoint import Checkpoint
 
 __all__ = ["Members", "WordModels"]
 

@@ -1,7 +1,7 @@
 """
 What is seen: prompt_toolkit and rich. Only `training_display` and the logs see the events of a training.
 
-    from autocomplete.terminal import RNNAutoSuggest, RNNCompleter   # for any prompt_toolkit program
+    from autocomplete.terminal import RNNAutoSuggest, RNNCompleter  # for any prompt_toolkit program
 
 The names are looked up when they are first used, so that the display of a training does not load prompt_toolkit.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autocomplete.terminal.completion import RNNAutoSuggest, RNNCompleter
+    from autocomplete.prompt.completion import RNNAutoSuggest, RNNCompleter
 
 __all__ = ["RNNAutoSuggest", "RNNCompleter"]
 
@@ -19,6 +19,6 @@ __all__ = ["RNNAutoSuggest", "RNNCompleter"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from autocomplete.terminal import completion
+    from autocomplete.prompt import completion
 
     return getattr(completion, name)

@@ -1,1 +1,1 @@
-"""Characters and corpora: plain Python and numpy, imported by every other room and importing none."""
+"""Characters: normalization, alphabets, vocabulary, the words of a line, the prefix trie, the blocklist, safe printing."""

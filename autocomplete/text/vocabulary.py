@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.errors import SettingsError
-from autocomplete.text.normalize import APOSTROPHES, is_word_character
+from autocomplete.text.normalization import APOSTROPHES, is_word_character
 
 __all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from autocomplete.text.normalize import Kept, is_word_character
+from autocomplete.text.normalization import Kept, is_word_character
 
 __all__ = ["ENDING", "closing_chance", "running_words", "token_words"]
 

@@ -1,1 +1,1 @@
-"""The only room that imports torch. It knows nothing of screens: it yields events, and `terminal` draws them."""
+"""Training, with torch: networks, batches, objectives and one trainer, whose events are in a module without torch."""

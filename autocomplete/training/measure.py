@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.batches import PrefixBatch, Words
-from autocomplete.training.model import CharRNN
+from autocomplete.training.batching.prefixes import PrefixBatch, Words
+from autocomplete.training.networks.recurrent import CharRNN
 
 __all__ = ["Measurement", "measure", "tune_prior", "tune_weights", "unseen_rate"]
 

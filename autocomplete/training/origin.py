@@ -16,19 +16,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autocomplete.checkpoint import Configuration
-from autocomplete.tail import PREFIX
-from autocomplete.tensor_files import named
-from autocomplete.text.corpus import Corpus
-from autocomplete.text.ngrams import Pairs
+from autocomplete.corpus.corpus import Corpus
+from autocomplete.models.class_softmax import PREFIX
+from autocomplete.models.word_ngrams import Pairs
+from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
-from autocomplete.training.batches import Words
+from autocomplete.training.batching.prefixes import Words
+from autocomplete.training.batching.streams import bits
 from autocomplete.training.measure import measure
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
-from autocomplete.training.streams import bits
-from autocomplete.training.word_network import Network
+from autocomplete.training.words.word_network import Network
 
 __all__ = ["Origin"]
 

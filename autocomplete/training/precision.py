@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from autocomplete.checkpoint import Cell, Configuration
 from autocomplete.errors import SettingsError
-from autocomplete.training.lessons import Lesson
-from autocomplete.training.model import CharRNN, new_recurrent
+from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.training.networks.recurrent import CharRNN, new_recurrent
+from autocomplete.training.objectives.lessons import Lesson
 from autocomplete.training.processes import Processes
 
 __all__ = ["check_bf16", "faster_precision"]

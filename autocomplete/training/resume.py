@@ -22,7 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autocomplete.checkpoint import (
+from autocomplete.corpus.corpus import Corpus
+from autocomplete.corpus.running_text import RunningText
+from autocomplete.corpus.soft_targets import SoftTargets
+from autocomplete.corpus.word_vectors import WordVectors
+from autocomplete.errors import AutocompleteError, CheckpointError
+from autocomplete.storage.atomic import clear_leftovers
+from autocomplete.storage.checkpoint import (
     CONTEXT,
     MODEL,
     RESUME,
@@ -33,19 +39,13 @@ from autocomplete.checkpoint import (
     write_context,
     write_resume,
 )
-from autocomplete.errors import AutocompleteError, CheckpointError
-from autocomplete.files import clear_leftovers
-from autocomplete.text.corpus import Corpus
-from autocomplete.text.running_text import RunningText
-from autocomplete.text.soft_targets import SoftTargets
-from autocomplete.text.word_vectors import WordVectors
-from autocomplete.training.context import Context
-from autocomplete.training.lessons import Lesson
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.lessons import Lesson
 from autocomplete.training.origin import Origin
 from autocomplete.training.processes import Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
+from autocomplete.training.words.context import Context
 
 __all__ = ["Run", "RunState", "input_hashes", "read_run", "saved_origin", "saved_words"]
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from autocomplete.checkpoint import Cell, Configuration
 from autocomplete.errors import SettingsError
+from autocomplete.storage.checkpoint import Cell, Configuration
 
 __all__ = ["Precision", "TrainingSettings"]
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
 
 __all__ = ["Snapshot"]
 

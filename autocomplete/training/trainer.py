@@ -10,25 +10,25 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 
-from autocomplete.checkpoint import Configuration, check_place
+from autocomplete.corpus.corpus import Corpus
+from autocomplete.corpus.running_text import RunningText
+from autocomplete.corpus.soft_targets import SoftTargets
+from autocomplete.corpus.word_vectors import WordVectors
 from autocomplete.errors import SettingsError
-from autocomplete.memory import keep_memory
-from autocomplete.text.corpus import Corpus
-from autocomplete.text.running_text import RunningText
-from autocomplete.text.soft_targets import SoftTargets
-from autocomplete.text.word_vectors import WordVectors
-from autocomplete.training.bidirectional import BidirectionalRNN
-from autocomplete.training.context import Context
-from autocomplete.training.gaps import GapLesson
-from autocomplete.training.lessons import Lesson, TextLesson, WordsLesson
-from autocomplete.training.model import CharRNN
+from autocomplete.storage.checkpoint import Configuration, check_place
+from autocomplete.storage.memory import keep_memory
+from autocomplete.training.events import Event, Finished, Progress, Started, Validated
+from autocomplete.training.networks.bidirectional import BidirectionalRNN
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.gaps import GapLesson
+from autocomplete.training.objectives.lessons import Lesson, TextLesson, WordsLesson
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.origin import Origin
 from autocomplete.training.precision import check_bf16, faster_precision
@@ -37,8 +37,9 @@ from autocomplete.training.resume import Run, RunState, input_hashes, read_run, 
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 from autocomplete.training.transfer import read_origin
+from autocomplete.training.words.context import Context
 
-__all__ = ["Event", "Finished", "Progress", "Started", "Validated", "train"]
+__all__ = ["train"]
 
 _BETTER = 1e-4  # bits per character; a smaller gain is noise
 _CLIMBED = 1.0  # bits per character above the first step; small networks that came back from there ended two to four times worse
@@ -46,91 +47,6 @@ _CLIMBED_STEPS = 50  # in a row, as many as the loss is averaged over: a few bad
 _CONTEXT = 20_000_000  # bytes that the words in context may take, beside the networks
 _LISTEN = 0.2  # seconds between two looks at whether the network of words has come, and whether the run is to stop
 _SAMPLES = 8  # words shown at each validation
-
-
-@dataclass(frozen=True)
-class Started:
-    """
-    The run begins.
-
-    :param judged_by: what the bits are of that tell which network is the best; empty where they are those of the held-out text.
-    """
-
-    corpus: Corpus
-    configuration: Configuration
-    settings: TrainingSettings
-    held_out: int
-    precision: str
-    device: str
-    steps_done: int
-    judged_by: str = ""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """
-    A step was taken.
-
-    :param progress: of the whole run, from 0 to 1.
-    :param bits_per_character: of the words drawn, averaged over the last steps.
-    :param gradient_norm: before it is clipped, averaged likewise.
-    :param characters_per_second: of all words drawn; the same word drawn twice counts twice.
-    :param seconds_left: None before that can be told.
-    """
-
-    step: int
-    progress: float
-    bits_per_character: float
-    gradient_norm: float
-    learning_rate: float
-    characters_per_second: float
-    seconds_left: float | None
-
-
-@dataclass(frozen=True)
-class Validated:
-    """
-    The network was measured, and `samples` drawn from it; if it is the best so far, it is saved.
-
-    :param training_bits: bits per character of the words drawn in the last steps.
-    :param held_out_bits: of the words that the network never sees.
-    :param best: whether the next word typed, as `Validation` has it, has never taken fewer bits.
-    :param best_bits: the fewest that it has taken, per character.
-    :param validations_since_best: the run ends where they reach its patience.
-    :param gradient_norm: as in `Progress`, and so are learning rate and speed.
-    """
-
-    step: int
-    seconds: float
-    training_bits: float
-    held_out_bits: float
-    best: bool
-    best_bits: float
-    validations_since_best: int
-    gradient_norm: float
-    learning_rate: float
-    characters_per_second: float
-    samples: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """
-    The run is over and the best network saved.
-
-    :param reason: "done", "early" where validations no longer got better, or "interrupted".
-    :param curve: (step, training bits, held-out bits per character) of each validation.
-    """
-
-    folder: Path
-    reason: Literal["done", "early", "interrupted"]
-    steps: int
-    seconds: float
-    figures: dict[str, Any]
-    curve: list[tuple[int, float, float]]
-
-
-Event = Started | Progress | Validated | Finished
 
 
 def train(

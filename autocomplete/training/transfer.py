@@ -19,18 +19,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autocomplete.byte_matrix import in_floats, unpacked
-from autocomplete.checkpoint import Configuration, read_checkpoint, read_context, read_lexicon
+from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import CheckpointError, SettingsError
-from autocomplete.tensor_files import named
-from autocomplete.text.corpus import Corpus
-from autocomplete.text.ngrams import NGrams, Pairs
-from autocomplete.text.rare_words import RareWords
+from autocomplete.models.rare_words import RareWords
+from autocomplete.models.word_ngrams import NGrams, Pairs
+from autocomplete.storage.byte_matrix import in_floats, unpacked
+from autocomplete.storage.checkpoint import Configuration, read_checkpoint, read_context, read_lexicon
+from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.model import CharRNN
+from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.origin import Origin
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.word_network import Network
+from autocomplete.training.words.word_network import Network
 
 __all__ = ["draw_text", "read_origin"]
 

@@ -1,0 +1,370 @@
+"""
+Read a corpus: lists of words, with or without their counts, counts of word pairs, and running text.
+
+The reader decides which of these a file is, and says so. Whichever it is, each distinct word comes out with the number of
+times that it stands for; running text also comes out as a `RunningText`, from which context can be learned. Lists are held
+in memory, text is not.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.corpus.encoded import EncodedText
+from autocomplete.corpus.encoding import LONGEST_LINE
+from autocomplete.corpus.running_text import RunningText, TextFile, Watch, hash_files
+from autocomplete.corpus.tokens import LONGEST_WORD
+from autocomplete.errors import CorpusError
+from autocomplete.text.normalization import Normalization
+
+__all__ = ["Corpus", "Kind", "entropy", "read_corpus", "read_lines"]
+
+Kind = Literal["word list", "word counts", "pair counts", "running text"]
+
+_KINDS_WITH_COUNTS: tuple[tuple[Kind, int], ...] = (("word counts", 1), ("pair counts", 2))  # and the words of a line
+
+_SMALLEST_COUNT, _LARGEST_COUNT = 1e-100, 1e100  # sums and shares of them stay within what a float can hold
+_SAMPLE = 1_000  # lines looked at to tell the kind of a file
+_LIST_SHARE = 1 / 3  # of all words, where lists stand beside running text: their counts are on a scale of their own
+_CONSISTENT = 0.5  # share of its spellings that the most frequent one of a word must have to be taken over
+_SPELLINGS = 300_000  # of the words of a text
+_EVIDENCE = 3  # times that text must have a word, inside of a sentence, to tell how it is written
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """
+    Distinct words and how often each stands in the corpus, the most frequent first.
+
+    :param name: the names of the files, joined.
+    :param kinds: what each file was taken for.
+    :param words: keys as `normalization` makes them; distinct, none empty.
+    :param counts: (words,) positive.
+    :param surfaces: how a word is most often written, for the words where that is not their key. In running text, words that
+        begin a sentence are no evidence.
+    :param text: the running text, if there is any.
+    :param pairs: how often one word follows another, by pair of keys.
+    :param size: bytes read.
+    :param sha256: of those bytes.
+    :param left_out: words that were too long to be words.
+    """
+
+    name: str
+    kinds: tuple[Kind, ...]
+    words: tuple[str, ...]
+    counts: NDArray[np.float64]
+    surfaces: dict[str, str] = field(repr=False)
+    normalization: Normalization
+    size: int
+    sha256: str
+    left_out: int = 0
+    text: RunningText | None = field(default=None, repr=False)
+    pairs: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)
+
+    @property
+    def characters(self) -> int:
+        """The number of characters in all the distinct words."""
+        return sum(map(len, self.words))
+
+    @property
+    def distinct_characters(self) -> int:
+        """The size of the alphabet that the words are written in."""
+        return len(set().union(*self.words))
+
+    @property
+    def lines(self) -> int:
+        """The number of lines of running text."""
+        return 0 if self.text is None else self.text.counted().lines
+
+    @property
+    def entropy(self) -> float:
+        """The entropy of the counts, in bits per word."""
+        return entropy(self.counts)
+
+    def surface(self, word: str) -> str:
+        """Return how a word of the corpus is written."""
+        return self.surfaces.get(word, word)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a checkpoint says of its corpus."""
+        return {
+            "name": self.name,
+            "kinds": list(self.kinds),
+            "size": self.size,
+            "sha256": self.sha256,
+            "words": len(self.words),
+            "characters": self.characters,
+            "entropy": self.entropy,
+        }
+
+    def describe(self) -> str:
+        """Return one sentence about what was read."""
+        kinds = " and ".join(dict.fromkeys(self.kinds))
+        words = "word" if len(self.words) == 1 else "words"
+        left_out = f"; left out {self.left_out:,} words of over {LONGEST_WORD} characters" if self.left_out else ""
+        text = f" in {self.lines:,} lines" if self.lines else f", {self.characters:,} characters"
+        return (
+            f"read {self.name} as {kinds}: {len(self.words):,} distinct {words}{text}, "
+            f"{self.distinct_characters:,} distinct characters{left_out}"
+        )
+
+
+def entropy(counts: NDArray[np.float64]) -> float:
+    """Return the entropy of words drawn by count, in bits per word: what no model of them can beat."""
+    probabilities = counts / counts.sum()
+    return float(-(probabilities * np.log2(probabilities)).sum())
+
+
+def read_corpus(
+    paths: Sequence[Path],
+    normalization: Normalization | None = None,
+    *,
+    hurried: float = 0.0,
+    watch: Watch | None = None,
+) -> Corpus:
+    """
+    Read one corpus from one or several files.
+
+    Running text is read as a stream, in several processes where it is long, and what is made of it is kept in a cache.
+
+    :param hurried: share of the lines of running text that are to lose their marks; see `RunningText.encoded`. Any share can be
+        had later, but this one spares another reading.
+    :param watch: told how far running text is read.
+    :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, has a line of over a million
+        bytes or a count that is not a positive number; and for a corpus of fewer than two distinct characters.
+    """
+    normalization = normalization or Normalization()
+    tallies = {"text": _Tally(normalization), "lists": _Tally(normalization)}
+    pairs: Counter[tuple[str, str]] = Counter()
+    kinds: list[Kind] = []
+    files = [_readable(path) for path in paths]
+    for file in files:
+        lines = _lines(file)
+        sample = list(islice(lines, _SAMPLE))
+        kind = _kind(line for _, line in sample)
+        kinds.append(kind)
+        every = chain(sample, lines)
+        if kind == "pair counts":
+            for first, second, count in _pairs(file.name, every):
+                pairs[normalization.key(first), normalization.key(second)] += count  # type: ignore[assignment]
+        elif kind != "running text":
+            for word, count in _words(file.name, kind, every):
+                tallies["lists"].add(word, count)
+    text = None
+    if found := [file for file, kind in zip(files, kinds, strict=True) if kind == "running text"]:
+        text = RunningText(found, normalization, _diagnose, watch)
+        tallies["text"].add_text(text.counted(hurried))
+
+    name = ", ".join(path.name for path in paths)
+    counts = _combine(tallies["text"].counts, tallies["lists"].counts)
+    if not counts:
+        raise CorpusError(f"{name}: no word found; give a file with words in it")
+    if len(set().union(*counts)) < 2:
+        raise CorpusError(f"{name}: only one distinct character; nothing can be learned from it, so add other words")
+    surfaces = tallies["lists"].surfaces(0) | tallies["text"].surfaces(_EVIDENCE if tallies["lists"].counts else 0)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return Corpus(
+        name=name,
+        kinds=tuple(kinds),
+        words=tuple(word for word, _ in ordered),
+        counts=np.array([count for _, count in ordered], dtype=np.float64),
+        surfaces={key: surface for key, surface in surfaces.items() if key != surface},
+        normalization=normalization,
+        size=sum(file.state[0] for file in files),
+        sha256=text.sha256 if text is not None and len(found) == len(files) else hash_files(files),
+        left_out=sum(tally.left_out for tally in tallies.values()),
+        text=text,
+        pairs=pairs,
+    )
+
+
+class _Tally:
+    """Counts words and how they are written."""
+
+    def __init__(self, normalization: Normalization) -> None:
+        self._normalization = normalization
+        self._spellings: Counter[str] = Counter()  # of all
+        self._evidence: Counter[str] = Counter()  # of those that tell how a word is written
+        self.left_out = 0
+
+    def add(self, word: str, count: float) -> None:
+        """Count a word of a list, as it is written."""
+        if len(word) > LONGEST_WORD:
+            self.left_out += 1
+            return
+        self._spellings[word] += count  # type: ignore[assignment]  # counts may be fractions
+        self._evidence[word] += count  # type: ignore[assignment]
+
+    def add_text(self, text: EncodedText) -> None:
+        """Count all words of a text, those that tell how they are written in the order in which they first do so."""
+        spellings = text.spellings()
+        # Beyond so many, the rarest are left out: each takes a kilobyte for a while, and few of them are words.
+        rare = np.sort(text.counts)[-_SPELLINGS] if len(spellings) > _SPELLINGS else 0
+        for spelling, count in zip(spellings, text.counts.tolist(), strict=True):
+            if count > rare:
+                self._spellings[spelling] = count
+        for place in np.argsort(text.first_evidence, kind="stable").tolist():
+            if not (count := int(text.evidence[place])):
+                break
+            if text.counts[place] > rare:
+                self._evidence[spellings[place]] = count
+        self.left_out += text.left_out
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """The number of times that each key stands for."""
+        counts: Counter[str] = Counter()
+        for spelling, count in self._spellings.items():
+            counts[self._normalization.key(spelling)] += count
+        return counts
+
+    def surfaces(self, evidence: float) -> dict[str, str]:
+        """Return how each key is written, where there is more than so much to tell it by and most of that agrees."""
+        surfaces: dict[str, str] = {}
+        agreeing: dict[str, float] = {}
+        totals: Counter[str] = Counter()
+        for spelling, count in self._evidence.most_common():  # the most frequent spelling of a key comes first
+            surface = self._normalization.surface(spelling)
+            key = self._normalization.key(surface)
+            surfaces.setdefault(key, surface)
+            agreeing.setdefault(key, count)
+            totals[key] += count
+        return {
+            key: surface if agreeing[key] >= _CONSISTENT * totals[key] else self._normalization.spell(key)
+            for key, surface in surfaces.items()
+            if totals[key] > evidence
+        }
+
+
+def _combine(text: Counter[str], lists: Counter[str]) -> dict[str, float]:
+    """Return the counts of both together. Beside running text, lists make up a fixed share: theirs may be of a billion words."""
+    scale = text.total() / lists.total() * _LIST_SHARE / (1 - _LIST_SHARE) if text and lists else 1.0
+    return {key: text[key] + scale * lists[key] for key in text.keys() | lists.keys()}
+
+
+def _readable(path: Path) -> TextFile:
+    """Return a file that can be read more than once; what comes out of a pipe is kept while that is used."""
+    if path.is_dir():
+        raise CorpusError(f"{path}: this is a folder; give the text files in it")
+    try:
+        if not path.exists() or path.is_file():
+            return TextFile(path, path)
+        with path.open("rb") as file, tempfile.NamedTemporaryFile(prefix="autocomplete-", delete=False) as kept:
+            found = TextFile(path, Path(kept.name))
+            weakref.finalize(found, found.path.unlink, missing_ok=True)
+            shutil.copyfileobj(file, kept)
+        return found
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
+
+
+def read_lines(path: Path) -> Generator[str, None, None]:
+    """
+    Yield each line of a text file that is not blank, without the white space around it.
+
+    :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, or has a line of over a million
+        bytes.
+    """
+    for _, line in _lines(_readable(path)):
+        yield line
+
+
+def _lines(file: TextFile) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text without its line end) for each line that is not blank; there must be one."""
+    path, size, is_blank = file.name, 0, True
+    try:
+        with file.path.open("rb") as opened:
+            for number, raw in enumerate(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), start=1):
+                if len(raw) > LONGEST_LINE:
+                    raise CorpusError(
+                        f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes; break the text into lines"
+                    )
+                if (zero := raw.find(b"\0")) >= 0:
+                    raise CorpusError(
+                        f"{path}: binary data (a zero byte at byte {size + zero}); give a text file in UTF-8"
+                    )
+                try:
+                    line = raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise CorpusError(
+                        f"{path}: not UTF-8 at byte {size + error.start}; save the file as UTF-8 and try again"
+                    ) from None
+                line = (line.removeprefix("\ufeff") if size == 0 else line).strip()
+                size += len(raw)
+                if line:
+                    is_blank = False
+                    yield number, line
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
+    if is_blank:
+        empty = "has only blank lines" if size else "is empty"
+        raise CorpusError(f"{path}: the file {empty}; give a file with words in it")
+
+
+def _diagnose(file: TextFile) -> None:
+    """Raise the error that says what is wrong with a file, and where."""
+    for _ in _lines(file):
+        pass
+
+
+def _kind(lines: Iterable[str]) -> Kind:
+    """Tell the kind of a file from its first lines, none blank."""
+    lines = list(lines)
+    for kind, words in _KINDS_WITH_COUNTS:
+        if 2 * sum(_has_count(line, words) for line in lines) > len(lines):
+            return kind
+    # A list may hold a few names of several words; text has few lines of a single word.
+    phrases = sum(len(line.split()) > 1 for line in lines)
+    return "running text" if 5 * phrases > len(lines) else "word list"
+
+
+def _has_count(line: str, words: int) -> bool:
+    """Return whether a line is so many words, a tab and one thing more."""
+    before, tab, count = line.partition("\t")
+    return bool(tab) and len(before.split()) == words and len(count.split()) == 1
+
+
+def _pairs(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, str, float]]:
+    """Yield each pair of words with its count."""
+    for number, line in lines:
+        before, _, count = line.partition("\t")
+        if len(words := before.split()) != 2:
+            raise CorpusError(f"{path}: line {number} is not word, word, tab, count; write it so")
+        yield words[0], words[1], _count(path, number, count)
+
+
+def _words(path: Path, kind: Kind, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, float]]:
+    """Yield each word of a list with its count."""
+    for number, line in lines:
+        if kind == "word counts":
+            word, _, count = line.partition("\t")
+            number_of_times = _count(path, number, count)
+            yield from ((part, number_of_times) for part in word.split())
+        else:
+            yield from ((word, 1) for word in line.split())
+
+
+def _count(path: Path, number: int, text: str) -> float:
+    try:
+        count = float(text)
+    except ValueError:
+        problem = f"the count {text!r} is not a number" if text else "no count after the word"
+    else:
+        if _SMALLEST_COUNT <= count <= _LARGEST_COUNT:
+            return count
+        positive = count > 0 and math.isfinite(count)
+        problem = f"the count {text} is " + ("out of all proportion" if positive else "not a positive number")
+    raise CorpusError(f"{path}: line {number}: {problem}; write word, tab, count")

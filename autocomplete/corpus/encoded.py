@@ -1,0 +1,189 @@
+"""
+A whole text, encoded, in files: written chunk by chunk as it is read, and read where it is needed.
+
+    symbols.bin    the codes of its characters, with BOUNDARY before each line and after the last: one byte each while they
+                   are few, or two
+    words.bin      the numbers of its words, four bytes each
+    index.npz      which characters and words these are, how often each stands in the text, and where its chunks begin
+"""
+
+from __future__ import annotations
+
+import mmap
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.corpus.cache import DamagedError
+from autocomplete.corpus.chunks import SYMBOLS, WORDS, Numbering
+from autocomplete.text.vocabulary import BOUNDARY
+
+__all__ = ["EncodedText", "FileArray", "Ids", "Place", "count_ids", "translate_ids", "write_index"]
+
+_INDEX = "index.npz"
+_HELD = 16  # reads until the pages of a file, which the system keeps anyway, are no longer counted as this process's
+_PART = 1_000_000  # items read at once where all are
+
+
+class FileArray:
+    """
+    Numbers in a file, of which those asked for are read, and translated.
+
+    :param length: how many.
+    :param table: what is given in place of each number; the numbers themselves by default.
+    """
+
+    def __init__(self, path: Path, kind: str, length: int, table: NDArray[Any] | None = None) -> None:
+        self._path, self._kind, self._length, self._table = path, kind, length, table
+        self._map: mmap.mmap | None = None
+        if length:
+            with path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._array: NDArray[Any] = np.frombuffer(self._map or b"", dtype=kind, count=length)
+        self._reads = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FileArray, (self._path, self._kind, self._length, self._table)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, places: slice | NDArray[Any]) -> NDArray[Any]:
+        found = self._array[places]
+        found = found.copy() if self._table is None else self._table.take(found, mode="clip")
+        self._reads += 1
+        if self._reads % _HELD == 0 and self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+        return found
+
+    def parts(self) -> Iterator[NDArray[Any]]:
+        """Yield all of it, a part at a time."""
+        for start in range(0, self._length, _PART):
+            yield self[start : min(start + _PART, self._length)]
+
+    def translated(self, table: NDArray[Any], length: int | None = None) -> FileArray:
+        """Return the first numbers, all by default, each as what stands in its place in a table."""
+        table = table if self._table is None else table[self._table]
+        return FileArray(self._path, self._kind, self._length if length is None else length, table)
+
+
+Ids = NDArray[np.integer[Any]] | FileArray
+
+
+def count_ids(ids: Ids, length: int) -> NDArray[np.int64]:
+    """Return how often each number below a length stands among some."""
+    counts = np.zeros(length, dtype=np.int64)
+    for part in ids.parts() if isinstance(ids, FileArray) else (ids,):
+        counts += np.bincount(part, minlength=length)
+    return counts
+
+
+def translate_ids(ids: Ids, table: NDArray[Any]) -> Ids:
+    """Return what stands in a table in the place of each number."""
+    return ids.translated(table) if isinstance(ids, FileArray) else table[ids]
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where something begins in a text.
+
+    :param file: the number of the file, and
+    :param byte: the place in it;
+    :param line: how many lines that are not blank,
+    :param symbol: symbols, and
+    :param word: numbers of words come before.
+    """
+
+    file: int
+    byte: int
+    line: int
+    symbol: int
+    word: int
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedText:
+    """
+    A text as numbers.
+
+    :param symbols: (n,) codes, of which 2 is the first of `characters`.
+    :param words: (m,) numbers, START and OTHER among them, of which 2 is the first of `spellings`.
+    :param spelled: all spellings, a line each.
+    :param character_counts: (characters,) how often each stands among the symbols.
+    :param counts: (spellings,) how often each stands in the text as it is written, and
+    :param evidence: how often inside of a sentence;
+    :param first_evidence: before which token of the text that was for the first time.
+    :param left_out: words that are too long to be words.
+    :param chunks: where each begins, and the end of all.
+    """
+
+    symbols: FileArray
+    words: FileArray
+    characters: str
+    character_counts: NDArray[np.int64]
+    spelled: bytes
+    counts: NDArray[np.int64]
+    evidence: NDArray[np.int64]
+    first_evidence: NDArray[np.int64]
+    left_out: int
+    chunks: list[Place]
+
+    @classmethod
+    def read(cls, folder: Path) -> EncodedText:
+        """
+        Open what `write_text` wrote.
+
+        :raises DamagedError: where the files are not as they were written.
+        :raises FileNotFoundError: where there is no such folder.
+        """
+        folder.stat()
+        try:
+            with (folder / _INDEX).open("rb") as file, np.load(file) as arrays:
+                index = dict(arrays)
+            chunks = [Place(*row) for row in index["chunks"].tolist()]
+            kind, length = f"u{index['bytes']}", chunks[-1].symbol + 1
+            for name, size in ((SYMBOLS, length * int(index["bytes"])), (WORDS, chunks[-1].word * 4)):
+                if (folder / name).stat().st_size != size:
+                    raise DamagedError(f"{folder / name}: not of {size} bytes")
+            return cls(
+                symbols=FileArray(folder / SYMBOLS, kind, length),
+                words=FileArray(folder / WORDS, "u4", chunks[-1].word),
+                characters=index["characters"].tobytes().decode("utf-32-le"),
+                character_counts=index["character_counts"],
+                spelled=index["spellings"].tobytes(),
+                counts=index["counts"],
+                evidence=index["evidence"],
+                first_evidence=index["first_evidence"],
+                left_out=int(index["left_out"]),
+                chunks=chunks,
+            )
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise DamagedError(f"{folder}: {error}") from None
+
+    def spellings(self) -> list[str]:
+        """Return the words as they are written, in the text or in haste: a long list, to be let go again."""
+        return self.spelled.decode().split("\n")[:-1]
+
+    @property
+    def lines(self) -> int:
+        """The number of lines that are not blank."""
+        return self.chunks[-1].line
+
+
+def write_index(folder: Path, numbering: Numbering, chunks: Sequence[Place]) -> None:
+    """
+    Write what `EncodedText.read` needs beside the symbols and words, and the last boundary.
+
+    :param chunks: where each begins, and the end of all.
+    """
+    arrays = numbering.arrays()
+    with (folder / SYMBOLS).open("ab") as file:
+        file.write(np.array([BOUNDARY], dtype=f"<u{arrays['bytes']}").data)
+    with (folder / _INDEX).open("wb") as file:
+        np.savez(file, chunks=np.array([astuple(place) for place in chunks]), **arrays)

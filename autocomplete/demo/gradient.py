@@ -1,0 +1,241 @@
+"""
+Back-propagation through time: how much of the error at the last letter reaches the network's state at each letter before it.
+
+The networks are `CharRNN` with each of the three cells, fresh and trained while one looks on; the norms are those of
+`training/gradients.py`, by automatic differentiation.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from autocomplete.demo.curves import FIGURES, LABEL, Curve, curve_row, rates
+from autocomplete.demo.drawing import cell_of, visible
+from autocomplete.demo.scene import Frame, Scene, Size
+from autocomplete.demo.sentences import SENTENCES
+from autocomplete.errors import SettingsError
+from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.text.normalization import Normalization
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from autocomplete.lab.gradients import Clipped
+    from autocomplete.training.networks.recurrent import CharRNN
+
+__all__ = ["SCENE"]
+
+_CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
+_NAMES = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
+_HIDDEN, _EMBEDDING = 64, 24
+_STEPS, _FRAMES = 120, 10
+_SECONDS = 12.0  # of training, after which no further picture is begun: a busy machine shall not make the scene longer
+_FACTOR = 2.0  # that makes recurrent weights large
+_BPTT = 16  # letters at most between two cuts, three parts at least
+_CLIP = 1.0  # as in every training here
+_LONGEST = 200  # characters of a sentence
+
+
+@dataclass(frozen=True)
+class _Board:
+    """All that the picture shows: groups of curves, each with a heading, and what clipping does."""
+
+    fresh: tuple[Curve, ...] = ()
+    trained: tuple[Curve, ...] = ()
+    cut: tuple[Curve, ...] = ()
+    large: tuple[Curve, ...] = ()
+    bptt: int = 0
+    clipped: Clipped | None = None
+
+
+def play(word: str, size: Size) -> Iterator[Frame]:
+    """Yield the frames; raise SettingsError for a text that is empty or very long."""
+    text = _read(word)
+    yield Frame(
+        _picture(text, _Board(), size),
+        "The error at the last letter is sent back through every step; each row will show how much of it arrives where.",
+        1.5,
+    )
+    with closing(_boards(text)) as boards:
+        board = _Board()
+        for board, caption, seconds in boards:
+            yield Frame(_picture(text, board, size), caption, seconds)
+    yield Frame(_picture(text, board, size), _verdict(board), 3.0)
+
+
+def _read(word: str) -> str:
+    text = " ".join(Normalization().surface(word).split())
+    if len(text) < 2:
+        problem = f"{visible(text)!r} is one letter, and nothing comes before it" if text else "the sentence is empty"
+        raise SettingsError(f"{problem}; give some words, such as: {SCENE.word}")
+    if len(text) > _LONGEST:
+        raise SettingsError(f"the sentence has {len(text):,} characters; give one of {_LONGEST} at most")
+    return text
+
+
+def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
+    """Compute and yield what is to be shown, one after the other, with a caption and the seconds that it stands."""
+    import torch
+
+    from autocomplete.lab.alike import one_thread
+    from autocomplete.lab.gradients import clip_gradient, scale_recurrent
+    from autocomplete.training.networks.recurrent import CharRNN
+
+    normalization = Normalization()
+    keys = normalization.keys(SENTENCES)
+    vocabulary = Vocabulary.from_words(keys)
+    # One symbol for each character shown: a character whose key has several is read as the first of them.
+    symbols = torch.tensor([BOUNDARY, *(vocabulary.encode(normalization.key(c) or " ")[0] for c in text)])
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        networks = {cell: CharRNN(Configuration(len(vocabulary), cell, 1, _HIDDEN, _EMBEDDING)) for cell in _CELLS}
+        fresh = _curves(networks, symbols)
+        letters = max(1, len(text) // 12)
+        for shown in range(letters, len(text) + letters, letters):
+            board = _Board(fresh=tuple(replace(curve, shown=shown) for curve in fresh))
+            caption = "From right to left: at each step back the gradient is multiplied by the derivative of that step."
+            yield board, caption, 0.15
+        board = _Board(fresh=fresh)
+        yield board, f"Fresh networks. {rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8
+        for steps, bits in _lessons(networks, vocabulary.encode_lines(keys)):
+            board = replace(board, trained=_curves(networks, symbols))
+            losses = ", ".join(f"{_NAMES[cell]} {bits[cell]:.1f}" for cell in _CELLS)
+            yield (
+                board,
+                f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}.",
+                0.05,
+            )
+        yield board, f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
+        bptt = math.ceil(len(text) / max(3, math.ceil(len(text) / _BPTT)))  # in parts that are about as long
+        board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
+        yield (
+            board,
+            f"Truncated back-propagation cuts every {bptt} steps: before the last cut, the gradient is exactly 0.",
+            1.8,
+        )
+        large = {cell: scale_recurrent(network, _FACTOR) for cell, network in networks.items()}
+        board = replace(board, large=_curves(large, symbols))
+        yield board, f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes.", 1.8
+        board = replace(board, clipped=clip_gradient(large["rnn"], symbols, _CLIP))
+        yield board, "Clipping keeps the direction of the gradient of all weights and bounds its length.", 0.0
+
+
+def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = None) -> tuple[Curve, ...]:
+    from autocomplete.lab.gradients import state_gradients
+
+    curves = []
+    for cell, network in networks.items():
+        gradients = state_gradients(network, symbols, bptt)
+        if gradients.cell is None:
+            curves.append(Curve(_NAMES[cell], gradients.hidden))
+        else:
+            curves += [Curve("LSTM h", gradients.hidden), Curve("LSTM c", np.append(np.nan, gradients.cell[1:]))]
+    return tuple(curves)
+
+
+def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> Iterator[tuple[int, dict[Cell, float]]]:
+    """Train the networks alike on running text; yield now and then the number of steps and the bits a letter of each."""
+    from autocomplete.training.batching.streams import Streams, stream_loss
+    from autocomplete.training.optimization import new_optimizer, training_step
+    from autocomplete.training.settings import TrainingSettings
+
+    settings = TrainingSettings(warmup=20)
+    streams = {cell: Streams(ids, batch=16, bptt=32, generator=np.random.default_rng(0)) for cell in networks}
+    optimizers = {cell: new_optimizer(network, settings.weight_decay) for cell, network in networks.items()}
+    bits: dict[Cell, float] = {}
+    left = _SECONDS  # for what is computed; how long the pictures stand does not count
+    began = time.monotonic()
+    for step in range(_STEPS):
+        for cell, network in networks.items():
+            loss, _ = stream_loss(network, streams[cell], 0.0, "fp32")
+            rate = settings.rate(settings.word_rate, step, step / _STEPS)
+            training_step(network, optimizers[cell], loss, rate, _CLIP)
+            bits[cell] = float(loss.detach()) / math.log(2)
+        if (step + 1) % (_STEPS // _FRAMES) == 0:
+            left -= time.monotonic() - began
+            yield step + 1, dict(bits)
+            if left < 0:
+                return
+            began = time.monotonic()
+
+
+def _picture(text: str, board: _Board, size: Size) -> RenderableType:
+    """Return the letters, under them a row for each curve, and what clipping does."""
+    cells = size.width - LABEL - FIGURES - 2  # for letters
+    column = 2 if 2 * len(text) <= cells or any(cell_len(visible(character)) > 1 for character in text) else 1
+    room = cells // column
+    inputs = ("|" + text[:-1])[-room:]
+    letters = Text(" state after".ljust(LABEL), "dim")
+    letters.append(" " * column * (room - len(inputs)))
+    letters.append("".join(cell_of(character, column) for character in inputs), "bold not dim")
+    letters.append("▸" + cell_of(text[-1], 1)[:1], "bold green not dim")
+    letters.append(f"{'at start':>9}{'a letter':>{FIGURES - 9}}")
+    tall = size.height >= 30
+    groups = [
+        ("fresh", board.fresh, 4),
+        ("trained", board.trained, 4),
+        (f"cut {board.bptt}", board.cut, 4 if tall else 2),
+        (f"×{_FACTOR:g}" if not tall else f"recurrent weights ×{_FACTOR:g}", board.large, 4 if tall else 2),
+    ]
+    lines = [letters]
+    for heading, curves, count in groups:
+        # The plain network first, and the one whose state has two parts; the others where there is room for them.
+        chosen = curves if count == 4 else [curve for curve in curves if curve.name in ("RNN", "LSTM h")]
+        if tall:
+            lines.append(Text(f" {heading}" if curves else "", "dim"))
+        for i in range(count):
+            if i < len(chosen):
+                label = f"   {chosen[i].name}" if tall else f" {heading if i == 0 else '':<8}{chosen[i].name}"
+                lines.append(curve_row(label, chosen[i], room, column))
+            else:
+                lines.append(Text())
+    if board.clipped is not None:
+        lines += [Text()] * (2 if tall else 1) + [_clip(board.clipped)]
+    return Group(*lines)
+
+
+def _clip(clipped: Clipped) -> Text:
+    line = Text(f" {'clip':<8}gradient of all weights, RNN: norm {clipped.before:,.4g} → ")
+    line.append(f"{clipped.after:.4g}", "bold green")
+    return line.append(f", cosine {clipped.cosine:.4f}")
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
+
+
+def _verdict(board: _Board) -> str:
+    rnn, _, lstm, _ = board.fresh
+    steps = len(rnn.norms) - 1
+    return (
+        f"{_steps(steps)} back from the last letter, {rnn.norms[-1] / rnn.norms[0]:.0e} of the gradient is left in a fresh RNN, "
+        f"{lstm.norms[-1] / lstm.norms[0]:.0e} in a fresh LSTM, and nothing beyond a cut."
+    )
+
+
+SCENE = Scene(
+    name="gradient",
+    title="the gradient through time: it vanishes, explodes, is clipped",
+    about="The network has read a sentence and is wrong about its last letter. Each row shows how much of that error reaches the "
+    "state after each letter before: a step down in height is a factor of ten, a dot is exactly nothing. Of an LSTM both parts "
+    "of the state are shown: hidden (h) and cell (c).",
+    hint="A short word, and a long sentence; what is left at the first letter says how far back the network can learn.",
+    equations="d loss(t) / d h(t-k) = d loss(t) / d h(t)  J(t) J(t-1) ... J(t-k+1)\n"
+    "RNN   J(t) = d h(t) / d h(t-1) = diag(1 - h(t)^2) U\n"
+    "LSTM  c(t) = f c(t-1) + i g: what goes past the gates only meets f\n"
+    "clip  g <- g min(1, 1 / |g|)",
+    word="the letters that the woman wrote were read",
+    play=play,
+)

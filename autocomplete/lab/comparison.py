@@ -1,0 +1,231 @@
+"""
+Several models trained side by side under one budget of time.
+
+Each has the same time, not the same steps: what a user has to give is minutes, and a network that takes longer for a step has to
+earn that by what it learns from it. The time is shared out in rounds. In each round, all are trained for equally long, one
+after the other, on one thread, and then measured on held-out text: so whatever else the machine does slows all of them
+down, and whoever stops in the middle has figures that can be compared. The budget is by the clock and includes the measuring:
+how long a round may be is told anew from what is left. A model that has learned all that it can, as one that counts has
+after the whole text, leaves its time to the others.
+
+All networks have the same data in the same order (each at its own pace), the same batches, the same optimizer and
+the same learning rate, which rises and falls with the budget as in every training here.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Literal
+
+import torch
+
+from autocomplete.lab.alike import one_thread
+from autocomplete.lab.contenders import Contender
+from autocomplete.lab.learners import Figures, KeySeconds, Learner, new_learner
+from autocomplete.lab.material import Material
+from autocomplete.storage.memory import keep_memory
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.optimization import new_optimizer
+from autocomplete.training.settings import TrainingSettings
+
+__all__ = ["SETTINGS", "Standing", "Standings", "compare"]
+
+# Smaller batches than those of a long training: within a minute, more steps are worth more than faster ones. In 12 seconds
+# of English sentences, a tanh RNN of 256 units reached 2.74 bits with 32 x 32 and 2.89 with 32 x 64, an LSTM of 128 units 2.78
+# and 2.89; at a rate of 0.004, all of them 0.1 to 0.3 more.
+SETTINGS = TrainingSettings(batch=32, bptt=32, warmup=20, learning_rate=0.01)
+_LEAST_ROUNDS, _MOST_ROUNDS = 12, 60
+_TURN = 3  # seconds that one of them is trained without a figure, so that who stops early has some
+_TOLD = 0.5  # seconds between two events at most, but for what cannot be interrupted
+_SAMPLE = 4_000  # characters of the held-out part that the curves are measured on; at the end it is all of it
+
+
+@dataclass(frozen=True)
+class Standing:
+    """
+    What is known of one of those that are compared.
+
+    :param contender: its order is that which the vocabulary has room for, where it is an n-gram.
+    :param parameters: numbers that it has learned.
+    :param key_seconds: that it takes to read a key and to tell the next, one state at a time.
+    :param seconds: of training.
+    :param characters: read in that time.
+    :param figures: of the held-out part; None where it is not measured yet.
+    :param curve: (seconds of training, bits per character of the first 4,000 held-out ones) after each round.
+    :param word_bits: per character of what was asked for beside; None before the end.
+    """
+
+    contender: Contender
+    parameters: int = 0
+    key_seconds: float = math.nan
+    seconds: float = 0.0
+    characters: int = 0
+    figures: Figures | None = None
+    curve: tuple[tuple[float, float], ...] = ()
+    word_bits: float | None = None
+
+    @property
+    def speed(self) -> float:
+        """Characters read in a second of training."""
+        return self.characters / self.seconds if self.seconds else math.nan
+
+    @property
+    def bits(self) -> float:
+        """Bits per held-out character; not a number where it is not measured yet, or the training diverged."""
+        return math.nan if self.figures is None else self.figures.bits
+
+
+@dataclass(frozen=True)
+class Standings:
+    """
+    How all of them stand when a round is over for one, or all is.
+
+    :param each: in the order in which they were given.
+    :param round: rounds that are over for all.
+    :param progress: of the whole budget, from 0 to 1.
+    :param reason: why it is over; None where it goes on. What was interrupted has figures of the sample that the curves are of.
+    """
+
+    each: tuple[Standing, ...]
+    round: int
+    progress: float
+    seconds_left: float
+    reason: Literal["done", "interrupted"] | None = None
+
+
+def compare(
+    material: Material,
+    contenders: Sequence[Contender],
+    seconds: float,
+    *,
+    key_seconds: KeySeconds,
+    rounds: int | None = None,
+    word: str = "",
+    settings: TrainingSettings = SETTINGS,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Generator[Standings, None, None]:
+    """
+    Train and measure; yield how all of them stand: whenever one has been measured, and now and then. The last event has a reason.
+
+    :param seconds: for all of them together. Each is trained for a step at least, though, and then measured.
+    :param key_seconds: see `Standing`; called with the trained numbers by their names, or with the n-grams.
+    :param rounds: by default so many that a turn takes some seconds, and no fewer than a curve needs.
+    :param settings: of all networks: batch, bptt, learning rate, and what belongs to them.
+    :param word: in the vocabulary, measured at the end.
+    """
+    keep_memory()
+    if rounds is None:
+        rounds = min(_MOST_ROUNDS, max(_LEAST_ROUNDS, int(seconds / (_TURN * len(contenders)))))
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        race = _Race(material, contenders, seconds, rounds, settings, key_seconds, should_stop)
+        for standings in chain([race.standing()], race.run(), race.finish(word)):
+            shown = time.monotonic()
+            yield standings
+            race.began += time.monotonic() - shown  # what is done with it takes nothing of the budget
+        yield race.standing("interrupted" if race.is_stopped else "done")
+
+
+class _Race:
+    """The rounds, and what changes in them."""
+
+    def __init__(
+        self,
+        material: Material,
+        contenders: Sequence[Contender],
+        seconds: float,
+        rounds: int,
+        settings: TrainingSettings,
+        key_seconds: KeySeconds,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.began = time.monotonic()
+        self._material, self._seconds, self._rounds, self._round = material, seconds, rounds, 0
+        self._key_seconds, self._should_stop = key_seconds, should_stop
+        self._sample = material.held_out[:_SAMPLE]
+        self._measuring = [0.0] * len(contenders)  # seconds that each took the last time
+        self.is_stopped = False
+        self._learners: list[Learner] = [
+            new_learner(contender, material, settings, seconds / len(contenders)) for contender in contenders
+        ]
+        # With the first optimizer, torch loads what takes it a second, which none of them shall have to pay.
+        new_optimizer(CharRNN(Contender("rnn", 1, 1, 1).configuration(2)), 0)
+        self._standings = [Standing(learner.contender) for learner in self._learners]
+
+    def run(self) -> Iterator[Standings]:
+        """Train all, and yield how they stand after each turn."""
+        told = time.monotonic()
+        until = 0.0  # seconds that each has been trained for by the end of a round
+        for number in range(self._rounds):
+            slice_ = self._slice()
+            until += slice_
+            for place, learner in enumerate(self._learners):
+                trained = False
+                while not learner.is_over and (learner.seconds < until or not learner.seconds):
+                    part = 1 - (until - learner.seconds) / slice_ if slice_ else 0.0
+                    if self._stops():
+                        if trained:
+                            self._measure(place)
+                        return
+                    self._train(learner, (number + min(1.0, max(0.0, part))) / self._rounds)
+                    trained = True
+                    if time.monotonic() - told > _TOLD:
+                        yield self.standing()
+                        told = time.monotonic()
+                if trained:
+                    self._measure(place)
+                if place == len(self._learners) - 1:
+                    self._round += 1
+                yield self.standing()
+
+    def finish(self, word: str) -> Iterator[Standings]:
+        """Measure all on the whole held-out part and a word, and yield how they stand after each."""
+        asked = self._material.vocabulary.encode_lines([word]) if word else None
+        for place, learner in enumerate(self._learners):
+            if self._stops():
+                return
+            found = learner.measure(self._material.held_out)
+            word_bits = None if asked is None else learner.measure(asked).bits
+            self._standings[place] = replace(self._standings[place], figures=found, word_bits=word_bits)
+            yield self.standing()
+
+    def standing(self, reason: Literal["done", "interrupted"] | None = None) -> Standings:
+        """Return how all stand."""
+        elapsed = time.monotonic() - self.began
+        progress = 1.0 if reason == "done" else min(1.0, elapsed / self._seconds)
+        return Standings(tuple(self._standings), self._round, progress, max(0.0, self._seconds - elapsed), reason)
+
+    def _slice(self) -> float:
+        """Return for how many seconds each that is not over is trained in a round."""
+        left = self._seconds - (time.monotonic() - self.began)
+        for_the_end = sum(self._measuring) * len(self._material.held_out) / len(self._sample)
+        training = (left - for_the_end) / (self._rounds - self._round) - sum(self._measuring)
+        return max(0.0, training) / max(1, sum(not learner.is_over for learner in self._learners))
+
+    def _stops(self) -> bool:
+        self.is_stopped = self.is_stopped or self._should_stop()
+        return self.is_stopped
+
+    def _train(self, learner: Learner, progress: float) -> None:
+        started = time.perf_counter()
+        learner.learn(progress)
+        learner.seconds += time.perf_counter() - started
+
+    def _measure(self, place: int) -> None:
+        learner, standing = self._learners[place], self._standings[place]
+        started = time.perf_counter()
+        found = learner.measure(self._sample)
+        self._measuring[place] = time.perf_counter() - started
+        if math.isnan(standing.key_seconds):  # what a key costs depends on the sizes, not on what is learned
+            standing = replace(standing, key_seconds=self._key_seconds(learner.contender, learner.numbers()))
+        self._standings[place] = replace(
+            standing,
+            parameters=learner.parameters,
+            seconds=learner.seconds,
+            characters=learner.characters,
+            curve=(*standing.curve, (learner.seconds, found.bits)),
+            figures=found,
+        )

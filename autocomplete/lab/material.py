@@ -1,0 +1,88 @@
+"""
+What several models learn from and are judged by: the same for all, whatever they are.
+
+A text is read line after line. A list of words is read as a text that has each of them once, a word a line, in random order: so
+one way of training, one of measuring and one of counting will do for both. How often a word of a list is typed does not matter
+then; what is measured is how well words are spelled that were never seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocomplete.corpus.corpus import Corpus
+from autocomplete.corpus.encoded import FileArray, Ids
+from autocomplete.errors import CorpusError
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+from autocomplete.training.objectives.lessons import alphabet, text_ids
+
+__all__ = ["Material", "read_material", "words_material"]
+
+_HELD_OUT = 0.05  # share of the whole, at its end
+_MEASURED = 50_000  # characters of it at most that are measured
+_LEAST = 2_000  # characters; of fewer, nothing is learned that could be compared
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """
+    Symbols with BOUNDARY before each line and after the last.
+
+    :param learned: (n,) all but the end of the corpus.
+    :param held_out: (m,) of its end, as much as is measured.
+    """
+
+    vocabulary: Vocabulary
+    unit: Literal["words", "text"]
+    learned: Ids
+    held_out: NDArray[np.integer[Any]]
+
+
+def read_material(corpus: Corpus, seed: int = 0) -> Material:
+    """
+    Return what is learned and what is held out of a corpus.
+
+    :raises CorpusError: where it is too short to hold something out.
+    """
+    if corpus.text is None:
+        return words_material(corpus.words, seed, corpus.name)
+    encoded = corpus.text.encoded()
+    vocabulary = alphabet(encoded, len(encoded.symbols), corpus.words)
+    return _split(text_ids(encoded, vocabulary), vocabulary, "text", corpus.name)
+
+
+def words_material(words: Sequence[str], seed: int = 0, name: str = "the list") -> Material:
+    """
+    Return what is learned and what is held out of some words.
+
+    :param words: distinct.
+    :param name: of the list, for an error.
+    :raises CorpusError: where they are too few.
+    """
+    vocabulary = Vocabulary.from_words(words)
+    order = np.random.default_rng(seed).permutation(len(words)).tolist()
+    return _split(vocabulary.encode_lines(words[i] for i in order), vocabulary, "words", name)
+
+
+def _split(ids: Ids, vocabulary: Vocabulary, unit: Literal["words", "text"], name: str) -> Material:
+    """Return the beginning and the end of some symbols, cut between two lines if there is a cut."""
+    if len(ids) < _LEAST:
+        raise CorpusError(
+            f"{name}: has {len(ids) - 1:,} characters; a comparison needs {_LEAST:,}, to learn from most and to hold some out"
+        )
+    cut = round((1 - _HELD_OUT) * len(ids))
+    end = ids[cut : cut + _MEASURED]
+    skipped = int(np.argmax(end == BOUNDARY))  # 0 where there is none
+    cut += skipped if skipped < len(end) // 2 else 0  # a long last line is cut where it is
+    learned = ids.translated(_same(vocabulary), cut + 1) if isinstance(ids, FileArray) else ids[: cut + 1]
+    return Material(vocabulary, unit, learned, ids[cut : cut + _MEASURED])
+
+
+def _same(vocabulary: Vocabulary) -> NDArray[Any]:
+    """Return the table that leaves each symbol as it is."""
+    return np.arange(len(vocabulary), dtype=np.min_scalar_type(len(vocabulary)))

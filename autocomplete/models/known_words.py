@@ -1,0 +1,36 @@
+"""A model of words with those alone that are in a lexicon."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.protocol import Array, CharacterLanguageModel, States, Symbols, probabilities
+
+__all__ = ["KnownWords"]
+
+
+class KnownWords:
+    """
+    A model of words with those alone that are in a lexicon; what it gave to others is lost, not shared out.
+
+    A state is the model's, then the lexicon's.
+    """
+
+    def __init__(self, model: CharacterLanguageModel, lexicon: Lexicon) -> None:
+        self._model, self._lexicon = model, lexicon
+        self._predict = probabilities(model)
+
+    def start(self) -> States:
+        """Return the state before the first letter."""
+        return (*self._model.start(), *self._lexicon.start())
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the states after one more letter each."""
+        return (*self._model.step(states[:-1], symbols), *self._lexicon.step(states[-1:], symbols))
+
+    def log_probabilities(self, states: States) -> Array:
+        """Return (batch, vocabulary): minus infinity where no word of the lexicon goes on so."""
+        known = self._lexicon.probabilities(states[-1:]) > 0
+        with np.errstate(divide="ignore"):
+            return np.log(np.where(known, self._predict(states[:-1]), np.float32(0)))

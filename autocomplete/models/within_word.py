@@ -1,0 +1,51 @@
+"""A network of text as a model of one word."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autocomplete.models.protocol import Array, CharacterLanguageModel, States, Symbols, probabilities
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+
+__all__ = ["WithinWord"]
+
+_LEAST = np.float32(1e-30)  # probability of the end of a word, whatever the rounding
+
+
+class WithinWord:
+    """
+    A network of text as a model of one word: all that ends a word is one boundary, and before the first letter, all that
+    does not begin one. A state is the network's, then (batch, 1) whether no letter has been read.
+
+    :param state: the network's where the word begins.
+    """
+
+    def __init__(self, network: CharacterLanguageModel, state: States, vocabulary: Vocabulary) -> None:
+        self._network, self._state = network, state
+        self._predict = probabilities(network)
+        begin, inside = vocabulary.word_symbols()
+        self._letters = np.stack([inside, begin]).astype(np.float32)  # by whether the word has not begun
+
+    def start(self) -> States:
+        """Return the state where the word begins."""
+        return (*self._state, np.ones((1, 1), dtype=np.int8))
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the states after one more letter each."""
+        return (*self._network.step(states[:-1], symbols), np.zeros((len(states[-1]), 1), dtype=np.int8))
+
+    def log_probabilities(self, states: States) -> Array:
+        """Return (batch, vocabulary): of letters as the network has them, of BOUNDARY all the rest, of others minus infinity."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(states))
+
+    def probabilities(self, states: States) -> Array:
+        """Return the same as probabilities."""
+        result = self._predict(states[:-1])
+        result *= self._letters[states[-1][:, 0]]
+        result[:, BOUNDARY] = np.maximum(1 - result.sum(axis=1), _LEAST)
+        return result
+
+    def word_begins(self) -> float:
+        """Return the probability that a word begins."""
+        return float(self._predict(self._state)[0] @ self._letters[1])

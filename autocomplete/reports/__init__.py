@@ -1,0 +1,1 @@
+"""What rich draws: trainings from their events, evaluations, comparisons and checkpoints; and the logs."""

@@ -1,0 +1,1 @@
+"""What a training step reads: prefix trees of words, streams of text, lines with gaps."""

@@ -1,0 +1,298 @@
+"""
+A text as contiguous streams, for truncated back-propagation through time.
+
+The text is cut into as many equal parts as the batch has rows, and the rows are read side by side, some symbols at a step.
+The hidden state is carried on from step to step, so the network learns to use what stood long before, though the error is
+propagated back through the symbols of one step only (Williams and Peng, 1990).
+
+What is typed has nothing before it. A network that has only ever read on does not know how lines begin: so it may read passages,
+too, each as if it were all there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from autocomplete.corpus.encoded import Ids
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.training.device import sent
+from autocomplete.training.networks.recurrent import CharRNN, State
+from autocomplete.training.processes import ALONE, Processes
+
+__all__ = [
+    "Passages",
+    "SampledLoss",
+    "StreamNetwork",
+    "Streams",
+    "bits",
+    "choose_source",
+    "line_bits",
+    "stream_loss",
+]
+
+_TO_MEASURE = 16  # streams that a held-out text is measured in
+# How much of a run is over, and the share of its steps that then read the background: half of them while the network learns
+# what is common to all text, and few at the end, so that it ends as a model of the corpus.
+_BACKGROUND = (0.0, 0.5, 0.8, 1.0), (0.5, 0.5, 0.35, 0.2)
+
+Source = TypeVar("Source")
+
+
+class StreamNetwork(Protocol):
+    """What reads a text in pieces: `CharRNN`, and the networks of `windows`. What a state is, each knows for itself."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        ...
+
+    def continue_from(self, state: Any, inputs: Tensor) -> tuple[Tensor, Any]:
+        """Return the logits of the next symbol after each of the inputs, (batch, time), and the state after the last."""
+        ...
+
+    def train(self, mode: bool = True) -> Any:
+        """Be as in training, or as in use."""
+        ...
+
+
+def choose_source(sources: Sequence[Source], progress: float, generator: np.random.Generator) -> Source:
+    """
+    Return what a step reads.
+
+    :param sources: the corpus and, if there are any, what is read in the background, all of that alike often.
+    :param progress: of the whole run, from 0 to 1.
+    """
+    if len(sources) == 1 or generator.random() >= np.interp(progress, *_BACKGROUND):
+        return sources[0]
+    return sources[1 if len(sources) == 2 else int(generator.integers(1, len(sources)))]
+
+
+class Streams:
+    """
+    The text in rows, read again from another place when it is over.
+
+    :param ids: (n,) two symbols at least.
+    :param batch: rows for each process; fewer where the text is too short for that many of a few steps.
+    :param bptt: symbols read at a step.
+    :param processes: that read the rows, each its own.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        batch: int,
+        bptt: int,
+        generator: np.random.Generator,
+        processes: Processes = ALONE,
+    ) -> None:
+        self._ids = ids
+        self._processes = processes
+        self._batch = processes.count * max(1, min(batch, len(ids) // (4 * bptt * processes.count)))
+        self._rows = np.array_split(np.arange(self._batch), processes.count)[processes.rank]
+        self._length = len(ids) // self._batch  # of a row
+        self._bptt = bptt
+        self._generator = generator
+        self._shift = 0
+        self._position: float = 0
+        self._state: State | None = None
+
+    def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
+        """
+        Return inputs and targets, each (rows, time), and the state that was left before them.
+
+        :param hidden: share of the inputs to replace by UNKNOWN.
+        """
+        if self._position + 2 > self._length:  # a new beginning, so that no row has its ends where they were
+            self._shift = int(self._generator.integers(len(self._ids)))
+            self._position, self._state = 0, None
+        start = int(self._position)
+        columns = np.arange(start, min(start + self._bptt + 1, self._length))
+        places = self._shift + self._length * self._rows[:, None] + columns
+        window = torch.from_numpy(self._ids[places % len(self._ids)].astype(np.int64))
+        self._position = start + self._bptt
+        inputs = window[:, :-1]
+        if hidden:
+            drawn = self._generator.random((self._batch, inputs.shape[1]))[
+                self._rows
+            ]  # for all, so that all draw alike
+            inputs = inputs.masked_fill(torch.from_numpy(drawn < hidden), UNKNOWN)
+        return inputs, window[:, 1:], self._state
+
+    def keep(self, state: State) -> None:
+        """Carry a state on to the next symbols."""
+        self._state = _own(state) if isinstance(state, Tensor) else (_own(state[0]), _own(state[1]))
+
+    def forget(self) -> None:
+        """Carry nothing on to the next symbols."""
+        self._state = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a resumed run needs to read on, the rows of all processes; each of them has to ask."""
+        parts = [] if self._state is None else [self._state] if isinstance(self._state, Tensor) else self._state
+        state = {f"state.{i}": self._processes.gathered(part, dim=1) for i, part in enumerate(parts)}
+        return {"place": torch.tensor([self._shift, int(self._position)])} | state
+
+    def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        """
+        Read on where `tensors` was asked for.
+
+        :param device: where the network is.
+        """
+        self._shift, self._position = tensors["place"].tolist()
+        every = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
+        parts = [_own(self._processes.own_part(state, dim=1)) for state in every]
+        self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
+
+
+class Passages:
+    """
+    Passages from anywhere in a text, with nothing before them. They begin where a line or a sentence does.
+
+    :param ids: (n,) with BOUNDARY where one begins.
+    :param batch: passages of a step.
+    :param bptt: symbols of each. Where no line begins among so many, it begins as it comes.
+    """
+
+    def __init__(self, ids: Ids, batch: int, bptt: int, generator: np.random.Generator) -> None:
+        self._ids, self._batch, self._bptt, self._generator = ids, batch, bptt, generator
+
+    def places(self) -> NDArray[np.int64]:
+        """Return the places in the text of the next passages, (batch, bptt + 1)."""
+        length, wanted = len(self._ids), np.arange(self._bptt + 1)
+        places = self._generator.integers(length, size=self._batch)[:, None]
+        begins = self._ids[(places + wanted) % length] == BOUNDARY
+        found: NDArray[np.int64] = (places + begins.argmax(axis=1)[:, None] + wanted) % length
+        return found
+
+    def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
+        """Return inputs and targets, each (batch, time), and no state; see `Streams.next`."""
+        window = torch.from_numpy(self._ids[self.places()].astype(np.int64))
+        inputs = window[:, :-1]
+        if hidden:
+            inputs = inputs.masked_fill(torch.from_numpy(self._generator.random(inputs.shape) < hidden), UNKNOWN)
+        return inputs, window[:, 1:], None
+
+    def keep(self, state: State) -> None:
+        """Carry nothing on."""
+
+
+def _own(state: Tensor) -> Tensor:
+    """Return a copy, for the last bits of a product can depend on where in memory its factors lie, and a resumed run is exact."""
+    return state.detach().clone(memory_format=torch.contiguous_format)
+
+
+def stream_loss(model: StreamNetwork, streams: Streams, hidden: float, precision: str) -> tuple[Tensor, int]:
+    """Return the mean cross entropy of the next symbols of a text, in nats, and how many symbols those are."""
+    inputs, targets, state = streams.next(hidden)
+    with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        logits, state = model.continue_from(state, sent(inputs, model.device))
+    streams.keep(state)
+    logits, targets = (
+        logits.transpose(0, 1).flatten(0, 1),
+        sent(targets, model.device).t().flatten(),
+    )  # time first, as they lie
+    return functional.cross_entropy(logits.float(), targets), len(targets)
+
+
+class SampledLoss:
+    """
+    `stream_loss` for a large vocabulary: each step's softmax is over some symbols only, drawn by their frequency.
+
+    :param counts: (vocabulary,) of the symbols in the text, or in several.
+    :param sampled: symbols drawn for a step.
+    """
+
+    def __init__(self, counts: NDArray[Any], sampled: int, generator: np.random.Generator) -> None:
+        shares = (counts + 1) / (counts + 1).sum()
+        self._cumulative = np.cumsum(shares)
+        self._log_chances = torch.from_numpy(np.log(-np.expm1(sampled * np.log1p(-shares))).astype(np.float32))
+        self._sampled, self._generator = sampled, generator
+
+    def __call__(self, model: CharRNN, streams: Streams | Passages, precision: str) -> Tensor:
+        """Return the estimated mean cross entropy of the next symbols of a text, in nats."""
+        inputs, targets, state = streams.next(0.0)
+        drawn = np.searchsorted(
+            self._cumulative, self._generator.random(self._sampled) * self._cumulative[-1], side="right"
+        )
+        candidates = sent(torch.from_numpy(np.unique(drawn.clip(max=len(self._cumulative) - 1))), model.device)
+        self._log_chances = self._log_chances.to(model.device)
+        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            loss, state = model.sampled_from(
+                state, sent(inputs, model.device), sent(targets, model.device), candidates, self._log_chances
+            )
+        streams.keep(state)
+        return loss
+
+
+@torch.no_grad()
+def bits(
+    model: StreamNetwork,
+    ids: NDArray[np.integer[Any]],
+    time: int = 256,
+    rows: int = _TO_MEASURE,
+) -> dict[str, float]:
+    """
+    Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.
+
+    :param ids: (n,)
+    :param rows: streams at most that the text is read in.
+    """
+    model.train(False)
+    batch = max(1, min(rows, len(ids) // time))
+    length = len(ids) // batch
+    streams = torch.from_numpy(ids[: batch * length].reshape(batch, length).astype(np.int64)).to(model.device)
+    state = None
+    sums = torch.zeros(4, dtype=torch.float64)
+    for start in range(0, length - 1, time):
+        window = streams[:, start : start + time + 1]
+        logits, state = model.continue_from(state, window[:, :-1])
+        logits, targets = logits.flatten(0, 1).float(), window[:, 1:].flatten()
+        right = logits.gather(1, targets[:, None])
+        rank = (logits > right).sum(dim=1)
+        loss = functional.cross_entropy(logits, targets, reduction="sum")
+        figures = [loss, torch.tensor(len(targets)), (rank < 1).sum(), (rank < 3).sum()]
+        sums += torch.stack([figure.double().cpu() for figure in figures])
+    model.train()
+    nats, symbols, top_1, top_3 = sums.tolist()
+    symbols = max(symbols, 1)
+    return {
+        "bits_per_character": nats / symbols / math.log(2),
+        "accuracy_top_1": top_1 / symbols,
+        "accuracy_top_3": top_3 / symbols,
+    }
+
+
+@torch.no_grad()
+def line_bits(model: CharRNN, ids: NDArray[np.integer[Any]], time: int = 32, rows: int = _TO_MEASURE) -> float:
+    """
+    Return the bits that a word of some lines takes, each line read with nothing before it, as it is typed.
+
+    :param ids: (n,) words as symbols, with BOUNDARY before each line; what is unknown is not counted.
+    :param rows: lines that are read side by side.
+    """
+    model.train(False)
+    lines = np.split(ids, np.flatnonzero(ids == BOUNDARY))[1:]
+    lines.sort(key=len)
+    nats, words = 0.0, 0
+    for first in range(0, len(lines), rows):
+        some = lines[first : first + rows]
+        padded = np.full((len(some), len(some[-1]) + 1), BOUNDARY)
+        for row, line in zip(padded, some, strict=True):
+            row[: len(line)] = line
+        symbols, state = torch.from_numpy(padded).to(model.device), None
+        for start in range(0, padded.shape[1] - 1, time):
+            window = symbols[:, start : start + time + 1]
+            logits, state = model.continue_from(state, window[:, :-1])
+            counted = window[:, 1:] > UNKNOWN
+            right = functional.cross_entropy(logits[counted].float(), window[:, 1:][counted], reduction="sum")
+            nats, words = nats + float(right), words + int(counted.sum())
+    model.train()
+    return nats / max(words, 1) / math.log(2)

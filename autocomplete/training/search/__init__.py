@@ -1,0 +1,1 @@
+"""A search for the settings that suit a corpus."""

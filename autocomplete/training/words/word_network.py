@@ -1,0 +1,313 @@
+"""
+A recurrent network that predicts the next word of a text, trained in a process of its own beside the network of characters.
+
+The process tells the first one from time to time where it is, and that one writes it down with its own state. It listens at
+each step: it ends with what it has when it is asked to, and at once when the first process is no more, however that ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from autocomplete.corpus.encoded import Ids, count_ids, translate_ids
+from autocomplete.errors import SettingsError
+from autocomplete.models.class_softmax import PREFIX, Tail
+from autocomplete.models.word_ngrams import NGrams
+from autocomplete.storage.byte_matrix import in_bytes, in_floats
+from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.memory import keep_memory
+from autocomplete.storage.tensor_files import named
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
+from autocomplete.training.batching.streams import Passages, SampledLoss, Streams, choose_source, line_bits
+from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.distillation import SoftLoss, Taught
+from autocomplete.training.optimization import new_optimizer, training_step
+from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.snapshot import Snapshot
+
+__all__ = ["Network", "WordNetworkProcess", "WordNetworkTraining", "frozen", "own_symbols", "word_log_probabilities"]
+
+_BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
+_SAMPLED = 2_048  # words in the softmax of a step
+_MEASURED_EACH = 0.05  # of the run
+_TAUGHT = 0.75  # share of the steps that learn from a teacher, where there is one
+_AFRESH = 0.5  # share of the others that read passages with nothing before them; all do that learn from a teacher
+_STEP = 4  # of a finished network's weights, as numbers of `ByteMatrix`
+
+Network = tuple[Configuration, dict[str, NDArray[Any]]]
+
+
+class WordNetworkTraining:
+    """
+    The training of a network of words, step by step.
+
+    :param tokens: (n,) as `NumberedWords.encode` gives them.
+    :param background: (m,) of text to read beside it; may be empty.
+    :param held_out: (h,) of text to choose the best network by.
+    :param words: how many words are numbered.
+    :param taught: text with what a teacher expects, as `SoftTargets.numbered` gives it.
+    :param origin: a network to begin as, no larger; its rows are numbers of the same words.
+    :param saved: where to go on.
+    :raises KeyError, TypeError, ValueError, RuntimeError: where that is the snapshot of another network.
+    """
+
+    def __init__(
+        self,
+        tokens: Ids,
+        background: Ids,
+        held_out: NDArray[np.int32],
+        words: int,
+        settings: TrainingSettings,
+        precision: str,
+        taught: Taught | None = None,
+        origin: Network | None = None,
+        *,
+        saved: Snapshot | None = None,
+    ) -> None:
+        torch.manual_seed(settings.seed)
+        self._settings, self._precision = settings, precision
+        self._generator = generator = np.random.default_rng(settings.seed)
+        counts, more = (count_ids(text, words + 2)[:words] for text in (tokens, background))
+        counts = counts + _BACKGROUND_COUNT * more
+        rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
+        self._rows = rows = rows[counts[rows] > 0]
+        own = own_symbols(rows, words)
+        self._held_out = own[held_out]
+        sizes = settings.word_hidden, settings.word_embedding
+        self._configuration = Configuration(len(rows) + 2, "lstm", 1, *sizes, tied=True)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = CharRNN(self._configuration, settings.word_dropout)
+        self._highest_rate = settings.context_rate
+        if origin is not None:
+            self._highest_rate *= settings.from_rate
+            begin_as(self._model, rows, origin)
+        self._model.to(device)
+        self._optimizer = new_optimizer(self._model, settings.weight_decay)
+        texts = [translate_ids(text, own) for text in (tokens, background) if len(text)]
+        bptt = max(1, settings.bptt // 2)
+        self._streams = [Streams(text, settings.batch, bptt, generator) for text in texts]
+        self._passages = [Passages(text, settings.batch, bptt, generator) for text in texts]
+        # Drawn by their shares in both texts at once: a word drawn far more rarely than the network expects it, because one
+        # text hardly has it, would weigh so much in its step that the network comes apart.
+        shares = np.sum([count_ids(text, len(rows) + 2) / len(text) for text in texts], axis=0)
+        self._loss = SampledLoss(shares * len(tokens), _SAMPLED, generator)
+        self._soft: SoftLoss | None = None
+        if taught is not None:
+            text, places, candidates, shares = taught
+            symbols = own[text], places, own[candidates], shares
+            self._soft = SoftLoss(symbols, len(rows) + 2, settings.batch, bptt, generator)
+        self._steps, self._measured_at, self._best_bits = 0, 0.0, math.inf
+        self._best: dict[str, Tensor] = {}
+        seconds = 0.0
+        if saved is not None:
+            self._steps, seconds, self._measured_at, self._best_bits = saved.facts["progress"]
+            self._best = saved.part("best")
+            for i, source in enumerate(self._streams):
+                source.load(saved.part(f"text{i}"), device)
+            saved.restore(self._model, self._optimizer, generator)
+        self._began = time.monotonic() - seconds
+        self._progress = settings.progress(self._steps, seconds)
+
+    @property
+    def over(self) -> bool:
+        """Whether all steps are taken."""
+        return self._progress >= 1.0
+
+    def step(self) -> None:
+        """Take one step, and measure the network if it is time to."""
+        if self._soft is not None and self._generator.random() < _TAUGHT:
+            loss = self._soft(self._model, self._precision)
+        else:
+            afresh = self._generator.random() < _AFRESH
+            sources: Sequence[Streams | Passages] = self._passages if afresh else self._streams
+            source = choose_source(sources, self._progress, self._generator)
+            loss = self._loss(self._model, source, self._precision)
+        rate = self._settings.rate(self._highest_rate, self._steps, self._progress)
+        training_step(self._model, self._optimizer, loss, rate, self._settings.clip)
+        self._steps += 1
+        self._progress = self._settings.progress(self._steps, time.monotonic() - self._began)
+        if self._progress - self._measured_at >= _MEASURED_EACH or self.over:
+            self._measured_at = self._progress
+            measured = line_bits(self._model, self._held_out)
+            if measured < self._best_bits:
+                self._best_bits, self._best = measured, self._halved()
+
+    def snapshot(self) -> Snapshot:
+        """Return all that is needed to go on from here."""
+        progress = self._steps, time.monotonic() - self._began, self._measured_at, self._best_bits
+        parts = {f"text{i}": source.tensors() for i, source in enumerate(self._streams)}
+        return Snapshot.take(
+            self._model, self._optimizer, self._generator, {"progress": progress}, best=self._best, **parts
+        )
+
+    def network(self) -> Network:
+        """Return the best so far: its sizes and its tensors; among them `rows`, the numbers of its words, in its own order."""
+        tensors = {name: value.numpy() for name, value in (self._best or self._halved()).items()}
+        tensors = in_floats(in_bytes(tensors, _STEP))  # as they are in a checkpoint
+        return self._configuration, tensors | {"rows": self._rows.astype(np.int32)}
+
+    def _halved(self) -> dict[str, Tensor]:
+        """Return the weights in fp16."""
+        return {name: value.detach().half().cpu() for name, value in self._model.state_dict().items()}
+
+
+class WordNetworkProcess:
+    """
+    A process that trains a network of words. `snapshot` is the last one that came, `network` what it ended with.
+
+    :param arguments: of `WordNetworkTraining`, but where to go on.
+    :param saved: the snapshot to go on from, as an earlier process sent it.
+    :param save_every: seconds from one snapshot to the next.
+    """
+
+    def __init__(self, *arguments: Any, saved: bytes | None, save_every: float) -> None:
+        self.snapshot = saved
+        self.network: Network | None = None
+        self._ended = False
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_train, args=(theirs, arguments, saved, save_every), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the network is still being trained, as far as was received."""
+        return self.network is None and not self._ended
+
+    def receive(self, seconds: float = 0.0) -> None:
+        """Take what it has sent; wait so long for that."""
+        try:
+            while self.at_work and self._ours.poll(seconds):
+                self.snapshot, self.network = self._ours.recv()
+                seconds = 0.0
+        except (EOFError, OSError):  # it is no more
+            self._ended = True
+
+    def stop(self) -> None:
+        """Ask it to end with the step that it takes, and wait for that."""
+        with contextlib.suppress(OSError):
+            self._ours.send("stop")
+        while self.at_work:
+            self.receive(seconds=1.0)
+
+    def check(self) -> None:
+        """Raise SettingsError where it died."""
+        if self._ended:
+            raise SettingsError("the process that trained the network of words ended early; try a lower --word-hidden")
+
+    def close(self) -> None:
+        """End it, whatever it has reached."""
+        if self._process.is_alive():
+            self._process.terminate()
+        self._process.join()
+
+
+def _train(pipe: Any, arguments: tuple[Any, ...], saved: bytes | None, save_every: float) -> None:
+    """Train a network of words, and send snapshots and, with the last of them, the network."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is asked, and passes it on
+    keep_memory()
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    with contextlib.suppress(EOFError, ConnectionError):  # the first process is no more
+        training = WordNetworkTraining(*arguments, saved=None if saved is None else Snapshot.from_bytes(saved))
+        sent_at = time.monotonic()
+        while not training.over and not pipe.poll():
+            training.step()
+            if time.monotonic() - sent_at >= save_every:
+                pipe.send((training.snapshot().to_bytes(), None))
+                sent_at = time.monotonic()
+        if pipe.poll():
+            pipe.recv()
+        pipe.send((training.snapshot().to_bytes(), training.network()))
+
+
+def own_symbols(rows: NDArray[Any], words: int) -> NDArray[np.int32]:
+    """Return (words + 2,) the symbol that a network of words has for each number: its own words, a beginning, or unknown."""
+    own = np.full(words + 2, UNKNOWN, dtype=np.int32)
+    own[rows] = np.arange(len(rows)) + 2
+    own[words] = BOUNDARY
+    return own
+
+
+@torch.no_grad()
+def begin_as(model: CharRNN, rows: NDArray[Any], origin: Network) -> None:
+    """
+    Let a new network of words begin as another, with the same answers about the words of both.
+
+    What is new, units or numbers that a word is embedded in, learns from random weights, but nothing old listens to it at first,
+    so the answers stay (after Chen, Goodfellow and Shlens, "Net2Net", 2016).
+
+    :param rows: of the new network.
+    """
+    old, tensors = origin
+    known = {row: place for place, row in enumerate(tensors["rows"].tolist(), start=2)}
+    shared = [(place, known[row]) for place, row in enumerate(rows.tolist(), start=2) if row in known]
+    places, old_places = map(torch.tensor, zip((BOUNDARY, BOUNDARY), (UNKNOWN, UNKNOWN), *shared, strict=True))
+    for name, value in model.state_dict().items():  # its tensors share the memory of the weights
+        before = torch.from_numpy(tensors[name].astype(np.float32))
+        if name.startswith("recurrent."):
+            gates, before_gates = (each.unflatten(0, (4, -1)) for each in (value, before))
+            gates[:, : old.hidden] = 0  # also where an old unit would listen to what is new
+            _corner(gates, before_gates.shape).copy_(before_gates)
+        elif name == "projection.weight":
+            value.zero_()
+            _corner(value, before.shape).copy_(before)
+        else:  # a row for each word
+            _corner(value, (len(value), *before.shape[1:]))[places] = before[old_places]
+
+
+def _corner(tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return the first rows, columns and so on of a tensor."""
+    return tensor[tuple(slice(size) for size in shape)]
+
+
+@torch.no_grad()
+def word_log_probabilities(
+    configuration: Configuration, tensors: dict[str, NDArray[Any]], lines: Sequence[Sequence[int]], ngrams: NGrams
+) -> NDArray[np.float64]:
+    """
+    Return the natural log probability of each word of some lines under a network of words.
+
+    What it gives to all words that it does not know goes to those by its tail, or by their unigrams.
+
+    :param lines: numbers of words, after the number of a beginning.
+    """
+    words = len(ngrams.unigrams)
+    rows = tensors["rows"]
+    own = own_symbols(rows, words)
+    tail = Tail(ngrams.unigrams, rows, named(tensors, PREFIX))
+    places = np.full(words + 2, -1)
+    places[tail.words] = np.arange(len(tail.words))
+    model = frozen(configuration, tensors)
+    result = []
+    for line in lines:
+        ids = torch.from_numpy(own[np.array(line)]).long()
+        outputs, _ = model.projected(None, ids[None, :-1])
+        logs = functional.linear(outputs[0], model.embedding.weight, model.decoder.bias).log_softmax(dim=-1)
+        logs -= torch.log1p(-logs[:, BOUNDARY].exp())[:, None]  # given that a word follows
+        right = logs.gather(1, ids[1:, None])[:, 0].double().numpy()
+        for i in np.flatnonzero(own[np.array(line[1:])] == UNKNOWN).tolist():
+            place = int(places[line[i + 1]])
+            share = max(float(tail.shares(outputs[0, i].numpy())[place]), 1e-30) if place >= 0 else 0.0
+            right[i] += math.log(share) if share else -math.inf
+        result.append(right)
+    return np.concatenate(result)
+
+
+def frozen(configuration: Configuration, tensors: Mapping[str, NDArray[Any]]) -> CharRNN:
+    """Return a network of words, to be asked only."""
+    model = CharRNN(configuration).eval()
+    model.load_state_dict({name: torch.from_numpy(tensors[name].astype(np.float32)) for name in model.state_dict()})
+    return model.requires_grad_(False)
