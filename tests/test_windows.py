@@ -24,8 +24,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def networks() -> list[tuple[WindowNetwork, window.FeedForwardWindow | convolution.CausalConvolution]]:
     torch.manual_seed(0)
     found = []
-    for window, layers in ((1, 1), (4, 1), (3, 2)):
-        network = FeedForwardWindow(SYMBOLS, window, 5, 12, layers)
+    for places, layers in ((1, 1), (4, 1), (3, 2)):
+        network = FeedForwardWindow(SYMBOLS, places, 5, 12, layers)
         found.append((network, window.FeedForwardWindow(arrays(network))))
     for layers, kernel in ((1, 2), (3, 2), (3, 3)):
         convolution = CausalConvolution(SYMBOLS, 5, 12, layers, kernel)
