@@ -46,7 +46,6 @@ from terminals import (
 )
 
 from autocomplete import Prediction, Predictor
-from autocomplete.inference.search import Budget
 from autocomplete.models.protocol import States, Symbols
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.prompt.prompt import run_prompt
@@ -92,14 +91,12 @@ class WatchedPredictor(Predictor):
         assert isinstance(network, CountingNetwork)
         return network.steps
 
-    def stream(
-        self, text: str, count: int = 5, characters: int = 5, *, after: str = "", budget: Budget | None = None
-    ) -> Iterator[Prediction]:
+    def stream(self, text: str, count: int = 5, characters: int = 5, **options: Any) -> Iterator[Prediction]:
         if count > 1:  # else it goes on behind a word
             self.asked.append(text)
             time.sleep(self.seconds)
             assert self.gate.wait(PATIENCE)
-        yield from super().stream(text, count, characters, after=after, budget=budget)
+        yield from super().stream(text, count, characters, **options)
 
 
 # Random keys.

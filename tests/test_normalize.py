@@ -79,14 +79,15 @@ def test_surface_has_the_key_of_its_text(text: str) -> None:
     ],
 )
 def test_completion_goes_on_in_the_typed_case(typed: str, surface: str, insert: str) -> None:
-    assert NORMALIZATION.completion(typed, surface) == insert
+    assert NORMALIZATION.completion(typed, surface) == (0, insert)
 
 
 @given(st.text(uncombining), st.data())
 def test_completion_arrives_at_the_key_of_the_word(surface: str, data: st.DataObject) -> None:
     surface = NORMALIZATION.surface(surface)
     typed = NORMALIZATION.key(surface[: data.draw(st.integers(0, len(surface)))])
-    completed = typed + NORMALIZATION.completion(typed, surface)
+    replaces, insert = NORMALIZATION.completion(typed, surface)
+    completed = typed[: len(typed) - replaces] + insert
     assert NORMALIZATION.key(completed) == NORMALIZATION.key(surface)
 
 

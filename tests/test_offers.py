@@ -17,7 +17,7 @@ def prediction(before: str, *inserts: str, sure: float = 0.7, after: str = "") -
     """Return an answer for a place: of the words, the first is as probable as given, the others share the rest."""
     shares = [sure] + [(1 - sure) / max(1, len(inserts) - 1)] * (len(inserts) - 1)
     typed = before.rpartition(" ")[2]
-    words = tuple(Suggestion(typed + i, i, p, exact=True) for i, p in zip(inserts, shares, strict=False))
+    words = tuple(Suggestion(typed + i, i, 0, True, p, exact=True) for i, p in zip(inserts, shares, strict=False))
     return Prediction(before, (), words, True, 1.0, after)
 
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from autocomplete.inference.open_search import OpenSearch
 from autocomplete.inference.search import Budget, FoundWord, Search
+from autocomplete.models.hidden_words import HiddenWords
 from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.open_vocabulary import OpenVocabulary, Remembered
-from autocomplete.models.out_of_vocabulary import unknown_words
+from autocomplete.models.out_of_vocabulary import out_of_vocabulary_model
 from autocomplete.models.protocol import States, Symbols
 from autocomplete.models.rare_words import RareWords
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.models.search_tree import ROOT, SearchTree, hidden_words
+from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 CHECKPOINT = random_checkpoint(["abc "], boundary_bias=1.0)
@@ -48,8 +49,8 @@ def spelled(word: str) -> float:
 
 
 LEXICON = Lexicon(WORDS, [spelled(word) for word in WORDS], VOCABULARY)
-SHARE = sum(map(spelled, WORDS))
-MODEL = unknown_words(NETWORK, VOCABULARY, LEXICON, SHARE, RareWords.of(["abba", "cabbac"], VOCABULARY))
+LISTED = RareWords.of(["abba", "cabbac"], VOCABULARY)
+MODEL = out_of_vocabulary_model(NETWORK, VOCABULARY, LEXICON, np.log([spelled(word) for word in LEXICON.words]), LISTED)
 HIDDEN = ("cab", "bac", "ca")
 
 
@@ -60,7 +61,7 @@ def model_of(
     hidden: Sequence[str] = (),
     repeated: Mapping[str, float] | None = None,
 ) -> OpenVocabulary:
-    tree = SearchTree(MODEL, hidden=hidden_words(map(VOCABULARY.encode, hidden)))
+    tree = SearchTree(MODEL, hidden=HiddenWords(hidden, VOCABULARY))
     offered = np.array([word not in hidden for word in WORDS])
     known = LEXICON.weighed(np.array(counts), begins)
     if not repeated:
@@ -103,7 +104,7 @@ def test_words_are_those_that_the_search_by_letters_finds(
     hidden = HIDDEN if hide else ()
     model = model_of(counts, share, begins, hidden, repeated)
     search = open_search(model, text, count)
-    tree = SearchTree(model, hidden=hidden_words(map(VOCABULARY.encode, hidden)))
+    tree = SearchTree(model, hidden=HiddenWords(hidden, VOCABULARY))
     node = ROOT
     for symbol in VOCABULARY.encode(text):
         node = tree.child(node, symbol)

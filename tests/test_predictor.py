@@ -195,7 +195,7 @@ def test_whole_word_is_not_offered_and_there_are_still_five() -> None:
         assert len(prediction.words) == 5
         assert all(word.insert and word.word == typed.split()[-1] + word.insert for word in prediction.words)
         assert prediction.whole > prediction.words[0].probability
-        assert prediction.best == Suggestion(typed.split()[-1], "", prediction.whole, exact=True)
+        assert prediction.best == Suggestion(typed.split()[-1], "", 0, True, prediction.whole, exact=True)
 
 
 @pytest.mark.parametrize("members", ["mixture", "network", "lexicon"])
@@ -207,13 +207,16 @@ def test_what_is_typed_is_whole_as_probably_as_nothing_follows_it(members: Membe
 
 
 def test_best_guess_is_the_first_word_or_what_stands_there_whole() -> None:
-    word, typed = Suggestion("tria", "a", 0.4, exact=True), tuple(NextCharacter(letter, 0.5) for letter in "tri")
+    word, typed = (
+        Suggestion("tria", "a", 0, True, 0.4, exact=True),
+        tuple(NextCharacter(letter, 0.5) for letter in "tri"),
+    )
     for words, whole, best in [
         ((), 0.0, None),
         ((word,), 0.0, word),
         ((word,), 0.3, word),
-        ((word,), 0.4, Suggestion("tri", "", 0.4, exact=True)),
-        ((), 0.1, Suggestion("tri", "", 0.1, exact=True)),
+        ((word,), 0.4, Suggestion("tri", "", 0, True, 0.4, exact=True)),
+        ((), 0.1, Suggestion("tri", "", 0, True, 0.1, exact=True)),
     ]:
         assert Prediction("a tri", (), words, True, 1.0, typed=typed, whole=whole).best == best
 
@@ -346,7 +349,7 @@ def test_unknown_character_is_none_of_the_known() -> None:
 def test_prediction_as_json_is_what_the_command_prints() -> None:
     printed = PREDICTOR.predict("my tria", count=1, characters=1).to_json()
     assert list(printed) == ["text", "next", "words", "exact", "milliseconds"]
-    assert list(printed["words"][0]) == ["word", "insert", "probability"]
+    assert list(printed["words"][0]) == ["word", "insert", "replaces", "space", "probability"]
     assert printed["words"][0]["word"] == "triangle"
     assert list(printed["next"][0]) == ["character", "probability"]
 

@@ -319,7 +319,7 @@ def test_another_program_has_the_same_ghost_and_words() -> None:
 
 
 def make_prediction(text: str, insert: str, probability: float) -> Prediction:
-    word = Suggestion(text.split()[-1] + insert, insert, probability, exact=True)
+    word = Suggestion(text.split()[-1] + insert, insert, 0, True, probability, exact=True)
     return Prediction(text, (NextCharacter(" ", 0.999), NextCharacter("\x1b", 0.001)), (word,), True, 0.8)
 
 

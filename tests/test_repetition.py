@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autocomplete.models.cache import repetitions
+from autocomplete.models.cache import unigram_cache
 
 WORDS = ("the", "of", "heap", "queue", "noida")
 SHARES = {"the": 0.05, "of": 0.02, "heap": 1e-5, "queue": 1e-4, "noida": 0.0}
 
 
 def repeated(words: Sequence[str]) -> dict[str, float]:
-    return repetitions(words, [SHARES[word] for word in words])
+    return unigram_cache(words, [SHARES[word] for word in words])
 
 
 def test_nothing_comes_again_on_an_empty_line() -> None:

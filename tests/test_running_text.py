@@ -613,4 +613,4 @@ def test_command_trains_on_a_text_of_several_megabytes_twice(tmp_path: Path) -> 
     ],
 )
 def test_quotation_is_the_likelier_to_be_closed_the_shorter_it_is(line: str, chance: float) -> None:
-    assert closing_chance(line) == chance
+    assert closing_chance(line.split()) == chance

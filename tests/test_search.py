@@ -39,20 +39,18 @@ def network(seed: int) -> RecurrentNetwork:
     return RecurrentNetwork(checkpoint.configuration, checkpoint.tensors)
 
 
-def enumerate_words(
-    model: CharacterLanguageModel, prefix: Sequence[int], boundaries: Sequence[int] = (BOUNDARY,)
-) -> tuple[dict[Word, float], float]:
+def enumerate_words(model: CharacterLanguageModel, prefix: Sequence[int]) -> tuple[dict[Word, float], float]:
     """Return the probability of every word of 1 to DEPTH more letters, and what no longer word can be better than."""
     states = model.start()
     for symbol in prefix:
         states = model.step(states, [symbol])
-    letters = [s for s in range(model.log_probabilities(states).shape[1]) if s != UNKNOWN and s not in boundaries]
+    letters = [s for s in range(model.log_probabilities(states).shape[1]) if s not in (UNKNOWN, BOUNDARY)]
     level: list[Word] = [()]
     reached = np.ones(1)  # the probability of each word of the level as a prefix
     words: dict[Word, float] = {}
     for depth in range(DEPTH + 1):
         answers = np.exp(model.log_probabilities(states).astype(np.float64))
-        ends = reached * answers[:, list(boundaries)].sum(axis=1)
+        ends = reached * answers[:, BOUNDARY]
         if depth:  # the prefix itself is no answer
             words |= dict(zip(level, ends.tolist(), strict=True))
         rows = [(row, symbol) for row in range(len(level)) for symbol in letters if answers[row, symbol] > 0]
@@ -143,18 +141,6 @@ def test_spent_budget_does_not_make_the_prefix_an_answer() -> None:
     node = tree.child(ROOT, 2)
     assert list(Search(tree, node, 3, budget=Budget(expansions=0))) == []
     assert all(word.suffix for word in Search(tree, node, 20, budget=Budget(expansions=8)))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_words_that_end_in_different_boundaries_are_one(seed: int) -> None:
-    model = network(seed)
-    boundaries = (BOUNDARY, 4)  # the last letter as a full stop
-    tree = SearchTree(model, boundaries)
-    for prefix in [[], [2], [3, 2]]:
-        words, open_bound = enumerate_words(model, prefix, boundaries)
-        found = list(Search(tree, place(tree, prefix), 5))
-        assert found[-1].probability > open_bound
-        assert_best(found, words, 5)
 
 
 @given(lexicons, st.integers(0, 12), st.integers(1, 8), st.integers(1, 9), st.data())

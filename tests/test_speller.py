@@ -12,14 +12,14 @@ import torch
 from conftest import random_checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import spelled_apart
 from test_text_training import SMALL, corpus_of, run
 
 from autocomplete.inference.predictor import Predictor
 from autocomplete.models.lexicon import Lexicon
-from autocomplete.models.out_of_vocabulary import Speller, unknown_words
+from autocomplete.models.out_of_vocabulary import OOVCharacterModel, out_of_vocabulary_model
 from autocomplete.models.protocol import CharacterLanguageModel
-from autocomplete.models.rare_word_list import RareWordList
-from autocomplete.models.rare_words import LISTED, RareWords
+from autocomplete.models.rare_words import LISTED, RareWordList, RareWords
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.storage.checkpoint import read_checkpoint, read_context, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
@@ -27,7 +27,7 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 from autocomplete.training.words import context as context_module
-from autocomplete.training.words.context import flattened, spelled_apart
+from autocomplete.training.words.context import flattened
 
 CHECKPOINT = random_checkpoint(["blorf's. -"])
 VOCABULARY = CHECKPOINT.vocabulary
@@ -86,7 +86,7 @@ def probability(model: CharacterLanguageModel, word: str) -> float:
 def test_words_have_what_the_network_gives_less_that_of_the_lexicon(known: list[str], asked: list[str]) -> None:
     lexicon, share = counted(known)
     assert share < 1
-    speller = Speller(NETWORK, VOCABULARY, lexicon, share)
+    speller = OOVCharacterModel(NETWORK, VOCABULARY, lexicon, share)
     for word in [*known, *asked]:
         expected = 0 if word in known else by_network(word) / (1 - share)
         assert probability(speller, word) == pytest.approx(expected, rel=0.01)
@@ -96,7 +96,7 @@ def test_words_have_what_the_network_gives_less_that_of_the_lexicon(known: list[
 def test_words_of_a_lexicon_that_takes_all_can_still_be_spelled_on(known: list[str], asked: list[str]) -> None:
     """What the lexicon has is rounded: it may be more than the network gives to a prefix."""
     lexicon, _ = counted(known, times=100.0)
-    speller = Speller(NETWORK, VOCABULARY, lexicon, 0.98)
+    speller = OOVCharacterModel(NETWORK, VOCABULARY, lexicon, 0.98)
     for word in {*asked} - {*known}:
         assert 0 < probability(speller, word) < 1
     assert [probability(speller, word) for word in known] == [0] * len(known)
@@ -105,7 +105,10 @@ def test_words_of_a_lexicon_that_takes_all_can_still_be_spelled_on(known: list[s
 @given(words)
 def test_words_are_stepped_together_as_alone(asked: list[str]) -> None:
     lexicon, share = counted(WORDS[:8])
-    models = Speller(NETWORK, VOCABULARY, lexicon, share), RareWordList(RareWords.of({*asked}, VOCABULARY), VOCABULARY)
+    models = (
+        OOVCharacterModel(NETWORK, VOCABULARY, lexicon, share),
+        RareWordList(RareWords.of({*asked}, VOCABULARY), VOCABULARY),
+    )
     for model in models:
         states = tuple(np.repeat(array, len(asked), axis=0) for array in model.start())
         states = model.step(states, [VOCABULARY.encode(word)[0] for word in asked])
@@ -134,8 +137,9 @@ def test_words_of_a_list_are_all_as_probable(listed: list[str]) -> None:
 def test_list_and_network_are_weighed_by_what_they_foresaw(listed: list[str], asked: list[str]) -> None:
     every = {*listed} - {*WORDS}
     lexicon, share = counted(WORDS)
-    model = unknown_words(NETWORK, VOCABULARY, lexicon, share, RareWords.of(every, VOCABULARY))
-    speller = Speller(NETWORK, VOCABULARY, lexicon, share)
+    listed = RareWords.of(every, VOCABULARY)
+    model = out_of_vocabulary_model(NETWORK, VOCABULARY, lexicon, np.log(lexicon.counts), listed)
+    speller = OOVCharacterModel(NETWORK, VOCABULARY, lexicon, share)
     for word in [*asked, *every]:
         state, alone = model.start(), speller.start()
         weight = LISTED if every else 0.0  # of the list
@@ -233,16 +237,16 @@ def test_bits_of_words_in_no_lexicon_are_what_the_predictor_needs_for_them(train
     words = [listed, listed + "zi", "zizizi"]
     by_network = spelled_apart(model, checkpoint.vocabulary, words)
     every = RareWords.of(listed_in(trained), checkpoint.vocabulary)
-    expected = every.beside(by_network, words, checkpoint.vocabulary)
-    assert expected[0] == pytest.approx(np.log(0.5 * np.exp(by_network[0]) + 0.5 / 400))
-    assert expected[1] == pytest.approx(np.log(0.5) + by_network[1])
+    expected = [
+        np.log(0.5 * np.exp(log) + 0.5 / 400 * (word == listed)) for word, log in zip(words, by_network, strict=True)
+    ]
     lexicon = read_lexicon(trained)
     spelled = context[0]["spelled"].astype(np.float64)
     known = Lexicon(list(lexicon), list(lexicon.values()), checkpoint.vocabulary)
     np.testing.assert_allclose(spelled, spelled_apart(model, checkpoint.vocabulary, known.words), rtol=2e-3)
     share = float(np.exp(spelled).sum())
     network = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors)
-    unknown = unknown_words(network, checkpoint.vocabulary, known.weighed(np.exp(spelled), 1.0), share, every)
+    unknown = out_of_vocabulary_model(network, checkpoint.vocabulary, known, context[0]["spelled"], every)
     for word, log in zip(words, expected, strict=True):
         state, found = unknown.start(), 0.0
         for symbol in [*checkpoint.vocabulary.encode(word), BOUNDARY]:
@@ -258,7 +262,7 @@ def test_prefixes_that_are_kept_are_begun_anew_when_they_are_many(
 ) -> None:
     lines = [f"the cat saw the {word[:end]}" for word in ("kalo", "renzi", "house") for end in range(len(word))]
     expected = [predictor.predict(line) for line in lines]
-    monkeypatch.setattr("autocomplete.inference.word_models._UNKNOWN_MEMORY", 20_000)
+    monkeypatch.setattr("autocomplete.inference.word_models._OOV_MEMORY", 20_000)
     forgetful = Predictor.load(str(trained))
     for line, before in zip(lines, expected, strict=True):
         found = forgetful.predict(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +13,27 @@ import torch
 from command_line import autocomplete
 from hypothesis import given
 from hypothesis import strategies as st
-from test_context import CONTEXT, KEYS, NORMALIZATION, ROWS, VOCABULARY, estimate_of, lines, next_words, torch_of
+from oracles import word_log_probabilities
+from test_context import (
+    CHECKPOINT,
+    CONTEXT,
+    KEYS,
+    ROWS,
+    estimate_of,
+    lines,
+    next_words,
+    torch_of,
+)
+from test_context import LEXICON as CONTEXT_LEXICON
 from test_context import TEXT as CONTEXT_TEXT
 from test_resume import run, until
 from test_text_training import SMALL, corpus_of
 
 from autocomplete.corpus.word_vectors import WordVectors
 from autocomplete.errors import CheckpointError, CorpusError
-from autocomplete.models.class_softmax import PREFIX, Tail
-from autocomplete.models.next_words import NextWords
+from autocomplete.inference.predictor import Predictor
+from autocomplete.models.class_softmax import PREFIX, ClassSoftmax
+from autocomplete.models.word_network import WordNetwork
 from autocomplete.storage.byte_matrix import in_bytes, in_floats, packed
 from autocomplete.storage.checkpoint import Configuration, read_context
 from autocomplete.storage.tensor_files import named
@@ -28,7 +41,6 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.trainer import train
 from autocomplete.training.words.class_softmax import _Learner, learn_tail
-from autocomplete.training.words.word_network import word_log_probabilities
 
 # Shares.
 
@@ -54,7 +66,7 @@ def test_shares_are_a_softmax_of_frequency_and_product(seed: int, words: int, kn
     numbered = generator.permutation(others)[: generator.integers(0, len(others) + 1)]
     tensors = random_tail(numbered, 4, seed=seed)
     outputs = generator.normal(size=4).astype(np.float32)
-    tail = Tail(unigrams, rows, tensors)
+    tail = ClassSoftmax(unigrams, rows, tensors)
     assert tail.words.tolist() == others.tolist()
     assert tail.width == 4
     query = tensors["weight"].astype(np.float64) @ outputs + tensors["bias"]
@@ -63,14 +75,14 @@ def test_shares_are_a_softmax_of_frequency_and_product(seed: int, words: int, kn
         place = np.flatnonzero(tensors["words"] == word)
         score = float(tensors["numbers"][:, place[0]] @ query) if len(place) else 0.0
         scores.append(float(unigrams[word]) * math.exp(score))
-    np.testing.assert_allclose(tail.shares(outputs), np.array(scores) / sum(scores), rtol=1e-3, atol=1e-9)
+    np.testing.assert_allclose(tail.shares(outputs[None])[0], np.array(scores) / sum(scores), rtol=1e-3, atol=1e-9)
 
 
 def test_without_numbers_shares_are_those_of_unigrams() -> None:
-    tail = Tail(np.array([0.5, 0.2, 0.3], np.float32), np.array([0]), {})
+    tail = ClassSoftmax(np.array([0.5, 0.2, 0.3], np.float32), np.array([0]), {})
     assert tail.words.tolist() == [1, 2]
     assert tail.width is None
-    np.testing.assert_allclose(tail.shares(np.zeros(7, np.float32)), [0.4, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(tail.shares(np.zeros((1, 7), np.float32))[0], [0.4, 0.6], rtol=1e-6)
 
 
 def test_packed_weights_are_those_that_they_were_rounded_to() -> None:
@@ -79,8 +91,8 @@ def test_packed_weights_are_those_that_they_were_rounded_to() -> None:
     outputs = np.arange(4, dtype=np.float32)
     every = in_bytes(tensors)
     assert packed(every)["numbers"].tolist() == tensors["numbers"].tolist()  # they are whole already
-    expected = Tail(unigrams, rows, in_floats(every)).shares(outputs)
-    np.testing.assert_array_equal(Tail(unigrams, rows, packed(every)).shares(outputs), expected)
+    expected = ClassSoftmax(unigrams, rows, in_floats(every)).shares(outputs[None])
+    np.testing.assert_array_equal(ClassSoftmax(unigrams, rows, packed(every)).shares(outputs[None]), expected)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +107,8 @@ def test_packed_weights_are_those_that_they_were_rounded_to() -> None:
 )
 def test_parts_that_do_not_fit_are_refused(change: dict[str, np.ndarray]) -> None:
     tensors = random_tail(np.array([0, 1, 3]), 4)
-    with pytest.raises(ValueError, match="its tail has"):
-        Tail(np.full(5, 0.2, np.float32), np.array([2, 4]), {**tensors, **change})
+    with pytest.raises(ValueError, match="its class-based softmax has"):
+        ClassSoftmax(np.full(5, 0.2, np.float32), np.array([2, 4]), {**tensors, **change})
 
 
 # Beside a network.
@@ -106,10 +118,18 @@ SIZES = Configuration(**CONTEXT[1]["configuration"])
 TAILED = {f"network.{PREFIX}{name}": array for name, array in random_tail(OTHERS, SIZES.embedding).items()}
 
 
+def by_word_network(tensors: Mapping[str, np.ndarray], numbers: Sequence[int]) -> np.ndarray:
+    """Return what a network of words expects after the ids of a line, which begin with a beginning if the line does."""
+    network = WordNetwork(SIZES, named(tensors, "network."), tensors["ngrams.unigrams"])
+    states = network.start()
+    for number in numbers[numbers[0] == len(KEYS) :]:
+        states = network.step(states, [number])
+    return network.probabilities(states)[0]
+
+
 @given(lines)
 def test_unknown_symbol_is_divided_as_the_outputs_in_torch_say(text: str) -> None:
-    words = NextWords(KEYS, {**CONTEXT[0], **TAILED}, CONTEXT[1], VOCABULARY, NORMALIZATION)
-    numbers = words.numbers(text)
+    numbers = next_words().numbers(text)
     own = {number: place for place, number in enumerate(ROWS.tolist(), start=2)} | {len(KEYS): BOUNDARY}
     symbols = [own.get(number, UNKNOWN) for number in numbers]
     model = torch_of(SIZES, {name: array for name, array in named(CONTEXT[0], "network.").items() if name != "rows"})
@@ -117,28 +137,27 @@ def test_unknown_symbol_is_divided_as_the_outputs_in_torch_say(text: str) -> Non
         read = torch.tensor([symbols if symbols[0] == BOUNDARY else [BOUNDARY, *symbols]])
         answer = model(read)[0, -1].softmax(dim=-1).double().numpy()
         outputs = model.projected(None, read)[0][0, -1].numpy()
-    tail = Tail(CONTEXT[0]["ngrams.unigrams"], ROWS, named(named(TAILED, "network."), PREFIX))
+    tail = ClassSoftmax(CONTEXT[0]["ngrams.unigrams"], ROWS, named(named(TAILED, "network."), PREFIX))
     expected = np.zeros(len(KEYS))
     expected[ROWS] = answer[2:]
-    expected[OTHERS] = answer[UNKNOWN] * tail.shares(outputs)
-    found = words.distribution(text, "words").known
+    expected[OTHERS] = answer[UNKNOWN] * tail.shares(outputs[None])[0]
+    found = by_word_network({**CONTEXT[0], **TAILED}, numbers)
     np.testing.assert_allclose(found, expected / (1 - answer[BOUNDARY]), rtol=1e-3, atol=1e-6)
 
 
-def test_training_and_inference_find_the_next_word_equally_probable() -> None:
+def test_next_word_is_as_probable_as_torch_finds_it() -> None:
     tensors = {**CONTEXT[0], **TAILED}
     text = "there sat a cat on a monday"
     numbers = [len(KEYS), *map(KEYS.index, text.split())]
     assert {numbers[i] for i in range(1, len(numbers))} & set(OTHERS.tolist())
     found = word_log_probabilities(SIZES, named(tensors, "network."), [numbers], estimate_of(CONTEXT_TEXT))
-    words = NextWords(KEYS, tensors, CONTEXT[1], VOCABULARY, NORMALIZATION)
     others_of_unigrams = next_words()
     differ = False
     for place, word in enumerate(text.split()):
         before = " ".join([*text.split()[:place], ""])
-        expected = words.distribution(before, "words").known[KEYS.index(word)]
+        expected = by_word_network(tensors, numbers[: place + 1])[KEYS.index(word)]
         assert found[place] == pytest.approx(math.log(expected), abs=1e-3)
-        differ |= abs(expected - others_of_unigrams.distribution(before, "words").known[KEYS.index(word)]) > 1e-3
+        differ |= abs(expected - others_of_unigrams.distribution(before, "words")[0][KEYS.index(word)]) > 1e-3
     assert differ
 
 
@@ -146,13 +165,13 @@ def test_training_and_inference_find_the_next_word_equally_probable() -> None:
 def test_tail_that_lacks_a_part_is_refused(name: str) -> None:
     tensors = {other: array for other, array in {**CONTEXT[0], **TAILED}.items() if other != name}
     with pytest.raises(CheckpointError, match="does not fit the rest of it"):
-        NextWords(KEYS, tensors, CONTEXT[1], VOCABULARY, NORMALIZATION)
+        Predictor(CHECKPOINT, CONTEXT_LEXICON, (tensors, CONTEXT[1]))
 
 
 def test_tail_of_a_network_of_another_size_is_refused() -> None:
     other = {f"network.{PREFIX}{name}": array for name, array in random_tail(OTHERS, SIZES.embedding + 1).items()}
     with pytest.raises(CheckpointError, match="does not fit"):
-        NextWords(KEYS, {**CONTEXT[0], **other}, CONTEXT[1], VOCABULARY, NORMALIZATION)
+        Predictor(CHECKPOINT, CONTEXT_LEXICON, ({**CONTEXT[0], **other}, CONTEXT[1]))
 
 
 # Learning.
@@ -192,13 +211,13 @@ def test_words_that_no_text_has_are_told_apart_by_their_vectors(one_thread: None
     unigrams = np.full(LEXICON, 1 / LEXICON, np.float32)
     tensors = learn_tail(network, [text], unigrams, vectors, np.ones(LEXICON, bool), seed=0)
     assert tensors[f"{PREFIX}numbers"].dtype == np.int8
-    tail = Tail(unigrams, network[1]["rows"], named(tensors, PREFIX))
+    tail = ClassSoftmax(unigrams, network[1]["rows"], named(tensors, PREFIX))
     model = torch_of(network[0], {name: array for name, array in network[1].items() if name != "rows"}).float()
     unseen = tail.words >= LEXICON // 2
     for first in (0, 1):
         with torch.no_grad():
             outputs = model.projected(None, torch.tensor([[BOUNDARY, first + 2]]))[0][0, -1].numpy()
-        shares = tail.shares(outputs)
+        shares = tail.shares(outputs[None])[0]
         right = tail.words % 2 == first
         assert shares[right].sum() > 0.9
         assert shares[right & unseen].sum() > 5 * shares[~right & unseen].sum()
@@ -220,8 +239,10 @@ def test_rounded_numbers_give_the_shares_that_were_learned(monkeypatch: pytest.M
         query = learner.query((outputs - outputs.mean(dim=0)) / outputs.std(dim=0).square().mean().sqrt())
         expected = (query @ numbers[:, :-1].T + numbers[:, -1] + 0.9 * logs).softmax(dim=-1).numpy()
     assert expected.std(axis=0).max() > 0.01
-    tail = Tail(np.append(logs.exp().numpy(), np.float32(1)), np.array([20]), _tensors(learner._rounded(outputs), 20))
-    found = np.array([tail.shares(row) for row in outputs.numpy()])
+    tail = ClassSoftmax(
+        np.append(logs.exp().numpy(), np.float32(1)), np.array([20]), _tensors(learner._rounded(outputs), 20)
+    )
+    found = tail.shares(outputs.numpy())
     np.testing.assert_allclose(found, expected, atol=0.01, rtol=0.1)
 
 

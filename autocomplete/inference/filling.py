@@ -20,10 +20,11 @@ from autocomplete.inference.blanks import Blank, read_blanks
 from autocomplete.inference.search import Budget, Search
 from autocomplete.models.bidirectional import BidirectionalNetwork
 from autocomplete.models.gaps import GapOfLetters, GapOfWord
+from autocomplete.models.hidden_words import HiddenWords
 from autocomplete.models.known_words import KnownWords
 from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.protocol import CharacterLanguageModel
-from autocomplete.models.search_tree import ROOT, SearchTree, hidden_words
+from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.models.within_word import WithinWord
 from autocomplete.storage.checkpoint import Checkpoint, find_checkpoint, read_with_lexicon
 from autocomplete.text.blocklist import explicit_words
@@ -97,7 +98,7 @@ class Filler:
         counts = dict.fromkeys(keys, 1.0)  # how often words are said is what the network has learned
         self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
         self._letters = self._vocabulary.word_symbols()[1]
-        self._hidden = hidden_words(self._vocabulary.encode(self._normalization.key(word)) for word in hidden)
+        self._hidden = HiddenWords(map(self._normalization.key, hidden), self._vocabulary)
 
     @classmethod
     def load(cls, name: str = BOTH_WAYS, *, explicit: bool = False) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 __all__ = ["NextCharacter", "Prediction", "Suggestion"]
@@ -19,18 +19,28 @@ class NextCharacter:
 @dataclass(frozen=True)
 class Suggestion:
     """
-    A whole word.
+    A whole word. Accepting it deletes `replaces` characters left of the cursor and inserts `insert`.
 
-    :param word: as it will stand in the text: what was typed of it, then `insert`.
-    :param insert: what accepting it inserts.
+    :param word: as it will stand in the text.
+    :param insert: what is inserted; where a space is missing before what follows, that is a part of it.
+    :param replaces: how many characters are deleted; 0 for a plain completion.
+    :param space: whether a space belongs behind the word.
     :param probability: of the word, given what was typed.
     :param exact: whether the search has proved its rank.
     """
 
     word: str
     insert: str
+    replaces: int
+    space: bool
     probability: float
     exact: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types; `exact` is said once for all words."""
+        fields = asdict(self) | {"probability": round(self.probability, 6)}
+        del fields["exact"]
+        return fields
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,8 @@ class Prediction:
         """The best guess: the first of the words or, inserting nothing, what was typed, where that is as probably whole."""
         first = self.words[0] if self.words else None
         if self.whole and (first is None or self.whole >= first.probability):
-            return Suggestion("".join(letter.character for letter in self.typed), "", self.whole, self.exact)
+            typed = "".join(letter.character for letter in self.typed)
+            return Suggestion(typed, "", 0, not self.after, self.whole, self.exact)
         return first
 
     def to_json(self) -> dict[str, Any]:
@@ -69,7 +80,7 @@ class Prediction:
         return {
             "text": self.text,
             "next": [{"character": n.character, "probability": round(n.probability, 6)} for n in self.next],
-            "words": [{"word": w.word, "insert": w.insert, "probability": round(w.probability, 6)} for w in self.words],
+            "words": [word.to_json() for word in self.words],
             "exact": self.exact,
             "milliseconds": round(self.milliseconds, 3),
         }

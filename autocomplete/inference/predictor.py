@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -21,12 +23,13 @@ from numpy.typing import NDArray
 
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.gap import Gap
+from autocomplete.inference.line import Context, Line
 from autocomplete.inference.open_search import search_below
 from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
 from autocomplete.inference.search import Budget, FoundWord
 from autocomplete.inference.word_models import Members, WordModels
 from autocomplete.models.out_of_vocabulary import Network
-from autocomplete.models.protocol import CharacterLanguageModel
+from autocomplete.models.protocol import CharacterLanguageModel, word_log_probabilities
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.storage.checkpoint import (
@@ -39,7 +42,6 @@ from autocomplete.storage.checkpoint import (
     read_with_lexicon,
 )
 from autocomplete.text.blocklist import explicit_words
-from autocomplete.text.normalization import APOSTROPHES, split_last_word
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["Members", "NextCharacter", "Prediction", "Predictor", "Suggestion"]
@@ -100,14 +102,13 @@ class Predictor:
         # Where several surfaces have one key, the first of them is shown.
         self._surfaces = {key: s for s, key in zip(reversed(surfaces), reversed(keys), strict=True) if s != key}
         self._in_context = checkpoint.unit == "text"
-        letters = frozenset(character for character in self._vocabulary.characters if not character.isspace())
-        self._alphabet = APOSTROPHES if self._in_context else letters
         network = type(self).network(checkpoint.configuration, checkpoint.tensors)
         never = map(self._normalization.key, hidden)
         self._models = WordModels(checkpoint, network, counts, context, members, never)
+        self._read = self._models.reader.read
         self._endings = self._models.endings
-        self._trees: dict[str, SearchTree] = {}  # by the line before the word, the one used last being last
-        self._tree("")
+        self._trees: dict[Context, SearchTree] = {}  # by what stands before the word, the one used last being last
+        self._tree(self._read("").context)
 
     @classmethod
     def load(cls, name: str = DEFAULT, *, members: Members = "mixture", explicit: bool = False) -> Self:
@@ -133,21 +134,30 @@ class Predictor:
 
     def next_characters(self, text: str, count: int = 5) -> list[NextCharacter]:
         """Return the most probable next characters after a text, best first."""
-        before, typed = self._split(text)
-        tree = self._tree(before)
-        return self._next(tree, self._node(tree, typed), before, typed, count)
+        line = self._read(text)
+        tree = self._tree(line.context)
+        return self._next(line, tree, self._nodes(tree, line), count)
 
     def suggest(self, text: str, count: int = 5) -> list[Suggestion]:
         """Return the most probable words that the end of a text can become by going on, best first."""
         return list(self.predict(text, count).words)
 
-    def predict(self, text: str, count: int = 5, characters: int = 5, *, after: str = "") -> Prediction:
-        """Return characters and words at once."""
-        *_, last = self.stream(text, count, characters, after=after)
+    def predict(
+        self, text: str, count: int = 5, characters: int = 5, *, after: str = "", preceding: Sequence[str] = ()
+    ) -> Prediction:
+        """Return characters and words at once; see `stream` for the parameters."""
+        *_, last = self.stream(text, count, characters, after=after, preceding=preceding)
         return last
 
     def stream(
-        self, text: str, count: int = 5, characters: int = 5, *, after: str = "", budget: Budget | None = None
+        self,
+        text: str,
+        count: int = 5,
+        characters: int = 5,
+        *,
+        after: str = "",
+        preceding: Sequence[str] = (),
+        budget: Budget | None = None,
     ) -> Iterator[Prediction]:
         """
         Yield a prediction as it grows: first with characters only, then with one word more at a time, at last as a whole.
@@ -156,22 +166,25 @@ class Predictor:
         inside of, what is missing between its two ends; else words that the next one may follow. They come all at once.
 
         :param text: the line up to the cursor.
+        :param count: words wanted.
+        :param characters: next characters wanted.
         :param after: the rest of the line.
+        :param preceding: the lines before it, the last one last.
         :param budget: instead of the predictor's own.
         """
         started = time.perf_counter()
-        before, typed = self._split(text)
-        if len(typed) > _LONGEST_WORD:
+        line = self._read(text, preceding)
+        if len(line.typed) > _LONGEST_WORD:
             yield Prediction(text, (), (), True, 0.0, after)
             return
-        gap = Gap.of(typed, after, self._alphabet, in_context=self._in_context)
-        tree = self._tree(before)
-        node = self._node(tree, typed)
-        typed_characters = self._typed(tree, before, typed)
-        next_characters = tuple(self._next(tree, node, before, typed, characters, ends=not after))
-        goes_on = 1 - self._closed(tree, before, typed)
-        may_be_whole = typed and not gap.end and self._normalization.key(typed) not in self._models.never
-        whole = goes_on * math.exp(tree.log_probabilities(node)[BOUNDARY]) if may_be_whole else 0.0
+        gap = Gap.of(line.typed, after, self._models.reader.alphabet, in_context=self._in_context)
+        tree = self._tree(line.context)
+        nodes = self._nodes(tree, line)
+        typed_characters = self._typed(line, tree, nodes)
+        next_characters = tuple(self._next(line, tree, nodes, characters, ends=not after))
+        goes_on = 1 - self._closed(line, tree, nodes)
+        may_be_whole = line.typed and not gap.end and line.key not in self._models.hidden
+        whole = goes_on * math.exp(tree.log_probabilities(nodes[-1])[BOUNDARY]) if may_be_whole else 0.0
         words: list[Suggestion] = []
 
         def prediction(exact: bool) -> Prediction:
@@ -180,22 +193,21 @@ class Predictor:
 
         yield prediction(exact=False)
         budget = budget or self.budget
-        on_line = self._models.surfaces(before)
         wanted = _CANDIDATES if gap.narrows else count
         # Given that the word goes on: else hardly any were left where a whole one stands.
         floor = self.floor * max(1 - whole, _GOES_ON) / max(goes_on, self.floor, _LEAST)
-        search = search_below(tree, node, wanted, self._vocabulary, floor=floor, budget=budget)
+        search = search_below(tree, nodes[-1], wanted, self._vocabulary, floor=floor, budget=budget)
         found = 0
         for found, word in enumerate(search, start=1):
-            suggestion = gap.fill(self._suggestion(typed, word, goes_on, on_line), self._normalization)
+            suggestion = gap.fill(self._suggestion(line, word, goes_on, space=not after), self._normalization)
             if suggestion is not None:
                 words.append(suggestion)
             if not gap.narrows and found < count:
                 yield prediction(exact=False)
         if gap.following:
             # What was typed is weighed among them: it may be what the next word follows.
-            as_it_is = [Suggestion(typed, "", whole, exact=True)] if whole else []
-            weighed = self._weighed([*words, *as_it_is], before, gap.following, budget)
+            as_it_is = [Suggestion(line.typed, "", 0, False, whole, exact=True)] if whole else []
+            weighed = self._weighed([*words, *as_it_is], line.context, gap.following, budget)
             whole = sum((word.probability for word in weighed if not word.insert), 0.0)
             words = [word for word in weighed if word.insert]
         del words[count:]
@@ -220,8 +232,8 @@ class Predictor:
         for _ in range(words):
             if sure < threshold or budget.cancelled():
                 break
-            before, typed = self._split(text)
-            sure *= self._endings.space(before, typed)
+            line = self._read(text)
+            sure *= self._endings.space(line.character_states, partial(self._models.sentence_ends, line))
             *_, answer = self.stream(text + " ", 1, 0, budget=budget)
             if not answer.words or (sure := sure * answer.words[0].probability) < threshold:
                 break
@@ -243,9 +255,9 @@ class Predictor:
             possible = np.zeros(len(self._vocabulary))
             possible[[BOUNDARY, UNKNOWN, *self._vocabulary.encode(self._normalization.key(among))]] = 1.0
         for i in range(len(line) + 1):
-            before, typed = self._split(line[:i])
-            tree = self._tree(before)
-            expected = self._characters(tree, self._node(tree, typed), before, typed, possible=possible)
+            so_far = self._read(line[:i])
+            tree = self._tree(so_far.context)
+            expected = self._characters(so_far, tree, self._nodes(tree, so_far), possible=possible)
             # One character may have a key of several symbols; what follows the first of them is not asked.
             symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0] if i < len(line) else BOUNDARY
             if not self._in_context and i < len(line) and line[i].isspace():  # words alone: a space is their end
@@ -260,127 +272,114 @@ class Predictor:
         """What can be asked: the members that this checkpoint has, and the mixture of them."""
         return self._models.members
 
-    def _split(self, text: str) -> tuple[str, str]:
-        """Return the line before the last word, and the surface of what was typed of that."""
-        before, typed = split_last_word(text, self._alphabet)
-        return before if self._in_context else "", self._normalization.surface(typed)
+    def model(self, before: str = "") -> CharacterLanguageModel:
+        """Return the model of the word after a line."""
+        return self._models.after(self._read(before).context)
 
-    def _tree(self, before: str) -> SearchTree:
-        """Return the search tree of the word after a line; nodes of an earlier one for that line may be void from now on."""
-        if self._models.begin_again():
+    def _tree(self, context: Context) -> SearchTree:
+        """Return the search tree of the word after a context; nodes of an earlier one for that may be void from now on."""
+        if self._models.evict_if_large():
             self._trees.clear()
-        tree = self._trees.pop(before, None)
+        tree = self._trees.pop(context, None)
         if tree is None:
             while len(self._trees) >= _TREES:
                 del self._trees[next(iter(self._trees))]
-            tree = SearchTree(self._models.after(before), hidden=self._models.hidden)
+            tree = SearchTree(self._models.after(context), hidden=self._models.hidden)
         elif tree.memory > _TREE_MEMORY:
             tree.clear()
-        self._trees[before] = tree
+        self._trees[context] = tree
         return tree
 
-    def model(self, before: str = "") -> CharacterLanguageModel:
-        """Return the model of the word after a line."""
-        return self._models.after(before)
-
-    def _node(self, tree: SearchTree, typed: str) -> int:
-        """Return the place of what was typed in a search tree."""
-        node = ROOT
-        for symbol in self._vocabulary.encode(self._normalization.key(typed)):
-            node = tree.child(node, symbol)
-        return node
+    def _nodes(self, tree: SearchTree, line: Line) -> list[int]:
+        """Return the places in a search tree of what was typed: of nothing, of the first symbol, and so on."""
+        nodes = [ROOT]
+        for symbol in line.symbols:
+            nodes.append(tree.child(nodes[-1], symbol))
+        return nodes
 
     def _characters(
         self,
+        line: Line,
         tree: SearchTree,
-        node: int,
-        before: str,
-        typed: str,
+        nodes: Sequence[int],
         least: float = 0.0,
         possible: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """
         Return (vocabulary,) the probability of each next character; in text, what ends a word is told apart again.
 
-        :param node: the place of what was typed of a word in the tree.
+        :param nodes: as `_nodes` gives them.
         :param least: the probability of an end from which on it is worth telling which one.
         :param possible: (vocabulary,) 1 for what can come at all, 0 for the rest; without it, all can.
         """
-        expected = np.exp(tree.log_probabilities(node).astype(np.float64))
-        closed = self._closed(tree, before, typed)
+        expected = np.exp(tree.log_probabilities(nodes[-1]).astype(np.float64))
+        closed = self._closed(line, tree, nodes)
         expected *= 1 - closed
         end = float(expected[BOUNDARY]) + closed
         if self._endings is not None and end >= least:
-            closes = 0.0 if closed else self._endings.closes(before, typed)
+            closes = 0.0 if closed else self._models.closing_chance(line, len(line.typed))
             expected[BOUNDARY] = 0.0
-            shares = self._endings.shares(before, typed, end, possible)
-            expected[self._endings.symbols(typed)] += end * (1 - closes) * shares
+            begun, sentence_ends = bool(line.typed), partial(self._models.sentence_ends, line)
+            shares = self._endings.shares(line.character_states, begun, sentence_ends, end, possible)
+            expected[self._endings.symbols(begun)] += end * (1 - closes) * shares
             expected[self._endings.apostrophe] += end * closes
         if possible is not None:
             expected *= possible
             expected /= expected.sum()
         return expected
 
-    def _closed(self, tree: SearchTree, before: str, typed: str) -> float:
-        """Return how probable it is that what was typed is a word and, at last, an apostrophe that closes a quotation."""
-        if self._endings is None or self._normalization.key(typed[-1:]) != "'":
+    def _closed(self, line: Line, tree: SearchTree, nodes: Sequence[int]) -> float:
+        """Return the probability that what was typed is a word and, at last, an apostrophe that closes a quotation."""
+        if self._endings is None or not line.key.endswith("'"):
             return 0.0
-        closes = self._endings.closes(before, typed[:-1])
-        word = np.exp(tree.log_probabilities(self._node(tree, typed[:-1])))
+        closes = self._models.closing_chance(line, len(line.typed) - 1)
+        word = np.exp(tree.log_probabilities(nodes[-2]))
         closing, inside = closes * word[BOUNDARY], word[self._endings.apostrophe]
         return float(closing / max(closing + inside, _LEAST))
 
-    def _typed(self, tree: SearchTree, before: str, typed: str) -> tuple[NextCharacter, ...]:
+    def _typed(self, line: Line, tree: SearchTree, nodes: Sequence[int]) -> tuple[NextCharacter, ...]:
         """Return the characters of what was typed of a word, each with its probability before it was."""
         characters = []
-        node = ROOT
-        for place, character in enumerate(typed):
+        symbols = iter(zip(line.symbols, nodes, strict=False))
+        for place, character in enumerate(line.typed):
             probability = 1.0
-            for symbol in self._vocabulary.encode(self._normalization.key(character)):
+            for symbol, node in islice(symbols, len(self._normalization.key(character))):
                 row = tree.log_probabilities(node)
                 expected = math.exp(row[symbol])
                 if self._endings is not None and symbol == self._endings.apostrophe:
-                    expected += math.exp(row[BOUNDARY]) * self._endings.closes(before, typed[:place])
+                    expected += math.exp(row[BOUNDARY]) * self._models.closing_chance(line, place)
                 probability *= expected
-                node = tree.child(node, symbol)
             characters.append(NextCharacter(character, probability))
         return tuple(characters)
 
-    def _weighed(self, words: list[Suggestion], before: str, following: str, budget: Budget) -> list[Suggestion]:
+    def _weighed(self, words: list[Suggestion], context: Context, following: str, budget: Budget) -> list[Suggestion]:
         """Return words, best first, with their probabilities given the word that follows them on the line."""
         fits = []
+        symbols = self._vocabulary.encode(self._normalization.key(following))
         for word in words:
             if budget.cancelled():
                 return []
-            fits.append(word.probability * self._probability(before + word.word + " ", following))
+            after = self._read(context.before + word.word + " ", context.preceding).context
+            [follows] = word_log_probabilities(self._models.after(after), [symbols])
+            fits.append(word.probability * float(np.exp(follows)))
         # The words not looked at are taken to suit what follows as well as these do, one with another.
-        scale = sum(word.probability for word in words) / max(sum(fits), 1e-30)
+        scale = sum(word.probability for word in words) / max(sum(fits), _LEAST)
         weighed = [replace(word, probability=scale * fit) for word, fit in zip(words, fits, strict=True)]
         return sorted(weighed, key=lambda word: -word.probability)
 
-    def _probability(self, before: str, word: str) -> float:
-        """Return the probability of a word after a line."""
-        model = self._models.after(before)
-        state, log_probability = model.start(), 0.0
-        for symbol in [*self._vocabulary.encode(self._normalization.key(word)), BOUNDARY]:
-            log_probability += float(model.log_probabilities(state)[0, symbol])
-            if symbol != BOUNDARY:
-                state = model.step(state, [symbol])
-        return float(np.exp(log_probability))
-
     def _next(
-        self, tree: SearchTree, node: int, before: str, typed: str, count: int, *, ends: bool = True
+        self, line: Line, tree: SearchTree, nodes: Sequence[int], count: int, *, ends: bool = True
     ) -> list[NextCharacter]:
         """Return the most probable next characters; the end of the line is one of them only if it may come here."""
         possible: NDArray[np.float64] | None = None
         if self._in_context and not ends:
             possible = np.ones(len(self._vocabulary))
             possible[BOUNDARY] = 0.0
-        expected = self._characters(tree, node, before, typed, self.floor, possible)
+        expected = self._characters(line, tree, nodes, self.floor, possible)
         expected[UNKNOWN] = 0.0
         best = np.argsort(-expected, kind="stable")[:count]
         return [
-            NextCharacter(self._normalization.match_case(typed, self._character(symbol)), probability)
+            NextCharacter(self._normalization.match_case(line.typed, self._character(symbol)), probability)
             for symbol, probability in zip(best.tolist(), expected[best].tolist(), strict=True)
             if probability >= self.floor
         ]
@@ -389,17 +388,18 @@ class Predictor:
         """Return a next character as it would be typed: the boundary of a word is a space, that of a line its end."""
         return "\n" if symbol == BOUNDARY and self._in_context else self._vocabulary.character(symbol)
 
-    def _suggestion(self, typed: str, found: FoundWord, goes_on: float, on_line: Mapping[str, str]) -> Suggestion:
+    def _suggestion(self, line: Line, found: FoundWord, goes_on: float, *, space: bool) -> Suggestion:
         """
         Return a word as it is offered; its probability is given that the word goes on, which has a probability, too.
 
-        :param on_line: how words that are in no list are written on the line.
+        :param space: whether a space belongs behind it.
         """
         suffix = self._vocabulary.decode(found.suffix)
-        key = self._normalization.key(typed) + suffix
-        surface = self._surfaces.get(key, on_line.get(key))
+        key = line.key + suffix
+        surface = self._surfaces.get(key, line.context.surfaces.get(key))
         if surface is None:
-            insert = self._normalization.match_case(typed, self._normalization.spell(suffix))
+            replaces, insert = 0, self._normalization.match_case(line.typed, self._normalization.spell(suffix))
         else:
-            insert = self._normalization.completion(typed, surface)
-        return Suggestion(typed + insert, insert, goes_on * found.probability, found.proved)
+            replaces, insert = self._normalization.completion(line.typed, surface)
+        kept = line.typed[: len(line.typed) - replaces]
+        return Suggestion(kept + insert, insert, replaces, space, goes_on * found.probability, found.proved)

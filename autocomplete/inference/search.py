@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 
 from autocomplete.models.search_tree import RankedSymbols, SearchTree
+from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["Budget", "FoundWord", "Search"]
 
@@ -115,7 +116,7 @@ class Search:
                 if bound > self._highest_cost or (nodes and bound > min(best + self._spread, self._bound())):
                     break
                 symbol, cost = ranked[0][rank], node_cost + ranked[2][rank]
-                is_end = symbol == tree.end
+                is_end = symbol == BOUNDARY
                 if is_end and nodes:
                     break  # an open prefix comes before it, and may lead to a better word
                 self._advance()
@@ -179,7 +180,7 @@ class Search:
         ends = sorted(
             (node_cost + tree.end_cost(node), node)
             for _, _, node, node_cost, rank, symbols in self._heap
-            if node != self._node and tree.end_cost(node) < math.inf and tree.end not in symbols[0][:rank]
+            if node != self._node and tree.end_cost(node) < math.inf and BOUNDARY not in symbols[0][:rank]
         )
         for cost, node in ends[:count]:
             if cost <= self._highest_cost:

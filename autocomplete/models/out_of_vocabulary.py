@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.mixture import Mixture
 from autocomplete.models.protocol import CharacterLanguageModel, States, Symbols, probabilities
-from autocomplete.models.rare_word_list import RareWordList
-from autocomplete.models.rare_words import LISTED, RareWords
+from autocomplete.models.rare_words import LISTED, RareWordList, RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
-__all__ = ["Network", "Speller", "unknown_words"]
+__all__ = ["Network", "OOVCharacterModel", "out_of_vocabulary_model"]
 
 _LEAST = (
     0.1  # weight of either at least, whatever came so far: of words in no list, many are one of the list and an ending
 )
+_LEAST_SPELLED = 1e-30  # probability of a word of the lexicon as it is spelled; with none at all it would be no word
 _MOST = 0.99  # of what is spelled that words of the lexicon are taken to have: what they have is rounded
 
 
@@ -37,30 +37,31 @@ class Network(CharacterLanguageModel, Protocol):
         ...
 
 
-def unknown_words(
-    network: Network, vocabulary: Vocabulary, known: Lexicon, share: float, listed: RareWords
+def out_of_vocabulary_model(
+    network: Network, vocabulary: Vocabulary, lexicon: Lexicon, spelled: NDArray[np.floating], listed: RareWords
 ) -> CharacterLanguageModel:
     """
     Return the model of words that the lexicon lacks.
 
-    :param known: the words of the lexicon, counted by what the network gives to them.
-    :param share: what it gives to all of them together.
-    :param listed: rare words, none of them in the lexicon; none at all means that the network spells alone.
+    :param spelled: (words,) the natural log probability that the network gives to each word of the lexicon.
+    :param listed: rare words, none of them in the lexicon; without any, the network spells alone.
     """
-    speller = Speller(network, vocabulary, known, share)
+    masses = np.maximum(np.exp(spelled.astype(np.float32)), _LEAST_SPELLED)
+    speller = OOVCharacterModel(network, vocabulary, lexicon.weighed(masses, 1.0), float(masses.sum()))
     if not len(listed):
         return speller
     return Mixture([speller, RareWordList(listed, vocabulary)], [1 - LISTED, LISTED], others=[1, 0], least=_LEAST)
 
 
-class Speller:
+class OOVCharacterModel:
     """
     A network that has learned rare words, as a model of those that a lexicon lacks.
 
     A state is the network's, then (batch,) the place in the lexicon, then of each symbol (batch, vocabulary): how much of what
     the network spells on from there is in the lexicon, and the probability of the symbol.
 
-    :param known: see `unknown_words`, as `share`.
+    :param known: the words of the lexicon, weighed by what the network gives to them.
+    :param share: what it gives to all of them together.
     """
 
     def __init__(self, network: Network, vocabulary: Vocabulary, known: Lexicon, share: float) -> None:

@@ -6,24 +6,31 @@ A state is a tuple of arrays with the batch first, so that a search can gather, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "CharacterLanguageModel", "States", "Symbols", "gather", "grown", "log_softmax", "probabilities"]
+from autocomplete.text.vocabulary import BOUNDARY
+
+__all__ = [
+    "Array", "CharacterLanguageModel", "States", "Steps", "Symbols", "along", "gather", "grown", "log_softmax", "probabilities",
+    "word_log_probabilities",
+]  # fmt: skip
 
 Array = NDArray[np.float32]
 States = tuple[NDArray[Any], ...]  # each (batch, ...)
-Symbols = NDArray[np.int64] | Sequence[int]
+Symbols = NDArray[np.integer[Any]] | Sequence[int]
+
+_TOGETHER = 64  # sequences that are stepped at once
 
 
-class CharacterLanguageModel(Protocol):
-    """Given a state and a symbol, answers the next state; given a state, a probability for every next symbol."""
+class Steps(Protocol):
+    """What steps from state to state: a model of characters, or one of words."""
 
     def start(self) -> States:
-        """Return the state before the first character of a word, as a batch of one."""
+        """Return the state before the first symbol, as a batch of one."""
         ...
 
     def step(self, states: States, symbols: Symbols) -> States:
@@ -33,6 +40,10 @@ class CharacterLanguageModel(Protocol):
         :param symbols: (batch,) ids.
         """
         ...
+
+
+class CharacterLanguageModel(Steps, Protocol):
+    """Given a state and a symbol, answers the next state; given a state, a probability for every next symbol."""
 
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return (batch, vocabulary) natural logarithms; each row sums to 1 as probabilities."""
@@ -62,3 +73,39 @@ def grown(array: NDArray[Any], used: int, room: int) -> NDArray[Any]:
     larger = np.empty((room, *array.shape[1:]), dtype=array.dtype)
     larger[:used] = array[:used]
     return larger
+
+
+def along(
+    model: Steps, sequences: Sequence[Sequence[int]], states: States | None = None
+) -> Iterator[tuple[list[int], int, States]]:
+    """
+    Yield, for each place of some sequences, which of them have a symbol there, the place, and the states before it.
+
+    :param states: (sequences, ...) where each begins; by default all begin at the model's start.
+    """
+    order = sorted(range(len(sequences)), key=lambda row: -len(sequences[row]))
+    for first in range(0, len(order), _TOGETHER):
+        rows = order[first : first + _TOGETHER]
+        current = gather(model.start(), [0] * len(rows)) if states is None else gather(states, rows)
+        for place in range(len(sequences[rows[0]])):
+            if place:
+                rows = [row for row in rows if len(sequences[row]) > place]  # the longest stand first
+                symbols = [sequences[row][place - 1] for row in rows]
+                current = model.step(gather(current, range(len(rows))), symbols)
+            yield rows, place, current
+
+
+def word_log_probabilities(
+    model: CharacterLanguageModel, words: Sequence[Sequence[int]], states: States | None = None
+) -> NDArray[np.float64]:
+    """
+    Return (words,) the natural log probability of each word and its end.
+
+    :param words: the symbols of each, without boundaries.
+    :param states: as for `along`.
+    """
+    result = np.zeros(len(words))
+    ended = [[*word, BOUNDARY] for word in words]
+    for rows, place, current in along(model, ended, states):
+        result[rows] += model.log_probabilities(current)[np.arange(len(rows)), [ended[row][place] for row in rows]]
+    return result

@@ -7,16 +7,16 @@ together, and within them the next column is in order, so a letter more narrows 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.models.protocol import States, Symbols
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
-__all__ = ["LISTED", "LONGEST", "RareWords"]
+__all__ = ["LISTED", "LONGEST", "RareWordList", "RareWords"]
 
 LISTED = 0.5  # weight of the list beside a network that spells: of everyday texts, it has 0.4 to 0.6 of what the lexicon lacks
 LONGEST = 20  # letters; hardly any word is longer, and each column takes a byte for every word
@@ -57,21 +57,6 @@ class RareWords:
     def words(self, vocabulary: Vocabulary) -> list[str]:
         """Return the words, in their order."""
         return [vocabulary.decode(word) for word in self._columns.T.tolist()]
-
-    def beside(self, spelled: Sequence[float], words: Sequence[str], vocabulary: Vocabulary) -> list[float]:
-        """
-        Return the log probabilities of words, given those by a network: as if it were the list's turn with the chance `LISTED`.
-
-        :param spelled: the natural logarithms by the network.
-        """
-        if not len(self):
-            return list(spelled)
-        listed = set(self.words(vocabulary))
-        network, one = math.log(1 - LISTED), math.log(LISTED / len(self))
-        return [
-            float(np.logaddexp(network + log, one)) if word in listed else network + log
-            for log, word in zip(spelled, words, strict=True)
-        ]
 
     def range(self, first: int, stop: int, depth: int, symbol: int) -> tuple[int, int]:
         """Return which of the words from `first` to before `stop`, which share so many symbols, have this one next."""
@@ -118,3 +103,45 @@ class RareWords:
             )  # words with a letter of their own here, which those up to the next one share
             column[:] = np.repeat(column[own], np.diff(own, append=len(same)))
         return cls(columns)
+
+
+class RareWordList:
+    """
+    A list of rare words, all as probable.
+
+    A state is (batch, 3): the first of those that are left, the one after the last of them, and how many letters they share.
+    """
+
+    def __init__(self, listed: RareWords, vocabulary: Vocabulary) -> None:
+        self._listed, self._size = listed, len(vocabulary)
+
+    def start(self) -> States:
+        """Return the state before the first letter."""
+        return (np.array([[0, len(self._listed), 0]], dtype=np.int32),)
+
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the states after one more symbol each."""
+        steps = zip(states[0].tolist(), np.asarray(symbols).tolist(), strict=True)
+        left = [(*self._listed.range(first, stop, depth, symbol), depth + 1) for (first, stop, depth), symbol in steps]
+        return (np.array(left, dtype=np.int32).reshape(-1, 3),)
+
+    def log_probabilities(self, states: States) -> NDArray[np.float32]:
+        """Return the log share of each next symbol: minus infinity for most; where no word is left, the word ends."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(states))
+
+    def probabilities(self, states: States) -> NDArray[np.float32]:
+        """Return the share of each next symbol."""
+        found = np.zeros((len(states[0]), self._size), dtype=np.float32)
+        for row, (first, stop, depth) in enumerate(states[0].tolist()):
+            if first < stop:
+                found[row] = self._listed.shares(first, stop, depth, self._size)
+            else:
+                found[row, BOUNDARY] = 1.0
+        return found
+
+    def best(self, states: States) -> NDArray[np.float32]:
+        """Return for each next symbol the share of any one word that goes on with it."""
+        counts = np.maximum(states[0][:, 1] - states[0][:, 0], 1)
+        result: NDArray[np.float32] = (self.probabilities(states) > 0) / counts[:, None].astype(np.float32)
+        return result

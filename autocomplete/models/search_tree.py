@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.models.hidden_words import HiddenWords, Tree
 from autocomplete.models.protocol import CharacterLanguageModel, States, gather, grown
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
-__all__ = ["ROOT", "HiddenWords", "RankedSymbols", "SearchTree", "hidden_words"]
+__all__ = ["ROOT", "RankedSymbols", "SearchTree"]
 
 ROOT = 0
 
@@ -23,20 +24,6 @@ _ROOM = 192  # rows set aside; more than the searches of one word mostly fill
 RankedSymbols = tuple[list[int], list[float], list[float]]
 
 
-HiddenWords = dict[int, "HiddenWords"]  # by symbol; the end of a word leads to an empty one
-
-
-def hidden_words(words: Iterable[Sequence[int]]) -> HiddenWords:
-    """Return words, given as their symbols, as a tree."""
-    root: HiddenWords = {}
-    for word in words:
-        node = root
-        for symbol in word:
-            node = node.setdefault(symbol, {})
-        node[BOUNDARY] = {}
-    return root
-
-
 class SearchTree:
     """
     Prefixes that were stepped through a model: their states and what may follow, the most probable first.
@@ -44,21 +31,13 @@ class SearchTree:
     A node is a prefix, the first one empty. Everything is in arrays with a row for each node, set aside at first so that a
     keystroke never waits for them to grow; memory is taken as the rows are filled.
 
-    :param boundaries: symbols that end a word; words that differ only in which of them follows are one word.
-    :param hidden: words that are never found, as a tree of their symbols; see `hidden_words`.
+    :param hidden: words that are never found.
     """
 
-    def __init__(
-        self,
-        model: CharacterLanguageModel,
-        boundaries: Sequence[int] = (BOUNDARY,),
-        hidden: HiddenWords | None = None,
-    ) -> None:
+    def __init__(self, model: CharacterLanguageModel, hidden: HiddenWords | None = None) -> None:
         self.model = model
         self._bounds: Callable[[States], NDArray[np.float32]] | None = getattr(model, "bounds", None)
-        self._hidden = hidden or {}
-        self._boundaries = list(boundaries)
-        self.end = self._boundaries[0]  # stands for all of them
+        self._hidden: Tree = {} if hidden is None else hidden.tree
         start = model.start()
         self._vocabulary: int = model.log_probabilities(start).shape[1]
         self._states: States = tuple(grown(array, 0, _ROOM) for array in start)
@@ -75,8 +54,8 @@ class SearchTree:
         self._children: dict[int, int] = {}  # by node * vocabulary + symbol
         # Of the prefixes that are sorted, which is left until somebody searches below one.
         self._end_costs: list[float] = []
-        self._below_hidden: list[HiddenWords | None] = []
-        self._add([-1], [self.end], self.model.start())
+        self._below_hidden: list[Tree | None] = []
+        self._add([-1], [BOUNDARY], self.model.start())
 
     def __len__(self) -> int:
         return len(self._parents)
@@ -159,25 +138,21 @@ class SearchTree:
         """Sort what may follow the prefixes that nobody has searched below so far."""
         rows = slice(len(self._end_costs), len(self))
         costs = -self._log_probabilities[rows]  # (prefixes, vocabulary)
-        if len(self._boundaries) > 1:
-            ends = -np.logaddexp.reduce(self._log_probabilities[rows, self._boundaries], axis=1)
-            costs[:, self._boundaries] = np.inf
-            costs[:, self.end] = ends
         costs[:, UNKNOWN] = np.inf
         for row, (parent, symbol) in enumerate(zip(self._parents[rows], self._symbols[rows], strict=True)):
             above = self._below_hidden[parent] if parent >= 0 else None
             below = self._hidden if parent < 0 else above and above.get(symbol)
             self._below_hidden.append(below)
-            if below and self.end in below:
-                costs[row, self.end] = np.inf
+            if below and BOUNDARY in below:
+                costs[row, BOUNDARY] = np.inf
         bounds = costs
         if self._bounds is not None:
             bounds = -self._bounds(tuple(array[rows] for array in self._states))
-            bounds[:, self.end] = costs[:, self.end]  # only one word ends here
+            bounds[:, BOUNDARY] = costs[:, BOUNDARY]  # only one word ends here
             bounds[:, UNKNOWN] = np.inf
         order = bounds.argsort(axis=1)
         every = np.arange(len(costs))[:, None]
         self._sorted_symbols[rows] = order
         self._sorted_costs[rows] = costs[every, order]
         self._sorted_bounds[rows] = bounds[every, order]
-        self._end_costs.extend(costs[:, self.end].tolist())
+        self._end_costs.extend(costs[:, BOUNDARY].tolist())

@@ -17,7 +17,7 @@ class WithinWord:
     A network of text as a model of one word: all that ends a word is one boundary, and before the first letter, all that
     does not begin one. A state is the network's, then (batch, 1) whether no letter has been read.
 
-    :param state: the network's where the word begins.
+    :param state: the network's where the word begins; several as a batch.
     """
 
     def __init__(self, network: CharacterLanguageModel, state: States, vocabulary: Vocabulary) -> None:
@@ -28,7 +28,7 @@ class WithinWord:
 
     def start(self) -> States:
         """Return the state where the word begins."""
-        return (*self._state, np.ones((1, 1), dtype=np.int8))
+        return (*self._state, np.ones((len(self._state[0]), 1), dtype=np.int8))
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more letter each."""

@@ -359,7 +359,7 @@ class _Prompt:
         place = self._place()
         names = None
         if is_command(place.line):
-            names = [Suggestion(name.whole, name.insert, 1.0, exact=True) for name in self._completions()]
+            names = [Suggestion(name.whole, name.insert, 0, False, 1.0, exact=True) for name in self._completions()]
         if (taken := self._offers.take(place, by, names)) is not None:
             remove, insert = taken
             self._keys.accepted.append((place.line, len(insert) - remove - 1))

@@ -75,9 +75,9 @@ class Normalization:
         """Return how a key is written when no surface is known for it."""
         return key
 
-    def completion(self, typed: str, surface: str) -> str:
+    def completion(self, typed: str, surface: str) -> tuple[int, str]:
         """
-        Return what to insert after `typed` to arrive at a word, in the typed letters' own case.
+        Return how many characters of `typed` are replaced, and by what, to arrive at a word in the typed letters' own case.
 
         :param typed: the surface of what the user has typed of the word; may be empty.
         :param surface: the surface of the whole word, whose key starts with the key of `typed`.
@@ -91,7 +91,7 @@ class Normalization:
         # Who types `nb` of `NBA` does not take the trouble of capitals.
         small = any(ours.islower() and theirs.isupper() for ours, theirs in zip(typed, surface, strict=False))
         rest = self.spell(whole[len(key) :]) if cut is None else surface[cut:]
-        return self.match_case(typed, rest.lower() if small else rest)
+        return 0, self.match_case(typed, rest.lower() if small else rest)
 
     def match_case(self, typed: str, rest: str) -> str:
         """Return the rest of a word in capitals if what was typed of it, two letters at least, is."""

@@ -102,6 +102,12 @@ class Vocabulary:
         place = bisect_left(words, self.encode(word), key=self.encode)
         return place if place < len(words) and words[place] == word else None
 
+    def is_word(self, key: str) -> bool:
+        """Return whether a key has symbols only that words of running text have."""
+        begin, inside = self._word_symbols
+        symbols = self.encode(key)
+        return bool(symbols) and bool(begin[symbols[0]] and inside[symbols].all())
+
     def word_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which symbols begin a word of running text, and which go on with one: (size,) each."""
         return self._word_symbols

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from autocomplete.text.normalization import Kept, is_word_character
 
@@ -17,9 +17,13 @@ ENDING, _CLOSING, _OPENING = frozenset(".!?:…"), "\"')]”’»", frozenset("\
 _CLOSES, _STRAY = (0.27, 0.18, 0.14, 0.13, 0.04), 0.0005
 
 
-def closing_chance(line: str) -> float:
-    """Return how probable it is that an apostrophe follows the last word of a line, given that the word ends."""
-    for words, token in enumerate(reversed(line.split())):
+def closing_chance(tokens: Sequence[str]) -> float:
+    """
+    Return the probability that an apostrophe closes a quotation after the last word of a line, given that the word ends.
+
+    :param tokens: what stands between the blanks, none empty.
+    """
+    for words, token in enumerate(reversed(tokens)):
         if token[-1] in _APOSTROPHES:
             break
         if token[0] in _APOSTROPHES and len(token) > 2:

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from autocomplete.corpus.encoded import Ids
-from autocomplete.models.class_softmax import PREFIX, Tail
+from autocomplete.models.class_softmax import PREFIX, ClassSoftmax
+from autocomplete.models.protocol import along, gather
+from autocomplete.models.word_network import WordNetwork
 from autocomplete.storage.byte_matrix import in_bytes, in_floats
 from autocomplete.storage.tensor_files import named
-from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.optimization import new_optimizer, training_step
-from autocomplete.training.words.word_network import Network, frozen, own_symbols
+from autocomplete.training.words.word_network import Network
 
 __all__ = ["learn_tail"]
 
@@ -38,7 +39,6 @@ _PLACES = 400_000  # at which a word of the tail stands and its context is read,
 _LEAST = 200  # of them, for anything to be learned
 _READ, _ENOUGH = 24, 8  # words before it, at most; where as many are left of it, a sentence begins what is read
 _PART = 10_000_000  # words of a text looked at side by side
-_TOGETHER = 512  # contexts read at once
 _HELD_OUT, _MEASURED = 20, 1_000  # one place in so many, and so many at most, to see whether it was worth the while
 # What numbers are rounded to, where those that they are multiplied by vary by one; and what logarithms are.
 _STEP, _LOG_STEP = 0.2, 0.05
@@ -53,7 +53,7 @@ def learn_tail(
     seed: int,
 ) -> dict[str, NDArray[Any]]:
     """
-    Return the tail of a finished network of words, as `Tail` has it among the network's tensors; none where it is of no use.
+    Return the tensors of `ClassSoftmax` for a finished network of words; none where they are of no use.
 
     :param texts: words as `NumberedWords.encode` gives them.
     :param unigrams: (words,) how frequent each word is.
@@ -61,13 +61,13 @@ def learn_tail(
     :param known: (words,) which of them have one.
     """
     words, rows = len(unigrams), network[1]["rows"]
-    by_frequency = Tail(unigrams, rows, {})
+    by_frequency = ClassSoftmax(unigrams, rows, {})
     others = by_frequency.words
     generator = np.random.default_rng(seed)
     contexts, targets = _contexts(texts, others, words, generator)
     if len(targets) < _LEAST or not known[others].any():
         return {}
-    outputs = _outputs(network, contexts, words)
+    outputs = _outputs(WordNetwork(*network, unigrams), contexts, network[0].embedding)
     places = np.zeros(words, dtype=np.int64)
     places[others] = np.arange(len(others))
     with torch.random.fork_rng(devices=[]):
@@ -79,12 +79,16 @@ def learn_tail(
         rounded = learner.learn(outputs[held_out:], torch.from_numpy(right[held_out:]), generator)
     tail = {PREFIX + "words": others.astype(np.int32)} | rounded
     measured = outputs[:held_out].numpy(), right[:held_out]
-    return tail if _nats(Tail(unigrams, rows, named(tail, PREFIX)), *measured) < _nats(by_frequency, *measured) else {}
+    return (
+        tail
+        if _nats(ClassSoftmax(unigrams, rows, named(tail, PREFIX)), *measured) < _nats(by_frequency, *measured)
+        else {}
+    )
 
 
-def _nats(tail: Tail, outputs: NDArray[np.float32], right: NDArray[np.int64]) -> float:
+def _nats(tail: ClassSoftmax, outputs: NDArray[np.float32], right: NDArray[np.int64]) -> float:
     """Return what words take, by a tail: of these places in it, (n,), after these outputs, (n, embedding)."""
-    shares = [float(tail.shares(row)[place]) for row, place in zip(outputs, right.tolist(), strict=True)]
+    shares = tail.shares(outputs)[np.arange(len(right)), right]
     return -float(np.log(np.maximum(shares, 1e-30)).mean())
 
 
@@ -116,21 +120,19 @@ def _contexts(
     return [contexts[i] for i in order.tolist()], np.array(targets, dtype=np.int64)[order]
 
 
-@torch.no_grad()
-def _outputs(network: Network, contexts: Sequence[NDArray[np.int32]], words: int) -> Tensor:
-    """Return (contexts, embedding) what a network of words puts out after each context."""
-    configuration, tensors = network
-    model, own = frozen(configuration, tensors), own_symbols(tensors["rows"], words)
-    result = torch.empty(len(contexts), configuration.embedding)
-    lengths = np.array([len(context) for context in contexts])
-    order = np.argsort(lengths, kind="stable")
-    for start in range(0, len(order), _TOGETHER):
-        chosen = order[start : start + _TOGETHER]
-        symbols = np.full((len(chosen), int(lengths[chosen[-1]])), BOUNDARY, dtype=np.int64)
-        for row, i in enumerate(chosen.tolist()):
-            symbols[row, : lengths[i]] = own[contexts[i]]
-        outputs, _ = model.projected(None, torch.from_numpy(symbols))
-        result[torch.from_numpy(chosen)] = outputs[torch.arange(len(chosen)), torch.from_numpy(lengths[chosen] - 1)]
+def _outputs(network: WordNetwork, contexts: Sequence[NDArray[np.int32]], width: int) -> Tensor:
+    """
+    Return (contexts, embedding) what a network of words puts out after each context, which begins with a beginning.
+
+    :param width: numbers of an embedding.
+    """
+    result = torch.empty(len(contexts), width)
+    # A last word that is not read: the states before it are those after all others.
+    read = [[*context[1:].tolist(), 0] for context in contexts]
+    for rows, place, states in along(network, read):
+        ended = [i for i, row in enumerate(rows) if len(read[row]) == place + 1]
+        if ended:
+            result[[rows[i] for i in ended]] = torch.from_numpy(network.outputs(gather(states, ended)))
     return result
 
 

@@ -11,18 +11,22 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.corpus.encoded import EncodedText, Ids
 from autocomplete.corpus.soft_targets import SoftTargets
 from autocomplete.corpus.word_vectors import WordVectors
+from autocomplete.models.lexicon import Lexicon
+from autocomplete.models.out_of_vocabulary import out_of_vocabulary_model
+from autocomplete.models.protocol import Array, along, gather, word_log_probabilities
 from autocomplete.models.rare_words import LONGEST, RareWords
+from autocomplete.models.recurrent import RecurrentNetwork
+from autocomplete.models.within_word import WithinWord
+from autocomplete.models.word_network import WordNetwork
 from autocomplete.models.word_ngrams import NGrams, Pairs, estimate
 from autocomplete.storage.byte_matrix import in_bytes, packed
 from autocomplete.text.normalization import Normalization, is_word_character, without_marks
@@ -33,7 +37,7 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.distillation import Taught
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.words.class_softmax import learn_tail
-from autocomplete.training.words.word_network import Network, WordNetworkProcess, word_log_probabilities
+from autocomplete.training.words.word_network import Network, WordNetworkProcess
 
 __all__ = ["TUNED", "Context", "NumberedWords", "choose_words", "rare_words"]
 
@@ -45,7 +49,6 @@ _RARE = 100_000
 _LISTED = 150_000  # of them that a checkpoint lists, the most frequent ones
 _FLATTENING = 0.7  # power of the tuned weights: text from elsewhere than the corpus needs all members more alike
 _UNKNOWN = 3.0  # times as many words of such text are in no list: 2.6 to 5.8 %, where it is 1.4 % of the validation of `english`
-_TOGETHER = 64  # lines that are spelled at once
 TUNED = 3_000  # lines that the weights are tuned on, at most
 _PASSAGE, _SENTENCE = 1_000_000, 100_000  # words read at once, and of a sentence that they may end in
 _NGRAMS = (690_000, 770_000)  # kept of each length from 2 on
@@ -228,55 +231,69 @@ class Context:
             vectors = self._vectors.of(self._words.keys)
             tail = learn_tail(self._network, self._texts, self._ngrams.unigrams, *vectors, self._seed)
             self._network = self._network[0], self._network[1] | tail
-        by_line = self._spelled(model)
-        columns, buckets = [], []
-        contexts = [self._words.encode([line], self._normalization).tolist() for line in self._validation]
-        network = None if self._network is None else word_log_probabilities(*self._network, contexts, self._ngrams)
-        i = 0
-        for line, spelling in zip(contexts, by_line, strict=True):
-            for place, log_probability in enumerate(spelling):
-                distribution, length = self._ngrams.distribution(line[: place + 1][-self._ngrams.order + 1 :])
-                word = line[place + 1]
-                known = float(distribution[word]) if word < len(distribution) else 0.0
-                row = [log_probability, math.log(known) if known > 0 else -math.inf]
-                if network is not None:
-                    row.append(float(network[i]))
-                columns.append(row)
-                buckets.append(length)
-                i += 1
-        if not columns:
+        tensors = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+        characters = RecurrentNetwork(model.configuration, tensors)
+        lines = [self._words.encode([line], self._normalization).tolist() for line in self._validation]
+        columns = [np.concatenate(self._spelled(characters))]
+        places = [(line[: place + 1], word) for line in lines for place, word in enumerate(line[1:])]
+        found = [self._ngrams.distribution(context[-self._ngrams.order + 1 :]) for context, _ in places]
+        with np.errstate(divide="ignore"):
+            known = [
+                each[word] if word < len(each) else 0.0 for (each, _), (_, word) in zip(found, places, strict=True)
+            ]
+            columns.append(np.log(np.array(known)))
+            if self._network is not None:
+                columns.append(
+                    np.log(np.concatenate(self._expected(WordNetwork(*self._network, self._ngrams.unigrams), lines)))
+                )
+        logs = np.column_stack(columns)
+        can_come = np.isfinite(logs).any(axis=1)  # not so a word with characters that no symbol is for
+        logs, rests_on = logs[can_come], np.array([length for _, length in found])[can_come]
+        if not len(logs):
             return {}
-        logs, rests_on = np.array(columns), np.array(buckets)
         self._weights = flattened(tune_weights(logs, rests_on, self._ngrams.order), self._spells)
         weighed = np.logaddexp.reduce(logs + np.log(self._weights[rests_on]), axis=1)
-        known = np.isfinite(logs[:, 1])
+        in_lexicon = np.isfinite(logs[:, 1])
 
         def bits(logs: NDArray[np.float64]) -> float:
             return -float(logs.mean()) / math.log(2)
 
-        figures: dict[str, Any] = {"unknown_words": 1 - float(known.mean()), "weights": self._weights.tolist()}
-        if known.any():
+        figures: dict[str, Any] = {"unknown_words": 1 - float(in_lexicon.mean()), "weights": self._weights.tolist()}
+        if in_lexicon.any():
             members = ["network", "ngrams", "words"][: logs.shape[1]]
-            of_members = {name: bits(logs[known, i]) for i, name in enumerate(members) if i or not self._spells}
-            figures["bits_per_word"] = of_members | {"mixture": bits(weighed[known])}
-        if not known.all():
-            figures["bits_per_unknown_word"] = bits(weighed[~known])
+            of_members = {name: bits(logs[in_lexicon, i]) for i, name in enumerate(members) if i or not self._spells}
+            figures["bits_per_word"] = of_members | {"mixture": bits(weighed[in_lexicon])}
+        if not in_lexicon.all():
+            figures["bits_per_unknown_word"] = bits(weighed[~in_lexicon])
         return figures
 
-    def _spelled(self, model: CharRNN) -> list[list[float]]:
-        """Return the natural log probability of each word of the validation under the network of characters."""
-        lines = [self._normalization.key(line) for line in self._validation]
+    @staticmethod
+    def _expected(network: WordNetwork, lines: Sequence[Sequence[int]]) -> list[Array]:
+        """Return the probability of each word of some lines, given that a word comes; a line begins with a beginning."""
+        found = [np.zeros(len(line) - 1, dtype=np.float32) for line in lines]
+        for rows, place, states in along(network, [line[1:] for line in lines]):
+            expected = network.probabilities(states)
+            for row, probabilities in zip(rows, expected, strict=True):
+                if (word := lines[row][place + 1]) < len(probabilities):
+                    found[row][place] = probabilities[word]
+        return found
+
+    def _spelled(self, network: RecurrentNetwork) -> list[NDArray[np.float64]]:
+        """Return the natural log probability of each word of the validation by letters, given that a word comes."""
+        vocabulary, keys = self._vocabulary, [self._normalization.key(line) for line in self._validation]
+        words = [[vocabulary.encode(word) for word in key.split(" ")] for key in keys]
         if not self._spells:
-            return spelled(model, self._vocabulary, lines)
-        known = np.array(spelled_apart(model, self._vocabulary, self._words.keys))
-        self._spelled_known = known.astype(np.float16)
-        others = math.log1p(-float(np.exp(known).sum()))  # what is left to words that the lexicon lacks
-        words = [line.split(" ") for line in lines]
-        found = dict.fromkeys(self._words.keys, -math.inf)
-        unknown = [word for word in dict.fromkeys(chain.from_iterable(words)) if word not in found]
-        by_network = [log - others for log in spelled_apart(model, self._vocabulary, unknown)]
-        found |= zip(unknown, self._listed.beside(by_network, unknown, self._vocabulary), strict=True)
-        return [[found[word] for word in line] for line in words]
+            return _spelled_on_line(network, vocabulary, words)
+        apart = WithinWord(network, network.start(UNKNOWN), vocabulary)  # which says that a word begins
+        known = word_log_probabilities(apart, [vocabulary.encode(word) for word in self._words.keys])
+        self._spelled_known = (known - math.log(apart.word_begins())).astype(np.float16)
+        lexicon = Lexicon(self._words.keys, self._words.counts, vocabulary)
+        model = out_of_vocabulary_model(network, vocabulary, lexicon, self._spelled_known, self._listed)
+        unknown = {word: vocabulary.encode(word) for key in keys for word in key.split(" ")}
+        for word in self._words.keys:
+            unknown.pop(word, None)
+        found = dict(zip(unknown, word_log_probabilities(model, list(unknown.values())).tolist(), strict=True))
+        return [np.array([found.get(word, -math.inf) for word in key.split(" ")]) for key in keys]
 
     def close(self) -> None:
         """End the process that trains, if it has not ended."""
@@ -299,60 +316,27 @@ def flattened(weights: NDArray[np.float64], spells: bool) -> NDArray[np.float64]
     return flat
 
 
-@torch.no_grad()
-def spelled_apart(model: CharRNN, vocabulary: Vocabulary, words: Sequence[str]) -> list[float]:
-    """Return the natural log probability of words under a network of characters that takes each for one in no list."""
-    model.eval()
-    begin, inside = (torch.from_numpy(mask).to(model.device) for mask in vocabulary.word_symbols())
-    result = [0.0] * len(words)
-    order = sorted(range(len(words)), key=lambda row: len(words[row]))
-    for first in range(0, len(order), _TOGETHER):
-        rows = order[first : first + _TOGETHER]
-        symbols = [vocabulary.encode(words[row]) for row in rows]
-        ends = [[BOUNDARY] * (len(symbols[-1]) - len(word) + 1) for word in symbols]
-        ids = torch.tensor(
-            [[UNKNOWN, *word, *end] for word, end in zip(symbols, ends, strict=True)], device=model.device
-        )
-        logs = model(ids[:, :-1]).float().log_softmax(dim=-1)  # (rows, time, vocabulary)
-        right = logs.gather(2, ids[:, 1:, None])[:, :, 0].double().cumsum(1)
-        begins = logs[:, 0, begin].logsumexp(dim=-1).double()  # it has been told that a word begins
-        ends = logs[:, :, ~inside].logsumexp(dim=-1).double()
-        for row, word, *found in zip(rows, symbols, right.tolist(), begins.tolist(), ends.tolist(), strict=True):
-            sums, starts, stops = found
-            result[row] = sums[len(word) - 1] - starts + stops[len(word)]
-    model.train()
-    return result
-
-
-@torch.no_grad()
-def spelled(model: CharRNN, vocabulary: Vocabulary, keys: Sequence[str]) -> list[list[float]]:
+def _spelled_on_line(
+    network: RecurrentNetwork, vocabulary: Vocabulary, lines: Sequence[Sequence[Sequence[int]]]
+) -> list[NDArray[np.float64]]:
     """
-    Return the natural log probability of each word of some lines under a network of characters, given that a word begins.
+    Return the natural log probability of each word of some lines by a network that reads the line, given that a word begins.
 
-    :param keys: words with single spaces between them.
+    :param lines: of each word the symbols.
     """
-    model.eval()
-    begin, inside = (torch.from_numpy(mask).to(model.device) for mask in vocabulary.word_symbols())
-    symbols = [[BOUNDARY, *vocabulary.encode(key)] for key in keys]
-    result: list[list[float]] = [[] for _ in keys]
-    order = sorted(range(len(keys)), key=lambda row: len(symbols[row]))
-    for first in range(0, len(order), _TOGETHER):
-        rows = order[first : first + _TOGETHER]
-        longest = len(symbols[rows[-1]])
-        padded = [symbols[row] + [BOUNDARY] * (longest - len(symbols[row])) for row in rows]
-        ids = torch.tensor(padded, device=model.device)  # (rows, time)
-        logs = model(ids).float().log_softmax(dim=-1)  # (rows, time, vocabulary): place i predicts character i
-        right = logs[:, :-1].gather(2, ids[:, 1:, None])[:, :, 0]
-        right = torch.cat([right, right.new_zeros(len(rows), 1)], dim=1).double().cumsum(1)
-        begins = logs.masked_fill(~begin, -math.inf).logsumexp(dim=-1).double()
-        ends = logs.masked_fill(inside, -math.inf).logsumexp(dim=-1).double()
-        for row, *found in zip(rows, right.tolist(), begins.tolist(), ends.tolist(), strict=True):
-            sums, starts, stops = found
-            place = 0
-            for word in keys[row].split(" "):
-                before = sums[place - 1] if place else 0.0
-                end = place + len(word)
-                result[row].append(sums[end - 1] - before - starts[place] + stops[end])
-                place = end + 1
-    model.train()
-    return result
+    blank = vocabulary.encode(" ")
+    symbols = [[symbol for word in line for symbol in [*word, *blank]] for line in lines]
+    begins = [np.cumsum([0, *(len(word) + 1 for word in line[:-1])]).tolist() for line in lines]
+    found = [np.zeros(len(line)) for line in lines]
+    for rows, place, states in along(network, symbols):
+        here = [i for i, row in enumerate(rows) if place in begins[row]]
+        if here:
+            which = [begins[rows[i]].index(place) for i in here]
+            word = WithinWord(network, gather(states, here), vocabulary)
+            logs = word_log_probabilities(
+                word, [lines[rows[i]][w] for i, w in zip(here, which, strict=True)], word.start()
+            )
+            logs -= np.log1p(-np.exp(word.log_probabilities(word.start())[:, BOUNDARY]))
+            for i, w, log in zip(here, which, logs.tolist(), strict=True):
+                found[rows[i]][w] = log
+    return found

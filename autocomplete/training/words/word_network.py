@@ -12,23 +12,20 @@ import math
 import multiprocessing
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from autocomplete.corpus.encoded import Ids, count_ids, translate_ids
 from autocomplete.errors import SettingsError
-from autocomplete.models.class_softmax import PREFIX, Tail
-from autocomplete.models.word_ngrams import NGrams
+from autocomplete.models.word_network import symbol_table
 from autocomplete.storage.byte_matrix import in_bytes, in_floats
 from autocomplete.storage.checkpoint import Configuration
 from autocomplete.storage.memory import keep_memory
-from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batching.streams import Passages, SampledLoss, Streams, choose_source, line_bits
 from autocomplete.training.networks.recurrent import CharRNN
@@ -37,7 +34,7 @@ from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 
-__all__ = ["Network", "WordNetworkProcess", "WordNetworkTraining", "frozen", "own_symbols", "word_log_probabilities"]
+__all__ = ["Network", "WordNetworkProcess", "WordNetworkTraining"]
 
 _BACKGROUND_COUNT = 0.1  # of a word in the background, beside one in the corpus, where the network's words are chosen
 _SAMPLED = 2_048  # words in the softmax of a step
@@ -83,7 +80,7 @@ class WordNetworkTraining:
         counts = counts + _BACKGROUND_COUNT * more
         rows = np.argsort(-counts, kind="stable")[: settings.word_vocabulary - 2]
         self._rows = rows = rows[counts[rows] > 0]
-        own = own_symbols(rows, words)
+        own = symbol_table(rows, words)
         self._held_out = own[held_out]
         sizes = settings.word_hidden, settings.word_embedding
         self._configuration = Configuration(len(rows) + 2, "lstm", 1, *sizes, tied=True)
@@ -233,14 +230,6 @@ def _train(pipe: Any, arguments: tuple[Any, ...], saved: bytes | None, save_ever
         pipe.send((training.snapshot().to_bytes(), training.network()))
 
 
-def own_symbols(rows: NDArray[Any], words: int) -> NDArray[np.int32]:
-    """Return (words + 2,) the symbol that a network of words has for each number: its own words, a beginning, or unknown."""
-    own = np.full(words + 2, UNKNOWN, dtype=np.int32)
-    own[rows] = np.arange(len(rows)) + 2
-    own[words] = BOUNDARY
-    return own
-
-
 @torch.no_grad()
 def begin_as(model: CharRNN, rows: NDArray[Any], origin: Network) -> None:
     """
@@ -271,43 +260,3 @@ def begin_as(model: CharRNN, rows: NDArray[Any], origin: Network) -> None:
 def _corner(tensor: Tensor, shape: Sequence[int]) -> Tensor:
     """Return the first rows, columns and so on of a tensor."""
     return tensor[tuple(slice(size) for size in shape)]
-
-
-@torch.no_grad()
-def word_log_probabilities(
-    configuration: Configuration, tensors: dict[str, NDArray[Any]], lines: Sequence[Sequence[int]], ngrams: NGrams
-) -> NDArray[np.float64]:
-    """
-    Return the natural log probability of each word of some lines under a network of words.
-
-    What it gives to all words that it does not know goes to those by its tail, or by their unigrams.
-
-    :param lines: numbers of words, after the number of a beginning.
-    """
-    words = len(ngrams.unigrams)
-    rows = tensors["rows"]
-    own = own_symbols(rows, words)
-    tail = Tail(ngrams.unigrams, rows, named(tensors, PREFIX))
-    places = np.full(words + 2, -1)
-    places[tail.words] = np.arange(len(tail.words))
-    model = frozen(configuration, tensors)
-    result = []
-    for line in lines:
-        ids = torch.from_numpy(own[np.array(line)]).long()
-        outputs, _ = model.projected(None, ids[None, :-1])
-        logs = functional.linear(outputs[0], model.embedding.weight, model.decoder.bias).log_softmax(dim=-1)
-        logs -= torch.log1p(-logs[:, BOUNDARY].exp())[:, None]  # given that a word follows
-        right = logs.gather(1, ids[1:, None])[:, 0].double().numpy()
-        for i in np.flatnonzero(own[np.array(line[1:])] == UNKNOWN).tolist():
-            place = int(places[line[i + 1]])
-            share = max(float(tail.shares(outputs[0, i].numpy())[place]), 1e-30) if place >= 0 else 0.0
-            right[i] += math.log(share) if share else -math.inf
-        result.append(right)
-    return np.concatenate(result)
-
-
-def frozen(configuration: Configuration, tensors: Mapping[str, NDArray[Any]]) -> CharRNN:
-    """Return a network of words, to be asked only."""
-    model = CharRNN(configuration).eval()
-    model.load_state_dict({name: torch.from_numpy(tensors[name].astype(np.float32)) for name in model.state_dict()})
-    return model.requires_grad_(False)
