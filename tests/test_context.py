@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
 
@@ -241,6 +241,41 @@ def test_key_costs_one_step_and_backspace_none() -> None:
     assert steps == []
     state("the dog")
     assert sum(steps) == len("dog")
+
+
+def test_text_is_parsed_once_a_word_and_never_twice_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def counted(text: str) -> Iterator[tuple[str, bool]]:
+        parsed.append(text)
+        return running_words(text)
+
+    monkeypatch.setattr("autocomplete.inference.line.running_words", counted)
+    predictor = Predictor(CHECKPOINT, LEXICON, ({**CONTEXT[0], **RARE}, CONTEXT[1]))
+    text = "the cat sat on 'the cat"
+    parsed.clear()
+    for end in range(len(text) + 1):
+        predictor.predict(text[:end])
+        predictor.next_characters(text[:end])
+    assert len(parsed) == len({*parsed}) == len(text.split())  # what stands before each word, and before the quotation
+    parsed.clear()
+    predictor.predict(text[:-1])
+    predictor.predict(text[:-4])
+    assert parsed == []
+
+
+def test_lines_before_go_on_into_the_line() -> None:
+    preceding = ["The cat sat.", "on a monday"]
+    network, states = network_of(), LineReader(VOCABULARY, NORMALIZATION, network_of()).read("the c", preceding)
+    symbols = [VOCABULARY.encode(key_of(line)) for line in (*preceding, "the c")]
+    read = [*symbols[0], BOUNDARY, *symbols[1], BOUNDARY, *symbols[2]]
+    for found, expected in zip(states.character_states, after(network, read), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert [word.key for word in states.context.words[:-1]] == ["the", "cat", "sat", "on", "a", "monday", "the"]
+    alone, after_lines = (SPELLER.predict("zebra ", preceding=lines) for lines in ([], ["a zebra house", "a cat"]))
+    assert [word.word for word in alone.words] != [word.word for word in after_lines.words]
+    again = SPELLER.predict("zebra ")
+    assert again.words == alone.words  # an answer is a function of what was asked
 
 
 @pytest.mark.parametrize("length", [400, 599, 600, 799, 1234, 5000])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.models.kneser_ney import discounts, distinct, smooth
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["CharacterNgrams", "longest_order"]
@@ -60,16 +61,16 @@ class CharacterNgrams:
             raise ValueError(f"the order must be from 2 to {longest_order(vocabulary)}")
         self.order, self._bits = order, _bits(vocabulary)
         keys, age = self._ngrams(ids)
-        ngrams, counts = _count(keys[age >= order - 2])
+        ngrams, counts = _counted(keys[age >= order - 2])
         orders = []
         for length in range(order, 1, -1):
             orders.append(self._smooth(ngrams, counts))
             # Of a shorter n-gram it counts after how many characters it stands; but after nothing else than a line end
             # stands one that begins a line, and of that it counts how often.
             opening = (
-                _count(keys[age == length - 3] & self._mask(length - 1)) if length > 2 else (ngrams[:0], counts[:0])
+                _counted(keys[age == length - 3] & self._mask(length - 1)) if length > 2 else (ngrams[:0], counts[:0])
             )
-            ngrams, counts = _count(ngrams & self._mask(length - 1))
+            ngrams, counts = _counted(ngrams & self._mask(length - 1))
             ngrams, counts = np.concatenate([opening[0], ngrams]), np.concatenate([opening[1], counts])
         self._orders = [found for found in reversed(orders) if len(found.contexts)]  # none is so long in short lines
         unigrams = np.bincount(ngrams.astype(np.int64), counts, vocabulary) + 1.0  # none is impossible
@@ -155,17 +156,11 @@ class CharacterNgrams:
         """Return what is known of n-grams of one length from their counts."""
         order = np.argsort(ngrams, kind="stable")
         ngrams, counts = ngrams[order], counts[order]
-        discounts = _discounts(counts)[np.minimum(counts, 3)]
-        contexts, sizes = _count(ngrams >> np.uint64(self._bits))
-        first = np.concatenate([[0], sizes.cumsum()])
-        totals = np.add.reduceat(counts, first[:-1])
-        return _Order(
-            contexts,
-            first,
-            np.add.reduceat(discounts, first[:-1]) / totals,
-            (ngrams & self._mask(1)).astype(np.int32),
-            ((counts - discounts) / np.repeat(totals, sizes)).astype(np.float32),
-        )
+        found = smooth(ngrams, counts, 1 << self._bits, discounts(counts))
+        first = np.append(0, found.sizes.cumsum())
+        weight = 1 - np.add.reduceat(found.shares, first[:-1]) if len(first) > 1 else found.totals
+        symbols = (ngrams & self._mask(1)).astype(np.int32)
+        return _Order(found.contexts, first, weight, symbols, found.shares.astype(np.float32))
 
     def _mask(self, length: int) -> np.uint64:
         """Return the bits of that many characters."""
@@ -177,18 +172,6 @@ def _bits(vocabulary: int) -> int:
     return max(1, (vocabulary - 1).bit_length())
 
 
-def _count(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def _counted(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Return the different keys in ascending order, and how often each stands there."""
-    keys = np.sort(keys)
-    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.int64)
-    return keys[first], np.diff(first, append=len(keys))
-
-
-def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return (4,) what is taken from a count of 0, 1, 2, and 3 or more: equation 26 of Chen and Goodman."""
-    singles, doubles, triples, quadruples = (int((counts == count).sum()) for count in (1, 2, 3, 4))
-    if not (singles and doubles and triples and quadruples):
-        return np.array([0, 0.5, 0.75, 0.9])  # too few n-grams to tell
-    ratio = singles / (singles + 2 * doubles)
-    found = [1 - 2 * ratio * doubles / singles, 2 - 3 * ratio * triples / doubles, 3 - 4 * ratio * quadruples / triples]
-    return np.array([0, *np.clip(found, 0.01, [0.99, 1.99, 2.99])])
+    return distinct(np.sort(keys))

@@ -67,7 +67,7 @@ class ClassSoftmax:
         if self._numbers is None:
             shares: Array = np.repeat(self._shares, len(outputs), axis=0)
             return shares
-        found: Array = (outputs @ self._weight.T + self._bias) @ self._numbers
+        found: Array = ((outputs @ self._weight.T + self._bias) @ self._numbers).astype(np.float32, copy=False)
         found += self._logs
         found -= found.max(axis=1, initial=-np.inf, keepdims=True)
         np.exp(found, out=found)

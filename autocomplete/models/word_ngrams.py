@@ -16,6 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.models.kneser_ney import discounts, smooth
+
 __all__ = ["NGrams", "Pairs", "estimate"]
 
 _PRIOR_SHARE = 0.3  # of the prior, beside the words of the text
@@ -250,7 +252,7 @@ def estimate(
     places = np.arange(base)  # and its place among those kept; -1 where it is not
     ngrams: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.uint8]]] = []
     for size, level in zip(sizes, counted[1:], strict=True):
-        discounts = _discounts(level.counts)
+        taken = discounts(level.counts)
         added = None
         if pairs is not None and not ngrams:
             level, added = _with_pairs(level, pairs, base)
@@ -258,10 +260,8 @@ def estimate(
         whole = np.empty(len(level.keys) if len(ngrams) + 1 < len(sizes) else 0)  # of the longest, nobody asks for it
         for part in _whole_contexts(level.keys, base):
             keys, counts = level.keys[part], level.counts[part]
-            contexts, which = np.unique(keys // base, return_inverse=True)
-            totals = np.bincount(which, weights=counts)
-            shares = np.maximum(counts - discounts[np.minimum(counts, 3).astype(np.int64)], 0)
-            shares /= np.maximum(totals, 1e-9)[which]
+            contexts, lengths, totals, shares = smooth(keys, counts, base, taken)
+            which = np.repeat(np.arange(len(contexts)), lengths)
             if added is not None:  # they get a part of what the text leaves to single words
                 rest = 1 - np.bincount(which, weights=shares)
                 from_elsewhere = np.maximum(np.bincount(which, weights=added[part]), 1e-300)
@@ -370,15 +370,6 @@ class _Best:
         self.add(nothing, nothing.astype(np.int64), nothing.astype(np.int64), nothing)
         self.add(nothing, nothing.astype(np.int64), nothing.astype(np.int64), nothing)
         return self._rows[0][1:]
-
-
-def _discounts(counts: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return what is taken from counts of 0, 1, 2, 3 and more: Chen and Goodman's D1 to D3+, within what few counts can tell."""
-    n1, n2, n3, n4 = (max(float((counts == count).sum()), 1.0) for count in (1, 2, 3, 4))
-    y = n1 / (n1 + 2 * n2)
-    estimates = [1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
-    discounts = [0.0, *(min(max(d, 0.1 * count), 0.95 * count) for count, d in enumerate(estimates, start=1))]
-    return np.array(discounts)
 
 
 def _with_pairs(level: _Counted, pairs: Pairs, base: int) -> tuple[_Counted, NDArray[np.float64]]:
