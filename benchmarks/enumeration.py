@@ -89,12 +89,12 @@ BEFORE = "I would like to "  # what stands on the line; a checkpoint of words ta
 def small_predictor(folder: Path) -> Predictor:
     """Return a network of 32 units, trained for a few seconds on two thousand words, with its lexicon."""
     from autocomplete.training.settings import TrainingSettings
-    from autocomplete.training.trainer import train
+    from autocomplete.training.trainer import TrainingInputs, train
 
     words = folder / "words.txt"
     words.write_text("".join(CORPUS.read_text(encoding="utf-8").splitlines(keepends=True)[:2_000]), encoding="utf-8")
     settings = TrainingSettings(cell="gru", hidden=32, embedding=16, steps=300, draws=512)
-    for _ in train(read_corpus([words]), folder / "small", settings):
+    for _ in train(TrainingInputs(read_corpus([words]), folder / "small", settings)):
         pass
     return Predictor.load(str(folder / "small"))
 

@@ -25,7 +25,7 @@ from autocomplete.training.batching.streams import bits
 from autocomplete.training.events import Started
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 HELD_OUT = 0.05  # of the lines
 MEASURED = 50_000  # characters of those at most, evenly spread
@@ -50,7 +50,7 @@ def main() -> None:
             path.write_text("\n".join(part) + "\n", encoding="utf-8")
         started = time.perf_counter()
         corpus = read_corpus(paths[:1])
-        for event in train(corpus, folder, settings, validation=read_corpus(paths[1:]).text):
+        for event in train(TrainingInputs(corpus, folder, settings, validation=read_corpus(paths[1:]).text)):
             if isinstance(event, Started):
                 sizes, precision = event.configuration, event.precision
         seconds = time.perf_counter() - started

@@ -45,7 +45,7 @@ from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.objectives.lessons import WordsLesson
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 SEED = 0
 CANDIDATES = 30  # words that a second way of scoring chooses from
@@ -248,7 +248,7 @@ def line_probability(network: RecurrentNetwork, symbols: Sequence[int], state: S
 def trained(corpus: Corpus, folder: Path, settings: TrainingSettings) -> Checkpoint:
     """Return the checkpoint in a folder, trained now if there is none."""
     if not (folder / "model.safetensors").exists():
-        for _ in train(corpus, folder, settings, overwrite=True):
+        for _ in train(TrainingInputs(corpus, folder, settings, overwrite=True)):
             pass
     return read_checkpoint(folder)
 

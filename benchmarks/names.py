@@ -25,7 +25,7 @@ from autocomplete.training.batching.prefixes import Words
 from autocomplete.training.measure import measure
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 SETTINGS = TrainingSettings(
     steps=4_000,
@@ -79,7 +79,7 @@ def main() -> None:
         for seed in range(seeds):
             settings = TrainingSettings(**{**SETTINGS.to_json(), **options, "seed": seed})
             started = time.process_time()
-            for _ in train(corpus, Path(place) / str(seed), settings):
+            for _ in train(TrainingInputs(corpus, Path(place) / str(seed), settings)):
                 pass
             minutes = (time.process_time() - started) / 60
             results.append(nats_per_character(Path(place) / str(seed), tested))

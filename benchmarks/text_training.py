@@ -29,7 +29,7 @@ from autocomplete.corpus.corpus import read_corpus
 from autocomplete.storage.checkpoint import Configuration
 from autocomplete.training.events import Event, Progress, Started
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 TURNS = 5
 WORDS = 400_000  # of the text that is made where none is given
@@ -164,7 +164,7 @@ def main() -> None:
         if options.corpus is None:
             options.corpus = Path(folder) / "text.txt"
             make_text(options.corpus)
-        events = train(read_corpus([options.corpus]), Path(folder) / "speed", settings)
+        events = train(TrainingInputs(read_corpus([options.corpus]), Path(folder) / "speed", settings))
         started = next(event for event in events if isinstance(event, Started))
         sizes, precision = started.configuration, started.precision
         shape, generator = (settings.batch, settings.bptt), torch.Generator().manual_seed(0)

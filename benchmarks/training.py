@@ -23,7 +23,7 @@ from autocomplete.training.batching.prefixes import PrefixBatch, Words, WordSamp
 from autocomplete.training.events import Progress, Started
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 PREPARED = 32  # batches, gone through again and again
 
@@ -57,7 +57,7 @@ def main() -> None:
     batches = [PrefixBatch.from_trie(words.trie(rows, weights)) for rows, weights in draws]
 
     with tempfile.TemporaryDirectory() as folder:
-        for event in train(corpus, Path(folder) / "speed", settings):
+        for event in train(TrainingInputs(corpus, Path(folder) / "speed", settings)):
             if isinstance(event, Started):
                 precision = event.precision
             elif isinstance(event, Progress):

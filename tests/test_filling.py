@@ -19,7 +19,7 @@ from autocomplete.inference.blanks import Blank, read_blanks
 from autocomplete.inference.filling import Filler, Filling, joined
 from autocomplete.reports.fillings import filling_table
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 TEXT = "the name of the king\nthe end of the day\nthe rest of the night\nMy cat and I\n" * 10
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    for _ in train(read_corpus([place / "text.txt"]), place / "checkpoints" / "mine", settings):
+    for _ in train(TrainingInputs(read_corpus([place / "text.txt"]), place / "checkpoints" / "mine", settings)):
         pass
     torch.set_num_threads(threads)
     return place

@@ -25,7 +25,7 @@ from autocomplete.training.networks.bidirectional import BidirectionalRNN
 from autocomplete.training.objectives.gaps import GapLesson, gap_loss, measure_gaps
 from autocomplete.training.processes import Processes
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 Make = Callable[[str | bytes], Corpus]
 
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run(corpus: Corpus, folder: Path, settings: TrainingSettings = SMALL, **options) -> Finished:
-    *_, finished = train(corpus, folder, settings, **options)
+    *_, finished = train(TrainingInputs(corpus, folder, settings, **options))
     assert isinstance(finished, Finished)
     return finished
 
@@ -198,7 +198,9 @@ def test_background_is_read_beside_the_text(make_corpus: Make, tmp_path: Path) -
     other = read_corpus([tmp_path / "other.txt"]).text
     losses = []
     for background in (None, other):
-        events = list(train(corpus, tmp_path / str(len(losses)), replace(SMALL, steps=20), background=background))
+        events = list(
+            train(TrainingInputs(corpus, tmp_path / str(len(losses)), replace(SMALL, steps=20), background=background))
+        )
         losses.append([event.bits_per_character for event in events if isinstance(event, Progress)])
     assert losses[0] != losses[1]
 

@@ -67,7 +67,7 @@ from pathlib import Path
 import torch
 from autocomplete.corpus.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 torch.set_num_threads(1)
 TrainingSettings.validations = 6
@@ -86,7 +86,7 @@ for number in moments:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
-        for _ in train(corpus, place / str(number) / "mine", settings, save_every=0):
+        for _ in train(TrainingInputs(corpus, place / str(number) / "mine", settings, save_every=0)):
             pass
         os._exit(0)
     if os.waitpid(process, 0)[1] == 0:
@@ -129,10 +129,10 @@ import torch
 from autocomplete.corpus.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.events import Progress
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 def run(resume):
-    for event in train(corpus, Path("mine"), settings, resume=resume, save_every=0):
+    for event in train(TrainingInputs(corpus, Path("mine"), settings, resume=resume, save_every=0)):
         if isinstance(event, Progress) and event.step % 10 == 1:
             print(os.getpid(), multiprocessing.active_children()[0].pid, flush=True)
 

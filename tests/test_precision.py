@@ -23,7 +23,7 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.lessons import TextLesson
 from autocomplete.training.precision import faster_precision
 from autocomplete.training.processes import ALONE
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -79,9 +79,9 @@ def test_processor_that_has_no_layers_in_bf16_is_told_of_before_anything_is_writ
     monkeypatch.setattr(torch.nn.LSTM, "forward", missing)
     corpus, settings = corpus_of(tmp_path, text=sentences(40, seed=1)), replace(SMALL, precision="bf16")
     with pytest.raises(SettingsError, match="cannot train an LSTM in bf16; choose --precision fp32"):
-        list(train(corpus, tmp_path / "mine", settings))
+        list(train(TrainingInputs(corpus, tmp_path / "mine", settings)))
     with pytest.raises(SettingsError, match="an LSTM"):  # the network of words is one
-        list(train(corpus, tmp_path / "mine", replace(settings, cell="gru", word_hidden=8)))
+        list(train(TrainingInputs(corpus, tmp_path / "mine", replace(settings, cell="gru", word_hidden=8))))
     assert not (tmp_path / "mine").exists()
 
 
@@ -94,11 +94,11 @@ def test_training_is_the_same_as_one_that_was_told(tmp_path: Path, kind: str) ->
     else:
         corpus = corpus_of(tmp_path, list="\n".join(sorted(set(sentences(40, seed=1).split()))) + "\n")
     settings = replace(SMALL, steps=8, dropout=0.2, precision="auto")
-    started, *_, finished = train(corpus, tmp_path / "measured", settings)
+    started, *_, finished = train(TrainingInputs(corpus, tmp_path / "measured", settings))
     assert isinstance(started, Started)
     assert isinstance(finished, Finished)
     assert started.precision in ("fp32", "bf16")
-    *_, told = train(corpus, tmp_path / "told", replace(settings, precision=started.precision))
+    *_, told = train(TrainingInputs(corpus, tmp_path / "told", replace(settings, precision=started.precision)))
     assert isinstance(told, Finished)
     measured, other = (read_checkpoint(tmp_path / name) for name in ("measured", "told"))
     for name, tensor in measured.tensors.items():

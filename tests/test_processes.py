@@ -19,7 +19,7 @@ from autocomplete.corpus.corpus import read_corpus
 from autocomplete.storage.checkpoint import read_checkpoint
 from autocomplete.training.events import Progress
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 PATIENCE = 120  # seconds
 TEXT = [
@@ -50,7 +50,7 @@ from pathlib import Path
 from autocomplete.corpus.corpus import read_corpus
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.events import Progress
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 @atexit.register  # called after what training registers
 def list_threads():
@@ -59,7 +59,7 @@ def list_threads():
 
 half = replace({SETTINGS!r}, batch=2, draws=32)
 for name in ("text", "words"):
-    events = train(read_corpus([Path(name + ".txt")]), Path(name), half)
+    events = train(TrainingInputs(read_corpus([Path(name + ".txt")]), Path(name), half))
     losses = [event.bits_per_character for event in events if isinstance(event, Progress)]
     Path(name + "-" + os.environ["RANK"] + ".json").write_text(json.dumps(losses))
 """
@@ -99,7 +99,7 @@ def test_two_processes_learn_what_one_with_twice_the_batch_learns(folder: Path) 
     for rank in (0, 1):  # a thread that outlives the exchange of tensors may crash a process that ends
         assert "gloo" not in (folder / f"threads-{rank}.json").read_text()
     for name in ("text", "words"):
-        events = train(read_corpus([folder / f"{name}.txt"]), folder / "alone" / name, SETTINGS)
+        events = train(TrainingInputs(read_corpus([folder / f"{name}.txt"]), folder / "alone" / name, SETTINGS))
         alone = [event.bits_per_character for event in events if isinstance(event, Progress)]
         assert len(alone) == SETTINGS.steps
         for rank in (0, 1):

@@ -23,7 +23,7 @@ from autocomplete.inference.predictor import Predictor
 from autocomplete.storage.checkpoint import MODEL, RESUME, list_checkpoints, read_checkpoint, read_lexicon
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 Make = Callable[[str | bytes], Corpus]
 
@@ -43,7 +43,7 @@ def few_validations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(corpus: Corpus, folder: Path, settings: TrainingSettings = SMALL, **options: Any) -> Finished:
-    *_, finished = train(corpus, folder, settings, **options)
+    *_, finished = train(TrainingInputs(corpus, folder, settings, **options))
     assert isinstance(finished, Finished)
     return finished
 
@@ -76,8 +76,10 @@ def test_run_left_between_two_saves_takes_the_steps_since_again(
     make_corpus: Make, tmp_path: Path, precision: Any, step: int
 ) -> None:
     corpus, settings = make_corpus(LIST), replace(SMALL, precision=precision)
-    until(train(corpus, tmp_path / "mine", settings, save_every=0), step - 1)
-    until(train(corpus, tmp_path / "mine", settings, resume=True), step)  # and again, from a state that was loaded
+    until(train(TrainingInputs(corpus, tmp_path / "mine", settings, save_every=0)), step - 1)
+    until(
+        train(TrainingInputs(corpus, tmp_path / "mine", settings, resume=True)), step
+    )  # and again, from a state that was loaded
     run(corpus, tmp_path / "mine", resume=True)
     run(corpus, tmp_path / "alone", settings)
     assert outcome(tmp_path / "mine") == outcome(tmp_path / "alone")
@@ -101,9 +103,11 @@ def test_run_of_minutes_goes_on_where_it_was_and_counts_the_time_that_it_took(
     make_corpus: Make, tmp_path: Path
 ) -> None:
     corpus, settings = make_corpus(LIST), replace(SMALL, steps=None, minutes=60)
-    saved = until(train(corpus, tmp_path / "mine", settings, save_every=0), 20)[-2]  # the last one is not saved
+    saved = until(train(TrainingInputs(corpus, tmp_path / "mine", settings, save_every=0)), 20)[
+        -2
+    ]  # the last one is not saved
     assert isinstance(saved, Progress)
-    events = train(corpus, tmp_path / "mine", settings, resume=True, should_stop=lambda: True)
+    events = train(TrainingInputs(corpus, tmp_path / "mine", settings, resume=True, should_stop=lambda: True))
     started, progress, *_, finished = events
     assert isinstance(started, Started)
     assert isinstance(progress, Progress)
@@ -120,13 +124,13 @@ def test_run_is_saved_before_it_has_a_network_to_use(
     make_corpus: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus, folder = make_corpus(LIST), tmp_path / "checkpoints" / "mine"
-    until(train(corpus, folder, SMALL, save_every=0), 3)
+    until(train(TrainingInputs(corpus, folder, SMALL, save_every=0)), 3)
     assert [path.name for path in folder.iterdir()] == [RESUME]
     monkeypatch.chdir(tmp_path)
     assert not [place for place in list_checkpoints() if place.is_relative_to(folder.parent)]
     with pytest.raises(CheckpointError, match="an unfinished training of this name exists; add --resume"):
         run(corpus, folder)
-    until(train(corpus, folder, replace(SMALL, seed=1), save_every=0, overwrite=True), 3)
+    until(train(TrainingInputs(corpus, folder, replace(SMALL, seed=1), save_every=0, overwrite=True)), 3)
     run(corpus, folder, resume=True)
     run(corpus, tmp_path / "alone", replace(SMALL, seed=1))
     assert outcome(folder) == outcome(tmp_path / "alone")
@@ -137,10 +141,10 @@ def test_former_checkpoint_is_of_use_until_the_new_run_has_one(make_corpus: Make
     run(corpus, folder, other)
     before = outcome(folder)
     corpus = make_corpus(LIST)
-    until(train(corpus, folder, SMALL, overwrite=True, save_every=0), 4)
+    until(train(TrainingInputs(corpus, folder, SMALL, overwrite=True, save_every=0)), 4)
     assert outcome(folder) | before == outcome(folder)
     assert "other" in read_lexicon(folder)
-    events = train(corpus, folder, SMALL, resume=True, save_every=0)
+    events = train(TrainingInputs(corpus, folder, SMALL, resume=True, save_every=0))
     best = next(event for event in events if isinstance(event, Validated))
     assert best.best
     assert "triangle" in read_lexicon(folder)
@@ -150,7 +154,7 @@ def test_former_checkpoint_is_of_use_until_the_new_run_has_one(make_corpus: Make
 
 def test_run_that_is_not_saved_by_time_is_saved_with_its_best(make_corpus: Make, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
-    events = train(make_corpus(LIST), folder, SMALL)
+    events = train(TrainingInputs(make_corpus(LIST), folder, SMALL))
     for event in events:
         if isinstance(event, Progress):
             assert not folder.exists()
@@ -234,7 +238,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_disk_that_fills_up_keeps_what_was_saved_and_the_run_goes_on_later(make_corpus: Make, small_disk: Path) -> None:
     corpus, folder = make_corpus(LIST), small_disk / "mine"
-    events = train(corpus, folder, SMALL, save_every=0)
+    events = train(TrainingInputs(corpus, folder, SMALL, save_every=0))
     next(event for event in events if isinstance(event, Validated))
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:

@@ -31,7 +31,7 @@ from autocomplete.storage.checkpoint import CONTEXT, LEXICON, read_checkpoint
 from autocomplete.text.normalization import Normalization, without_marks
 from autocomplete.text.words import closing_chance, running_words
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 NORMALIZATION = Normalization()
 LINES = "The cat sat here. It ran!\nThen “Anna” (my cat) said: don’t.\n\nIn May we may go; Anna's iPhone rang\n"
@@ -277,7 +277,7 @@ def test_second_reading_finds_the_cache_and_trains_the_same(small_parts: Path, w
     for name, expected in (("one", ["checking", "reading"]), ("two", ["checking"])):
         corpus, done = doings(written)
         assert done == expected
-        list(train(corpus, tmp_path / name, SMALL))
+        list(train(TrainingInputs(corpus, tmp_path / name, SMALL)))
         found.append((corpus.words, corpus.counts.tolist(), corpus.surfaces, corpus.lines, corpus.to_json()))
     assert found[0] == found[1]
     one, two = (read_checkpoint(tmp_path / name).tensors for name in ("one", "two"))
@@ -361,7 +361,7 @@ def test_folder_that_cannot_be_written_is_done_without(small_parts: Path, writte
     small_parts.write_text("a file where the folder would be")
     assert doings(written)[1] == ["checking", "reading"]
     corpus, _ = doings(written)
-    events = list(train(corpus, tmp_path / "mine", SMALL))
+    events = list(train(TrainingInputs(corpus, tmp_path / "mine", SMALL)))
     assert events
 
 

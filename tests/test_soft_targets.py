@@ -25,7 +25,7 @@ from autocomplete.training.batching.streams import Passages
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.distillation import SoftLoss
 from autocomplete.training.optimization import new_optimizer, training_step
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 WORDS = ("the", "cat", "can't", "sat", "naïve")
 
@@ -223,7 +223,7 @@ def test_resumed_training_ends_alike(tmp_path: Path, one_thread: None) -> None:
     corpus, taught = corpus_of(tmp_path, text=sentences(40, seed=1)), of_sentences(tmp_path)
     settings = replace(WORDS_TOO, steps=30)
     run(corpus, tmp_path / "whole", settings, taught=taught)
-    until(train(corpus, tmp_path / "parts", settings, taught=taught, save_every=0), 17)
+    until(train(TrainingInputs(corpus, tmp_path / "parts", settings, taught=taught, save_every=0)), 17)
     run(corpus, tmp_path / "parts", settings, taught=taught, resume=True)
     whole, parts = outcome(tmp_path / "whole"), outcome(tmp_path / "parts")
     assert whole.keys() == parts.keys()
@@ -233,9 +233,11 @@ def test_resumed_training_ends_alike(tmp_path: Path, one_thread: None) -> None:
 
 def test_other_soft_targets_do_not_go_on(tmp_path: Path, one_thread: None) -> None:
     corpus, taught = corpus_of(tmp_path, text=sentences(40, seed=1)), of_sentences(tmp_path)
-    until(train(corpus, tmp_path / "parts", replace(WORDS_TOO, steps=30), taught=taught, save_every=0), 3)
+    until(
+        train(TrainingInputs(corpus, tmp_path / "parts", replace(WORDS_TOO, steps=30), taught=taught, save_every=0)), 3
+    )
     with pytest.raises(CheckpointError, match="learned from other soft targets; give the same --soft-targets, or none"):
-        next(train(corpus, tmp_path / "parts", SMALL, resume=True))
+        next(train(TrainingInputs(corpus, tmp_path / "parts", SMALL, resume=True)))
 
 
 def test_command_trains_with_them_and_refuses_what_makes_no_sense(tmp_path: Path) -> None:

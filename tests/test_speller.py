@@ -25,7 +25,7 @@ from autocomplete.storage.checkpoint import read_checkpoint, read_context, read_
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 from autocomplete.training.words import context as context_module
 from autocomplete.training.words.context import flattened
 
@@ -277,10 +277,10 @@ def test_old_list_is_learned_again_where_a_training_starts_from_another(
         monkeypatch.setattr(context_module, name, value)
     corpus = corpus_of(tmp_path, text="".join(f"{line} {name}\n" for line in LINES for name in ("Ann", "Bob", "Cid")))
     settings = TrainingSettings(steps=5, precision="fp32")
-    for _ in train(corpus, tmp_path / "mine", settings, source=trained):
+    for _ in train(TrainingInputs(corpus, tmp_path / "mine", settings, source=trained)):
         pass
     assert len(listed_in(trained) & listed_in(tmp_path / "mine")) > 350
-    for _ in train(corpus, tmp_path / "other", replace(settings, rare=0.0), source=trained):
+    for _ in train(TrainingInputs(corpus, tmp_path / "other", replace(settings, rare=0.0), source=trained)):
         pass
     context = read_context(tmp_path / "other")
     assert context is not None

@@ -24,6 +24,7 @@ from autocomplete.reports.search import SweepDisplay, ranking
 from autocomplete.reports.search_log import SweepLog
 from autocomplete.storage.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, Configuration, read_checkpoint
 from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgress, SweepStarted, Trial
+from autocomplete.training.inputs import TrainingInputs
 from autocomplete.training.search.sweep import sweep
 from autocomplete.training.settings import TrainingSettings
 
@@ -41,10 +42,9 @@ def search(
 ) -> Iterator[SweepEvent]:
     """Search among three settings with layers of 16 units; a second is allowed for an answer."""
     (folder / "corpus.txt").write_text(text)
+    inputs = {name: options.pop(name) for name in ("overwrite", "should_stop") if name in options}
     return sweep(
-        read_corpus([folder / "corpus.txt"]),
-        folder / "mine",
-        settings,
+        TrainingInputs(read_corpus([folder / "corpus.txt"]), folder / "mine", settings, **inputs),
         **{"trials": 3, "fixed": {"hidden"}, "answer_seconds": answer_seconds, "answer_limit": limit} | options,
     )
 
@@ -361,7 +361,6 @@ def test_ranking_fits_a_terminal(searched: list[SweepEvent]) -> None:
 # The command.
 
 OPTIONS = ["--hidden", "16", "--embedding", "8", "--draws", "32", "--steps", "48", "--precision", "fp32"]
-NO_OPTUNA = "raise ModuleNotFoundError('not installed')\n"
 
 
 def test_command_prints_what_trains_the_same_network_again(tmp_path: Path) -> None:
@@ -376,7 +375,6 @@ def test_command_prints_what_trains_the_same_network_again(tmp_path: Path) -> No
     [again] = [line for line in completed.stdout.splitlines() if line.startswith("train it again: ")]
     command = shlex.split(again.removeprefix("train it again: autocomplete "))
     assert "--draws" in command
-    (tmp_path / "optuna.py").write_text(NO_OPTUNA)  # which nothing but a search needs
     completed = autocomplete(*command, folder=tmp_path)
     assert completed.returncode == 0, completed.stderr
     trained = read_checkpoint(tmp_path / "checkpoints" / "words")
@@ -429,16 +427,6 @@ def test_mistake_is_told_in_one_line(
     assert len(errors.splitlines()) == 1, errors
     assert problem in errors
     assert not list(tmp_path.glob("checkpoints/*")) + list(tmp_path.glob("checkpoints/.*"))
-
-
-def test_without_optuna_a_search_says_how_to_install_it(tmp_path: Path) -> None:
-    (tmp_path / "words.txt").write_text(LIST)
-    (tmp_path / "optuna.py").write_text(NO_OPTUNA)
-    completed = autocomplete("train", "words.txt", "--search", "2", folder=tmp_path)
-    assert completed.returncode == 2
-    assert completed.stderr.splitlines() == [
-        "autocomplete: --search needs the package optuna; run pip install 'optuna>=5,<6'"
-    ]
 
 
 def test_help_tells_what_is_searched_and_how_long(capsys: pytest.CaptureFixture[str]) -> None:

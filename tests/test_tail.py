@@ -39,7 +39,7 @@ from autocomplete.storage.checkpoint import Configuration, read_context
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 from autocomplete.training.words.class_softmax import _Learner, learn_tail
 
 # Shares.
@@ -368,10 +368,15 @@ def test_training_learns_from_vectors_where_it_ends(tmp_path: Path, one_thread: 
     assert len(tail["words"]) > 3
     assert tail["numbers"].shape == (len(tail["bias"]), len(tail["words"]))
     until(
-        train(corpus, tmp_path / "parts", replace(FEW_WORDS, steps=60), vectors=vectors_of(tmp_path), save_every=0), 9
+        train(
+            TrainingInputs(
+                corpus, tmp_path / "parts", replace(FEW_WORDS, steps=60), vectors=vectors_of(tmp_path), save_every=0
+            )
+        ),
+        9,
     )
     with pytest.raises(CheckpointError, match="began with other word vectors; give the same --word-vectors, or none"):
-        next(train(corpus, tmp_path / "parts", SMALL, resume=True))
+        next(train(TrainingInputs(corpus, tmp_path / "parts", SMALL, resume=True)))
     # A training that uses the network as it is keeps what it had learned so, word by word.
     run(corpus, tmp_path / "later", replace(SMALL, steps=5, precision="fp32"), source=tmp_path / "whole")
     later = named((read_context(tmp_path / "later") or ({}, {}))[0], f"network.{PREFIX}")

@@ -44,7 +44,7 @@ from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 from autocomplete.training.words.word_network import WordNetworkTraining
 
 SMALL = TrainingSettings(
@@ -88,7 +88,7 @@ def text_of(path: Path, lines: tuple[str, ...]) -> RunningText | None:
 def run(corpus: Corpus, folder: Path, settings: TrainingSettings = SMALL, **options) -> tuple[list[Event], Finished]:
     for name in {"validation", "background"} & options.keys():
         options[name] = text_of(folder.with_name(f"{folder.name}-{name}.txt"), options[name])
-    events = list(train(corpus, folder, settings, **options))
+    events = list(train(TrainingInputs(corpus, folder, settings, **options)))
     finished = events[-1]
     assert isinstance(finished, Finished)
     return events, finished
@@ -375,7 +375,11 @@ WORDS_TOO = replace(SMALL, word_hidden=8, word_embedding=8)
 
 def begun(tmp_path: Path, steps: int = 10) -> Iterator[Event]:
     """Return a run whose second process has just been started."""
-    events = train(corpus_of(tmp_path, text=sentences(40, seed=1)), tmp_path / "mine", replace(WORDS_TOO, steps=steps))
+    events = train(
+        TrainingInputs(
+            corpus_of(tmp_path, text=sentences(40, seed=1)), tmp_path / "mine", replace(WORDS_TOO, steps=steps)
+        )
+    )
     assert isinstance(next(events), Started)
     assert isinstance(next(events), Progress)
     return events

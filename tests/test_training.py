@@ -26,7 +26,7 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.validation import hold_out
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 Make = Callable[[str | bytes], Corpus]
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def run(
     corpus: Corpus, folder: Path, settings: TrainingSettings = SMALL, **options: bool
 ) -> tuple[list[Event], Finished]:
-    events = list(train(corpus, folder, settings, **options))
+    events = list(train(TrainingInputs(corpus, folder, settings, **options)))
     finished = events[-1]
     assert isinstance(finished, Finished)
     return events, finished
@@ -57,7 +57,7 @@ def interrupted(corpus: Corpus, folder: Path, step: int, settings: TrainingSetti
         asked += 1
         return asked == step
 
-    *_, finished = train(corpus, folder, settings, should_stop=should_stop)
+    *_, finished = train(TrainingInputs(corpus, folder, settings, should_stop=should_stop))
     assert isinstance(finished, Finished)
     return finished
 
@@ -233,7 +233,7 @@ def test_what_cannot_be_resumed_is_told(make_corpus: Make, tmp_path: Path) -> No
 def test_place_that_cannot_be_written_is_told_before_training(make_corpus: Make, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(CheckpointError, match="cannot be written"):
-        next(train(make_corpus(LIST), tmp_path / "file" / "mine", SMALL))
+        next(train(TrainingInputs(make_corpus(LIST), tmp_path / "file" / "mine", SMALL)))
 
 
 def test_norm_of_a_gradient_is_that_before_it_is_clipped() -> None:
@@ -275,7 +275,9 @@ def test_loss_that_climbs_above_the_start_ends_the_run_and_the_best_is_kept(make
         SettingsError, match=r"the loss climbed from 4.0 to .* lower --learning-rate than 10$"
     ) as raised:
         for event in train(
-            make_corpus(LIST), tmp_path / "mine", replace(SMALL, learning_rate=10, cell="rnn", steps=200)
+            TrainingInputs(
+                make_corpus(LIST), tmp_path / "mine", replace(SMALL, learning_rate=10, cell="rnn", steps=200)
+            )
         ):
             events.append(event)  # noqa: PERF402  # those before the error, too
     assert len(str(raised.value).splitlines()) == 1

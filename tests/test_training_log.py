@@ -23,7 +23,7 @@ from autocomplete.reports.training import TrainingDisplay, summary
 from autocomplete.reports.training_log import TrainingLog
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 
 SMALL = TrainingSettings(hidden=16, embedding=8, draws=64, steps=30, warmup=5, precision="fp32", patience=99)
 LIST = "name\t50\ntriangle\t30\nmy\t20\ntrial\t9\nMonday\t7\ntried\t3\nnames\t2\nmany\t1\nangle\t1\nlane[/]\t1\n"
@@ -35,7 +35,9 @@ def events(folder: Path, settings: TrainingSettings = SMALL, stop_at: int = 0, r
     (folder / "words.txt").write_text(LIST)
     asked = iter(range(1, 1000))
     corpus = read_corpus([folder / "words.txt"])
-    return train(corpus, folder / "mine", settings, resume=resume, should_stop=lambda: next(asked) == stop_at)
+    return train(
+        TrainingInputs(corpus, folder / "mine", settings, resume=resume, should_stop=lambda: next(asked) == stop_at)
+    )
 
 
 @pytest.fixture(scope="module")

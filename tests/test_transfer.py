@@ -40,7 +40,7 @@ from autocomplete.training import transfer
 from autocomplete.training.batching.streams import choose_source
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import train
+from autocomplete.training.trainer import TrainingInputs, train
 from autocomplete.training.transfer import draw_text, read_origin
 from autocomplete.training.words.context import NumberedWords
 from autocomplete.training.words.word_network import WordNetworkTraining
@@ -261,7 +261,7 @@ def test_old_network_of_words_is_used_as_it_is(home: Path, tmp_path: Path) -> No
     shutil.copytree(source(home, "prose"), tmp_path / "old")
     add_network_of_words(tmp_path / "old", corpus(home, "prose"))
     new = corpus(home, "text")
-    until(train(new, tmp_path / "both", NEXT, source=tmp_path / "old", save_every=0), 5)
+    until(train(TrainingInputs(new, tmp_path / "both", NEXT, source=tmp_path / "old", save_every=0)), 5)
     run(new, tmp_path / "both", resume=True)
     (old_tensors, old_facts), (tensors, facts) = (read_known(tmp_path / name) for name in ("old", "both"))
     assert facts["configuration"] == old_facts["configuration"]  # no word was dropped
@@ -358,7 +358,7 @@ def test_text_is_rehearsed_beside_a_background(home: Path, tmp_path: Path) -> No
     """Left in the midst of three texts, too."""
     new, background = corpus(home, "text"), corpus(home, "prose").text
     options = {"source": source(home, "prose"), "background": background}
-    until(train(new, tmp_path / "mine", replace(NEXT, steps=20), save_every=0, **options), 9)
+    until(train(TrainingInputs(new, tmp_path / "mine", replace(NEXT, steps=20), save_every=0, **options)), 9)
     run(new, tmp_path / "mine", resume=True, background=background)
     run(new, tmp_path / "alone", replace(NEXT, steps=20), **options)
     assert outcome(tmp_path / "mine") == outcome(tmp_path / "alone")
@@ -373,7 +373,7 @@ def test_run_that_was_left_needs_its_source_no_more_and_ends_as_one_left_alone(
 ) -> None:
     new, settings = corpus(home, name), replace(NEXT, steps=20, dropout=0.2)
     shutil.copytree(source(home, old), tmp_path / old)
-    until(train(new, tmp_path / "mine", settings, source=tmp_path / old, save_every=0), 9)
+    until(train(TrainingInputs(new, tmp_path / "mine", settings, source=tmp_path / old, save_every=0)), 9)
     shutil.rmtree(tmp_path / old)
     run(new, tmp_path / "mine", resume=True)
     run(new, tmp_path / "alone", settings, source=source(home, old))
@@ -420,7 +420,7 @@ def test_other_comparison_of_words_is_refused(home: Path, tmp_path: Path) -> Non
     old = read_checkpoint(source(home, "list"))
     write_checkpoint(tmp_path / "old", replace(old, normalization=Normalization(case="keep")), {"name": 1.0})
     with pytest.raises(SettingsError, match=r"compares words by .*'keep'"):
-        next(train(corpus(home, "words"), tmp_path / "mine", NEXT, source=tmp_path / "old"))
+        next(train(TrainingInputs(corpus(home, "words"), tmp_path / "mine", NEXT, source=tmp_path / "old")))
     assert not (tmp_path / "mine").exists()
 
 
@@ -428,7 +428,7 @@ def test_words_in_context_that_do_not_fit_the_lexicon_are_told(home: Path, tmp_p
     shutil.copytree(source(home, "prose"), tmp_path / "old")
     (tmp_path / "old" / LEXICON).write_text("garden\t3\nriver\t1\n")
     with pytest.raises(CheckpointError, match="old: its words in context do not fit its lexicon"):
-        next(train(corpus(home, "text"), tmp_path / "mine", NEXT, source=tmp_path / "old"))
+        next(train(TrainingInputs(corpus(home, "text"), tmp_path / "mine", NEXT, source=tmp_path / "old")))
     assert not (tmp_path / "mine").exists()
 
 

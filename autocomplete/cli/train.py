@@ -58,7 +58,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="try N settings of --cell, --hidden, --layers, --dropout and --learning-rate, of those that are not given, and keep "
         "the best network that is fast enough for the prompt. Half of --minutes or --steps (default: a minute for each setting) "
-        "goes into comparing them, half into the last run of the best (needs the package optuna)",
+        "goes into comparing them, half into the last run of the best",
     )
     parser.add_argument(
         "--validation", type=Path, metavar="FILE", help="measure on this text (default: the end of the corpus)"
@@ -192,6 +192,7 @@ def _train(options: argparse.Namespace) -> int:
 
     from autocomplete.reports.training import TrainingDisplay, summary
     from autocomplete.training.events import Finished, Started
+    from autocomplete.training.inputs import TrainingInputs
     from autocomplete.training.trainer import train as run
 
     finished: Finished | None = None
@@ -201,7 +202,7 @@ def _train(options: argparse.Namespace) -> int:
         watchers: list[TrainingDisplay | TrainingLog | TensorBoardLog] = [display, *logs] if first else []
         for watcher in watchers:
             stack.enter_context(watcher)
-        for event in run(
+        inputs = TrainingInputs(
             corpus,
             folder,
             settings,
@@ -214,7 +215,8 @@ def _train(options: argparse.Namespace) -> int:
             source=source,
             **often,
             should_stop=interrupted,
-        ):
+        )
+        for event in run(inputs):
             for watcher in watchers:
                 watcher.show(event)
             if isinstance(event, Started):
@@ -277,13 +279,6 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
             raise SettingsError(f"--search goes without {other}; leave out one")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise SettingsError("--search tries one setting after another in one process; start it without torchrun")
-    try:
-        from autocomplete.training.events import SweepFinished
-        from autocomplete.training.search.sweep import sweep
-    except ModuleNotFoundError:
-        install = "pip install 'optuna>=5,<6'"
-        raise SettingsError(f"--search needs the package optuna; run {install}") from None
-
     from rich.console import Console
 
     from autocomplete.inference.speed import ANSWER_LIMIT, answer_seconds
@@ -292,6 +287,9 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
     from autocomplete.reports.search_log import SweepLog
     from autocomplete.reports.training import summary
     from autocomplete.storage.checkpoint import RESUME, check_name
+    from autocomplete.training.events import SweepFinished
+    from autocomplete.training.inputs import TrainingInputs
+    from autocomplete.training.search.sweep import sweep
 
     logs = [] if options.log is None else [SweepLog(options.log, resume=False)]
     check_name(folder, overwrite=options.force)
@@ -303,16 +301,19 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
         for watcher in watchers:
             stack.enter_context(watcher)
         events = sweep(
-            corpus,
-            folder,
-            settings,
+            TrainingInputs(
+                corpus,
+                folder,
+                settings,
+                overwrite=options.force,
+                validation=texts["validation"],
+                background=texts["background"],
+                should_stop=interrupted,
+            ),
             trials=options.search,
             fixed=given,
             answer_seconds=answer_seconds,
             answer_limit=ANSWER_LIMIT,
-            overwrite=options.force,
-            **texts,
-            should_stop=interrupted,
         )
         for event in stack.enter_context(closing(events)):
             for watcher in watchers:

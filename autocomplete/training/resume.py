@@ -9,23 +9,18 @@ checkpoint that everyone reads, and with a run's first checkpoint in one step.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from autocomplete.corpus.corpus import Corpus
-from autocomplete.corpus.running_text import RunningText
-from autocomplete.corpus.soft_targets import SoftTargets
-from autocomplete.corpus.word_vectors import WordVectors
 from autocomplete.errors import AutocompleteError, CheckpointError
 from autocomplete.storage.atomic import clear_leftovers
 from autocomplete.storage.checkpoint import (
@@ -39,15 +34,18 @@ from autocomplete.storage.checkpoint import (
     write_context,
     write_resume,
 )
+from autocomplete.training.inputs import NO_INPUT, TrainingInputs
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.lessons import Lesson
+from autocomplete.training.optimization import new_optimizer
 from autocomplete.training.origin import Origin
 from autocomplete.training.processes import Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 from autocomplete.training.words.context import Context
+from autocomplete.training.words.word_network import WordNetworkProcess
 
-__all__ = ["Run", "RunState", "input_hashes", "read_run", "saved_origin", "saved_words"]
+__all__ = ["Run", "RunState", "read_run", "saved_words"]
 
 
 @dataclass
@@ -75,73 +73,67 @@ class RunState:
     curve: list[tuple[int, float, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
-    def copy(self) -> Self:
-        """Return a state that changes by itself."""
-        return replace(self, curve=list(self.curve))
 
-
-@dataclass
 class Run:
     """
-    A run, and where it is kept.
+    A run, and the folder that it is kept in.
 
-    :param hashes: of what a resumed run has to be given again, as `input_hashes` gives them.
+    :param settings: of this run; those of the inputs may be of another, or leave some open.
     :param processes: that train together; the first of them writes.
-    :param save_every: seconds from one save to the next, at most; one step may take longer.
-    :param overwrite: whether what is in the folder may be replaced.
     :param origin: what the run took over from another checkpoint.
+    :param saved: what it goes on with, as `read_run` gives it.
+    :raises CheckpointError: where that belongs to another network.
     """
 
-    folder: Path
-    corpus: Corpus
-    settings: TrainingSettings
-    hashes: dict[str, str]
-    lesson: Lesson
-    model: CharRNN
-    optimizer: torch.optim.Optimizer
-    generator: np.random.Generator
-    processes: Processes
-    save_every: float
-    overwrite: bool
-    state: RunState = field(default_factory=RunState)
-    context: Context | None = None
-    origin: Origin | None = None
+    def __init__(
+        self,
+        inputs: TrainingInputs,
+        settings: TrainingSettings,
+        lesson: Lesson,
+        model: CharRNN,
+        generator: np.random.Generator,
+        processes: Processes,
+        origin: Origin | None,
+        saved: Snapshot | None,
+    ) -> None:
+        self.inputs, self.settings, self.lesson, self.model = inputs, settings, lesson, model
+        self.generator, self.processes, self.origin = generator, processes, origin
+        self.folder, self._overwrite = inputs.folder, inputs.overwrite
+        self.optimizer = new_optimizer(model, settings.weight_decay)
+        self.state = RunState()
+        self.context: Context | None = None
+        if saved is not None:
+            try:
+                self.state = RunState(**saved.facts["state"], best=saved.part("best"))
+                lesson.load(saved.part("lesson"), model.device)
+                saved.restore(model, self.optimizer, generator)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise _damaged(self.folder, error) from None
+            self._overwrite = True
+        self._saved = saved is not None
+        self.on_disk = bool(self.state.best)  # a checkpoint of this run
+        self._saved_at = time.monotonic()
+        self._began = self._saved_at - self.state.seconds
 
-    def __post_init__(self) -> None:
-        self.on_disk = False  # a checkpoint of this run
-        self._saved = False
-        self._began = self._saved_at = time.monotonic()
-
-    def go_on(self, saved: Snapshot) -> None:
-        """
-        Put everything back where it was when it was saved; raise CheckpointError where that belongs to another network.
-
-        :param saved: as `read_run` gives it.
-        """
-        try:
-            self.state = RunState(**saved.facts["state"], best=saved.part("best"))
-            self.lesson.load(saved.part("lesson"), self.model.device)
-            saved.restore(self.model, self.optimizer, self.generator)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise _damaged(self.folder, error) from None
-        self.overwrite = self._saved = True
-        self.on_disk = bool(self.state.best)
-        self._began = time.monotonic() - self.state.seconds
-
-    def seconds(self) -> float:
-        """Return how long the run has taken so far."""
-        return time.monotonic() - self._began
+    @property
+    def word_process(self) -> WordNetworkProcess | None:
+        """The process that trains a network of words beside this one, if there is one."""
+        return None if self.context is None else self.context.word_process
 
     @property
     def progress(self) -> float:
         """How much of the run is over, from 0 to 1."""
         return self.settings.progress(self.state.steps, self.state.seconds)
 
+    def seconds(self) -> float:
+        """Return how long the run has taken so far."""
+        return time.monotonic() - self._began
+
     def save_if_due(self) -> None:
         """Save the run if the last time is long enough ago; raise CheckpointError where that fails."""
-        if self.context is not None and self.context.word_process is not None:
-            self.context.word_process.receive()  # it waits while it is not heard
-        if any(self.processes.from_first(lambda: [time.monotonic() - self._saved_at >= self.save_every], 1)):
+        if self.word_process is not None:
+            self.word_process.receive()  # it waits while it is not heard
+        if any(self.processes.from_first(lambda: [time.monotonic() - self._saved_at >= self.inputs.save_every], 1)):
             self.save()
 
     def save(self) -> None:
@@ -149,7 +141,7 @@ class Run:
         snapshot = self._snapshot()
         if self.processes.first:
             with self._writing():
-                write_resume(self.folder, snapshot.to_bytes(), overwrite=self.overwrite)
+                write_resume(self.folder, snapshot.to_bytes(), overwrite=self._overwrite)
 
     def write_best(self, state: RunState) -> None:
         """
@@ -172,7 +164,7 @@ class Run:
         if self.context is not None:
             files[CONTEXT] = context_bytes(*self.context.tensors())
         with self._writing():
-            write_checkpoint(self.folder, checkpoint, self.lesson.lexicon(), overwrite=self.overwrite, others=files)
+            write_checkpoint(self.folder, checkpoint, self.lesson.lexicon(), overwrite=self._overwrite, others=files)
 
     def finish(self, state: RunState, figures: dict[str, Any], *, resumable: bool) -> None:
         """Write the best network with its figures; raise CheckpointError where that fails."""
@@ -184,27 +176,26 @@ class Run:
             (self.folder / RESUME).unlink(missing_ok=True)
 
     def _checkpoint(self, state: RunState, figures: dict[str, Any]) -> Checkpoint:
+        corpus = self.inputs.corpus
         return Checkpoint(
             configuration=self.model.configuration,
             vocabulary=self.lesson.vocabulary,
             unit=self.lesson.unit,
-            normalization=self.corpus.normalization,
+            normalization=corpus.normalization,
             tensors={name: value.numpy() for name, value in state.best.items()},
-            corpus=self.corpus.to_json(),
-            training=self.settings.to_json(),
+            corpus=corpus.to_json(),
+            training=asdict(self.settings),
             figures=figures,
         )
 
     def _snapshot(self) -> Snapshot:
-        numbers = {each.name: getattr(self.state, each.name) for each in fields(self.state) if each.name != "best"}
-        numbers["seconds"] = self.seconds()
-        facts = {"settings": self.settings.to_json(), "hashes": self.hashes, "state": numbers}
-        parts = {"lesson": self.lesson.tensors(), "best": self.state.best}
+        state = vars(self.state) | {"seconds": self.seconds()}
+        parts = {"lesson": self.lesson.tensors(), "best": state.pop("best")}
+        facts = {"settings": asdict(self.settings), "hashes": self.inputs.hashes, "state": state}
         if self.origin is not None:
             facts["from"], parts["from"] = self.origin.facts(), self.origin.parts()
-        process = None if self.context is None else self.context.word_process
-        if process is not None and process.snapshot is not None:
-            parts["words"] = {"file": torch.frombuffer(bytearray(process.snapshot), dtype=torch.uint8)}
+        if self.word_process is not None and self.word_process.snapshot is not None:
+            parts["words"] = {"file": torch.frombuffer(bytearray(self.word_process.snapshot), dtype=torch.uint8)}
         return Snapshot.take(self.model, self.optimizer, self.generator, facts, **parts)
 
     @contextmanager
@@ -215,29 +206,17 @@ class Run:
         except CheckpointError as error:
             go_on = "; what was saved before is whole, and --resume goes on with it" if self._saved else ""
             raise CheckpointError(f"{error}{go_on}") from None
-        self.overwrite = self._saved = True
+        self._overwrite = self._saved = True
         self._saved_at = time.monotonic()
 
 
-def input_hashes(
-    corpus: Corpus,
-    validation: RunningText | None,
-    background: RunningText | None,
-    taught: SoftTargets | None = None,
-    vectors: WordVectors | None = None,
-) -> dict[str, str]:
-    """Return a hash of each thing that a resumed run has to be given again."""
-    others = {"validation": validation, "background": background, "soft_targets": taught, "word_vectors": vectors}
-    return {"corpus": corpus.sha256} | {name: _hash(other) for name, other in others.items()}
-
-
-def read_run(folder: Path, corpus_name: str, hashes: dict[str, str]) -> tuple[TrainingSettings, Snapshot]:
+def read_run(inputs: TrainingInputs) -> tuple[TrainingSettings, Snapshot, Origin | None]:
     """
-    Return the settings of the interrupted run in a folder, and what it goes on with.
+    Return the settings of the interrupted run in a folder, what it goes on with, and what it took over from a checkpoint.
 
-    :param hashes: of what is given now.
     :raises CheckpointError: where there is none, it is damaged, or it was given something else.
     """
+    folder = inputs.folder
     clear_leftovers(folder)
     if not (folder / RESUME).is_file():
         if (folder / MODEL).is_file():
@@ -245,26 +224,23 @@ def read_run(folder: Path, corpus_name: str, hashes: dict[str, str]) -> tuple[Tr
                 f"{folder}: its training has ended; to train it anew, give --force in place of --resume"
             )
         raise CheckpointError(f"{folder}: no interrupted training here; start one without --resume")
+    given = inputs.hashes
     try:
         saved = Snapshot.from_bytes((folder / RESUME).read_bytes())
         for name, other in {
-            "corpus": f"began on another corpus than {corpus_name}; give that one",
+            "corpus": f"began on another corpus than {inputs.corpus.name}; give that one",
             "validation": "was measured on another text; give the same --validation, or none",
             "background": "read another background; give the same --background, or none",
             "soft_targets": "learned from other soft targets; give the same --soft-targets, or none",
             "word_vectors": "began with other word vectors; give the same --word-vectors, or none",
         }.items():
-            if saved.facts["hashes"].get(name, _hash(None)) != hashes[name]:
+            if saved.facts["hashes"].get(name, NO_INPUT) != given[name]:
                 raise CheckpointError(f"{folder}: its training {other}")
-        return TrainingSettings(**saved.facts["settings"]), saved
+        settings = TrainingSettings(**saved.facts["settings"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from None
-
-
-def saved_origin(folder: Path, saved: Snapshot) -> Origin | None:
-    """Return what the run in a folder took over from another checkpoint; raise CheckpointError where that is damaged."""
     try:
-        return Origin.from_snapshot(saved)
+        return settings, saved, Origin.from_snapshot(saved)
     except (AutocompleteError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from None
 
@@ -273,10 +249,6 @@ def saved_words(saved: Snapshot | None) -> bytes | None:
     """Return the snapshot of the network of words that is within that of a run, if there is one."""
     file = None if saved is None else saved.part("words").get("file")
     return None if file is None else file.numpy().tobytes()
-
-
-def _hash(text: RunningText | SoftTargets | WordVectors | None) -> str:
-    return hashlib.sha256().hexdigest() if text is None else text.sha256
 
 
 def _damaged(folder: Path, error: Exception) -> CheckpointError:

@@ -1,8 +1,8 @@
 """
 How the time and the steps of a search are shared out to its runs.
 
-Successive halving (Jamieson and Talwalkar, 2016): each round has the same part, so that the fewer trials it has, the longer each
-is trained. The last round, of a single trial, has as much as all before it.
+Successive halving (Jamieson and Talwalkar, 2016): each round gets an equal part, so the fewer trials it has, the longer each is
+trained. The last round, of a single trial, gets as much as all before it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def passing(trials: int) -> int:
 
 
 def rounds(trials: int) -> tuple[int, ...]:
-    """Return the number of trials in each round, from one with so many on."""
+    """Return the number of trials in each round; the first has so many."""
     return (trials,) if trials == 1 else (trials, *rounds(passing(trials)))
 
 
@@ -45,7 +45,7 @@ class Budget:
 
     def share(self, trials: int) -> TrainingSettings:
         """Return the settings of each run of the next round, which has so many trials."""
-        steps, seconds = self._left(trials)
+        steps, seconds, _ = self._next_run(trials)
         return replace(
             self._settings,
             steps=None if steps is None else max(1, int(steps)),
@@ -55,13 +55,12 @@ class Budget:
 
     def refuse_too_little(self, trials: int) -> None:
         """Raise SettingsError where the runs of a first round with so many trials would hardly begin."""
-        steps, seconds = self._left(trials)
-        part, runs = _part(trials)
+        steps, seconds, runs = self._next_run(trials)
         if steps is not None and steps < 1:
-            least = math.ceil(runs / part)
+            least = math.ceil(runs)
             raise SettingsError(f"--search {trials} needs at least --steps {least}, a step for each run; give more")
         if seconds is not None and seconds < _WORTH * self.beginning:
-            minutes = (_WORTH * self.beginning * runs / part + time.monotonic() - self._began) / 60
+            minutes = (_WORTH * self.beginning * runs + time.monotonic() - self._began) / 60
             raise SettingsError(
                 f"a run takes {self.beginning:.1f} s to begin, and --search {trials} leaves each of the first "
                 f"{max(0.0, seconds):.1f} s; give --minutes {math.ceil(10 * minutes + 1) / 10} or more, or a lower --search"
@@ -69,21 +68,17 @@ class Budget:
 
     def progress(self) -> tuple[float, float]:
         """Return how much of the search is over, from 0 to 1, and the seconds left."""
-        steps, minutes, elapsed = self._settings.steps, self._settings.minutes, time.monotonic() - self._began
-        progress = min(1.0, max(self.steps / (steps or math.inf), elapsed / (60 * (minutes or math.inf))))
+        elapsed = time.monotonic() - self._began
+        progress = self._settings.progress(self.steps, elapsed)
         return progress, elapsed * (1 - progress) / progress
 
-    def _left(self, trials: int) -> tuple[float | None, float | None]:
-        """Return the steps and the seconds, its beginning included, of each run of the next round."""
-        part, runs = _part(trials)
+    def _next_run(self, trials: int) -> tuple[float | None, float | None, float]:
+        """Return the steps and the seconds of each run of the next round, and how many runs as long as it the whole would be."""
+        later = len(rounds(trials)) - 1
+        part, runs = (_SEARCH, trials * later) if later else (1.0, 1)  # the part that ends with the last round but one
         steps, minutes, elapsed = self._settings.steps, self._settings.minutes, time.monotonic() - self._began
         return (
             None if steps is None else (part * steps - self.steps) / runs,
             None if minutes is None else (part * 60 * minutes - elapsed) / runs,
+            runs / part,
         )
-
-
-def _part(trials: int) -> tuple[float, int]:
-    """Return which part of the whole is over with the last round but one, and how many runs as long as the next it would take."""
-    later = len(rounds(trials)) - 1
-    return (_SEARCH, trials * later) if later else (1.0, 1)

@@ -1,13 +1,13 @@
 """
 A search for the settings that suit a corpus: many short trainings, fewer longer ones, a last one that is the longest.
 
-`sweep` is a generator of events, as `train` is. All trials are trained in the first round, the best third of each round in the
-next, for longer, until one is left. The rounds before the last share half of the time or steps in equal parts; the
-last run has what is left.
+Settings are drawn at random, the defaults first, so that what is found is compared with them. All are trained in the first
+round, the best third of each round in the next, for longer, until one is left: successive halving (Jamieson and Talwalkar,
+2016). The rounds before the last share half of the time or steps in equal parts; the last run has what is left.
 
 Each run is a whole one, from fresh weights and with a learning rate that falls to its end. To go on where the last round left
-off would save a part of the time, but trials would then be judged in the middle of their schedules, where a low rate looks
-better than it is. So every run leaves a checkpoint that can be used, and the best of all is kept, whichever run it is of.
+off would save some time, but would judge trials in the middle of their schedules, where a low rate looks better than it is. So
+every run leaves a checkpoint that can be used, and the best of all is kept, whichever run it is of.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
-from autocomplete.corpus.corpus import Corpus
-from autocomplete.corpus.running_text import RunningText
+import numpy as np
+
 from autocomplete.errors import AutocompleteError, SettingsError
 from autocomplete.storage.atomic import search_folder
 from autocomplete.storage.checkpoint import Configuration, check_place, place_checkpoint
 from autocomplete.training.events import (
+    SEARCHED,
     Event,
     Finished,
     Progress,
@@ -37,72 +41,69 @@ from autocomplete.training.events import (
     Trial,
     Validated,
 )
+from autocomplete.training.inputs import TrainingInputs
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer
-from autocomplete.training.search.budget import Budget, rounds
-from autocomplete.training.search.trials import Trials
+from autocomplete.training.search.budget import Budget, passing, rounds
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.trainer import train
 
 __all__ = ["sweep"]
 
+_DRAWS = 4  # for each trial: many networks are too slow where a given option makes them so
+
+# What is searched, and where. The rate depends on the default one, for words or text: what is best varies with cell and size,
+# and not far above three times the default networks diverge.
+_RANGES: dict[str, Callable[[np.random.Generator, float], Any]] = {
+    "cell": lambda generator, rate: ("rnn", "gru", "lstm")[generator.integers(3)],
+    "hidden": lambda generator, rate: 64 * int(generator.integers(2, 9)),
+    "layers": lambda generator, rate: int(generator.integers(1, 3)),
+    "dropout": lambda generator, rate: int(generator.integers(5)) / 10,
+    "learning_rate": lambda generator, rate: float(f"{rate * 3 ** generator.uniform(math.log(1 / 4, 3), 1):.3g}"),
+}
+
 
 def sweep(
-    corpus: Corpus,
-    folder: Path,
-    settings: TrainingSettings,
+    inputs: TrainingInputs,
     *,
     trials: int,
     fixed: Collection[str],
     answer_seconds: Callable[[Configuration], float],
     answer_limit: float,
-    overwrite: bool = False,
-    validation: RunningText | None = None,
-    background: RunningText | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> Generator[SweepEvent, None, None]:
     """
-    Train under many settings and write the best network to a folder, whole or not at all.
+    Train under many settings, yield events as `train` does, and write the best network to a folder, whole or not at all.
 
-    :param settings: of all runs, but for what is searched. `steps` and `minutes` bound the whole search; without them each trial
-        adds a minute. A network of words is trained in the last run only.
+    :param inputs: of all runs, but for the settings that are searched. `steps` and `minutes` bound the whole search; without them
+        each trial adds a minute. A network of words is trained in the last run only. A checkpoint in the folder is replaced, if
+        that is allowed, as soon as the search is over.
     :param trials: how many settings are trained; fewer where there are not so many that answer in time.
     :param fixed: names of settings that are not searched.
-    :param answer_seconds: what a network of some sizes takes of an answer; above `answer_limit` it is not trained.
-    :param overwrite: replace a checkpoint that is there, as soon as the search is over.
-    :param validation: lines of text to measure on, as for `train`; and so are `background` and `should_stop`.
+    :param answer_seconds: gives the seconds that a network of some sizes takes of an answer.
+    :param answer_limit: the most that it may take; a slower network is not trained.
     :raises CheckpointError: where the folder cannot be written.
     :raises SettingsError: where there is nothing to search, no network answers in time, the time is too short, or all fail.
     """
+    settings, folder = inputs.settings, inputs.folder
     if trials < 1:
         raise SettingsError(f"--search is {trials}; give the number of settings to try, 1 or more")
+    if not set(SEARCHED).difference(fixed):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in SEARCHED)
+        raise SettingsError(f"--search has nothing left to search; leave out one of {options}")
     if settings.steps is None and settings.minutes is None:
         settings = replace(settings, minutes=trials)
-    check_place(folder, overwrite=overwrite, size=0)  # each run asks for the room that it needs
+    check_place(folder, overwrite=inputs.overwrite, size=0)  # each run asks for the room that it needs
     new_optimizer(CharRNN(Configuration(1, hidden=1)), 0)  # with the first one, torch loads what takes it a second
-    books = Trials(
-        settings, TrainingSettings.text_rate if corpus.text is not None else TrainingSettings.word_rate, fixed
-    )
     with search_folder(folder) as place:
-
-        def run(folder: Path, settings: TrainingSettings, *, resume: bool = False) -> Generator[Event, None, None]:
-            yield from train(
-                corpus,
-                folder,
-                settings,
-                resume=resume,
-                validation=validation,
-                background=background,
-                should_stop=search.asked_to_stop,
-            )
-
-        search = _Search(run, books, settings, place, should_stop)
+        search = _Search(replace(inputs, settings=settings, overwrite=False), place)
         started = search.begin()
         search.budget.refuse_too_little(trials)
-        drawn = books.draw(trials, started.configuration.vocabulary, answer_seconds, answer_limit)
+        rate = settings.word_rate if inputs.corpus.text is None else settings.text_rate
+        candidates = islice(_candidates(settings, rate, fixed), _DRAWS * trials)
+        drawn = _in_time(candidates, trials, started.configuration.vocabulary, answer_seconds, answer_limit)
         waiting = [trial for trial in drawn if not trial.ended]
         yield SweepStarted(
-            corpus=corpus,
+            corpus=inputs.corpus,
             settings=settings,
             held_out=started.held_out,
             precision=started.precision,
@@ -122,18 +123,74 @@ def sweep(
             finished = search.finish(search.best)
         except BaseException as error:  # a full disk, a second Ctrl-C: what there is is kept
             if search.best is not None:
-                place_checkpoint(search.best.folder, folder, overwrite=overwrite)
+                place_checkpoint(search.best.folder, folder, overwrite=inputs.overwrite)
                 if isinstance(error, AutocompleteError):
                     raise type(error)(f"{error}. The best so far is in {folder}") from None
             raise
-        place_checkpoint(search.best.folder, folder, overwrite=overwrite)
+        place_checkpoint(search.best.folder, folder, overwrite=inputs.overwrite)
+        measured = [(trial.bits, trial) for trial in search.trials if trial.bits is not None]
         yield SweepFinished(
             folder=folder,
             reason="interrupted" if search.stopped else "done",
-            ranking=tuple(sorted((trial for trial in search.trials if trial.bits is not None), key=_bits)),
+            ranking=tuple(trial for _, trial in sorted(measured, key=itemgetter(0))),
             settings=search.best.settings,
             finished=replace(finished, folder=folder),
         )
+
+
+def _candidates(settings: TrainingSettings, rate: float, fixed: Collection[str]) -> Iterator[TrainingSettings]:
+    """
+    Yield settings drawn at random by their seed, the defaults first.
+
+    :param rate: the default learning rate.
+    :param fixed: names of settings that are not searched.
+    """
+    settings = replace(settings, learning_rate=settings.learning_rate or rate)
+    searched = [name for name in SEARCHED if name not in fixed]
+    generator = np.random.default_rng(settings.seed)
+    tried = {name: getattr(TrainingSettings, name) for name in searched}
+    if "learning_rate" in tried:
+        tried["learning_rate"] = rate
+    while True:
+        yield replace(settings, **tried)
+        tried = {name: _RANGES[name](generator, rate) for name in searched}
+
+
+def _in_time(
+    candidates: Iterable[TrainingSettings],
+    count: int,
+    vocabulary: int,
+    answer_seconds: Callable[[Configuration], float],
+    limit: float,
+) -> list[Trial]:
+    """
+    Return so many different settings whose networks answer in time, or as many as were found, and those that are too slow.
+
+    :raises SettingsError: where none answers in time.
+    """
+    drawn: dict[TrainingSettings, Trial] = {}
+    for settings in candidates:
+        if settings in drawn:
+            continue
+        configuration = settings.configuration(vocabulary)
+        seconds = answer_seconds(configuration)
+        drawn[settings] = Trial(
+            number=len(drawn) + 1,
+            **{name: getattr(settings, name) for name in SEARCHED},
+            parameters=configuration.parameters,
+            answer_seconds=seconds,
+            state="waiting" if seconds <= limit else "too slow",
+        )
+        if sum(not trial.ended for trial in drawn.values()) == count:
+            break
+    trials = list(drawn.values())
+    if all(trial.ended for trial in trials):
+        fastest = min(trial.answer_seconds for trial in trials)
+        raise SettingsError(
+            f"none of the networks answers in time for the prompt: the fastest takes {1000 * fastest:.2f} ms, "
+            f"{1000 * limit:.2f} ms are allowed; leave out --hidden, --layers or --cell, or --search"
+        )
+    return trials
 
 
 @dataclass(frozen=True)
@@ -149,30 +206,26 @@ class _Best:
 class _Search:
     """The rounds of a search, and what changes in them: the trials that have ended, and the best run so far."""
 
-    def __init__(
-        self,
-        run: Callable[..., Generator[Event, None, None]],
-        books: Trials,
-        settings: TrainingSettings,
-        place: Path,
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self._run, self._books, self._settings, self._place = run, books, settings, place
-        self._should_stop = should_stop
-        self.budget = Budget(settings)
+    def __init__(self, inputs: TrainingInputs, place: Path) -> None:
+        self._inputs, self._place = inputs, place
+        self.budget = Budget(inputs.settings)
         self.stopped = False
         self.best: _Best | None = None
         self.trials: list[Trial] = []  # that have ended
 
-    def asked_to_stop(self) -> bool:
+    def _asked_to_stop(self) -> bool:
         """Return whether the search is to stop; once it is, it stays so."""
-        self.stopped = self.stopped or self._should_stop()
+        self.stopped = self.stopped or self._inputs.should_stop()
         return self.stopped
+
+    def _run(self, folder: Path, settings: TrainingSettings, *, resume: bool = False) -> Generator[Event, None, None]:
+        asked = self._asked_to_stop
+        return train(replace(self._inputs, folder=folder, settings=settings, resume=resume, should_stop=asked))
 
     def begin(self) -> Started:
         """Begin a run up to its first step, to learn the vocabulary and how long that takes; nothing is written."""
         began = time.monotonic()
-        small = replace(self._settings, hidden=1, layers=1, word_hidden=0)
+        small = replace(self._inputs.settings, hidden=1, layers=1, word_hidden=0)
         with closing(self._run(self._place / "begun", small)) as events:
             started = next(events)
             assert isinstance(started, Started)
@@ -186,32 +239,30 @@ class _Search:
         while trials and not alone and not self.stopped:
             number, alone = number + 1, len(trials) == 1
             settings = self.budget.share(len(trials))
-            trained: list[Trial] = []
+            trained: list[tuple[float, Trial]] = []  # with the bits of this round
             for trial in trials:
+                bits = math.inf
                 if not self.stopped:
-                    trial = yield from self._train(replace(trial, state="running", round=number), settings, alone)
+                    trial, bits = yield from self._train(replace(trial, state="running", round=number), settings, alone)
                 if trial.state == "failed":
                     yield self._end(trial)
                 else:
-                    trained.append(trial)
-            trials = []
-            for trial in trained:
-                if self.stopped:
-                    yield self._end(replace(trial, state="stopped"))
-                elif alone:
-                    yield self._end(replace(trial, state="done"))
-                elif self._books.passes(trial):
-                    trials.append(trial)
-                else:
-                    yield self._end(replace(trial, state="pruned"))
+                    trained.append((bits, trial))
+            ranked = sorted(trained, key=lambda each: (each[0], each[1].number))
+            passed = [] if alone or self.stopped else [trial for _, trial in ranked[: passing(len(ranked))]]
+            trials = [trial for _, trial in trained if trial in passed]
+            for _, trial in trained:
+                if trial not in passed:
+                    yield self._end(replace(trial, state="stopped" if self.stopped else "done" if alone else "pruned"))
 
     def _end(self, trial: Trial) -> Trial:
-        self._books.end(trial)
         self.trials.append(trial)
         return trial
 
-    def _train(self, trial: Trial, settings: TrainingSettings, alone: bool) -> Generator[SweepEvent, None, Trial]:
-        """Train one trial, yield it as it changes, and return it as it is then: waiting for the next round, or failed."""
+    def _train(
+        self, trial: Trial, settings: TrainingSettings, alone: bool
+    ) -> Generator[SweepEvent, None, tuple[Trial, float]]:
+        """Train a trial, yield it as it changes, and return it as it is then, waiting or failed, and the bits that it reached."""
         folder, settings = self._place / f"{trial.round}-{trial.number}", trial.apply(settings)
         former, former_best = trial, self.best
         bits, over = math.inf, False
@@ -238,17 +289,13 @@ class _Search:
                         self.best = replace(self.best, finished=event)
         except SettingsError as error:  # it diverged, or does not fit in memory: what it had reached does not count
             self.best = former_best
-            return replace(former, state="failed", problem=str(error).partition(";")[0])
-        self._remove_all_but_best()
-        self._books.report(trial, bits)
+            return replace(former, state="failed", problem=str(error).partition(";")[0]), math.inf
+        for other in self._place.iterdir():
+            if self.best is None or other != self.best.folder:
+                shutil.rmtree(other, ignore_errors=True)
         trial = replace(trial, state="waiting")
         yield trial
-        return trial
-
-    def _remove_all_but_best(self) -> None:
-        for folder in self._place.iterdir():
-            if self.best is None or folder != self.best.folder:
-                shutil.rmtree(folder, ignore_errors=True)
+        return trial, bits
 
     def finish(self, best: _Best) -> Finished:
         """Return the end of the best run, which is brought to it if need be."""
@@ -257,7 +304,3 @@ class _Search:
         *_, finished = self._run(best.folder, best.settings, resume=True)
         assert isinstance(finished, Finished)
         return finished
-
-
-def _bits(trial: Trial) -> float:
-    return math.inf if trial.bits is None else trial.bits
