@@ -1,11 +1,28 @@
-"""How all networks are trained: the optimizer, and a step of it."""
+"""What the steps of all trainings have in common: moving data to the network, the precision of its products, the optimizer."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["new_optimizer", "training_step"]
+__all__ = ["autocast", "new_optimizer", "to_device", "training_step"]
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """
+    Return a tensor on a device.
+
+    To a GPU it goes from pinned memory, which the GPU reads by itself: nobody waits for it, and the next step's data can be made
+    meanwhile.
+    """
+    if device.type == "cuda" and not tensor.is_cuda:
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return a context in which matrix products are computed in "fp32" or "bf16"."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def new_optimizer(model: nn.Module, weight_decay: float) -> torch.optim.Optimizer:

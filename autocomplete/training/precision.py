@@ -13,6 +13,7 @@ from autocomplete.errors import SettingsError
 from autocomplete.storage.checkpoint import Cell, Configuration
 from autocomplete.training.networks.recurrent import CharRNN, new_recurrent
 from autocomplete.training.objectives.lessons import Lesson
+from autocomplete.training.optimization import autocast
 from autocomplete.training.processes import Processes
 
 __all__ = ["check_bf16", "faster_precision"]
@@ -26,7 +27,7 @@ def check_bf16(cells: Iterable[Cell], device: torch.device) -> None:
     for cell in cells:
         layer = new_recurrent(Configuration(3, cell, hidden=8, embedding=8), 0.0).to(device)
         try:
-            with torch.autocast(device.type, dtype=torch.bfloat16):
+            with autocast(device, "bf16"):
                 layer(torch.zeros(1, 1, 8, device=device))
         except RuntimeError:
             name = {"rnn": "a plain RNN", "gru": "a GRU", "lstm": "an LSTM"}[cell]

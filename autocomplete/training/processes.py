@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 __all__ = ["ALONE", "Processes", "join_processes"]
@@ -72,6 +73,11 @@ class Processes:
     def own_part(self, tensor: Tensor, dim: int) -> Tensor:
         """Return the part of this process of what `gathered` joined."""
         return tensor.chunk(self.count, dim)[self.rank] if self.count > 1 else tensor
+
+    def own_rows(self, rows: int) -> NDArray[np.int64]:
+        """Return the numbers of the rows of this process, of as many that all of them share."""
+        own: NDArray[np.int64] = np.array_split(np.arange(rows), self.count)[self.rank]
+        return own
 
     def seed(self, seed: int, step: int) -> None:
         """Have each of several processes drop out its own activations in a step, the same ones whenever it takes that step."""

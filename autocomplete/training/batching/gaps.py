@@ -18,7 +18,7 @@ from torch import Tensor
 
 from autocomplete.corpus.encoded import Ids
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.device import sent
+from autocomplete.training.optimization import to_device
 from autocomplete.training.processes import ALONE, Processes
 
 __all__ = ["GapBatch", "Rows", "Windows", "hide_runs", "rows_by_length", "word_ends"]
@@ -45,11 +45,13 @@ class GapBatch:
     """
     What is read, and what is asked for. The first and the last symbol of a row are never asked for.
 
+    Places in `asked` and `ends` are those of `targets`, laid out flat with time first.
+
     :param inputs: (rows, time) ids, some of them hidden.
     :param targets: (rows, time) ids.
-    :param asked: (words,) places of `targets`, laid out flat with time first, that a gap of a word begins or goes on with;
-    :param ends: (words,) and where the right side of each of those gaps begins.
-    :param weights: (rows,)
+    :param asked: (words,) places of the symbols that a gap of a word begins or goes on with.
+    :param ends: (words,) places where the right side of each of those gaps begins.
+    :param weights: (rows,) how often each row counts.
     """
 
     inputs: Tensor
@@ -83,7 +85,7 @@ class GapBatch:
 
     def to(self, device: torch.device) -> GapBatch:
         """Return the batch with its tensors on a device."""
-        return GapBatch(**{name: sent(value, device) for name, value in vars(self).items()})
+        return GapBatch(**{name: to_device(value, device) for name, value in vars(self).items()})
 
 
 def word_ends(symbols: NDArray[np.int64], inside: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -132,7 +134,7 @@ class Windows:
         self._ids, self._generator = ids, generator
         self._time = min(max(time, 3), len(ids))
         self._batch = batch * processes.count
-        self._rows = np.array_split(np.arange(self._batch), processes.count)[processes.rank]
+        self._rows = processes.own_rows(self._batch)
 
     def draw(self) -> Rows:
         """Return the rows of this process."""
@@ -153,9 +155,9 @@ def rows_by_length(
     Yield words or lines with a boundary before and after each, those of one length together: nothing is padded.
 
     :param ids: (n,) symbols.
-    :param starts: (words,) where each begins in `ids`, and
-    :param stops: (words,) where it ends; none is empty.
-    :param weights: (words,)
+    :param starts: (words,) where each word begins in `ids`.
+    :param stops: (words,) where each word ends; none is empty.
+    :param weights: (words,) how often each word counts.
     """
     lengths = stops - starts
     for length in np.unique(lengths):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from autocomplete.text.trie import Trie
 from autocomplete.text.vocabulary import UNKNOWN, Vocabulary
-from autocomplete.training.device import sent
+from autocomplete.training.optimization import to_device
 from autocomplete.training.processes import ALONE, Processes
 
 __all__ = ["PrefixBatch", "WordSampler", "Words"]
@@ -30,13 +31,15 @@ class PrefixBatch:
     """
     The prefixes of some words, in levels by length: first the empty one, then those of one character, and so on.
 
+    An edge leads from a prefix to a symbol that follows it.
+
     :param symbols: (prefixes,) the last symbol of each prefix; the boundary for the empty one.
-    :param parents: (prefixes,) for each, the place *within the level before* of the prefix without its last symbol.
-    :param levels: how many prefixes each level has.
-    :param sources: (edges,) a prefix that is followed by
-    :param targets: (edges,) this symbol, in words of
-    :param weights: (edges,) this weight altogether.
-    :param characters: the number of characters of all the words, each with its boundary and as often as it was drawn.
+    :param parents: (prefixes,) the place of each prefix without its last symbol *within the level before*.
+    :param levels: number of prefixes in each level.
+    :param sources: (edges,) place of the prefix.
+    :param targets: (edges,) the symbol that follows.
+    :param weights: (edges,) sum of the weights of the words that go this way.
+    :param characters: number of characters of all the words, each with its boundary and as often as it was drawn.
     """
 
     symbols: Tensor
@@ -75,14 +78,10 @@ class PrefixBatch:
 
     def to(self, device: torch.device) -> PrefixBatch:
         """Return the batch with its tensors on a device."""
-        return replace(
-            self,
-            symbols=sent(self.symbols, device),
-            parents=sent(self.parents, device),
-            sources=sent(self.sources, device),
-            targets=sent(self.targets, device),
-            weights=sent(self.weights, device),
-        )
+        moved: dict[str, Any] = {
+            name: to_device(value, device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
 
 
 class Words:
@@ -133,9 +132,7 @@ class WordSampler:
     ) -> None:
         weights = counts**alpha
         self._cumulative = np.cumsum(weights / weights.sum())
-        self._draws = draws
-        self._generator = generator
-        self._processes = processes
+        self._draws, self._generator, self._processes = draws, generator, processes
 
     def draw(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """

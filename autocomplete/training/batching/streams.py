@@ -12,7 +12,7 @@ too, each as if it were all there is.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -23,8 +23,8 @@ from torch.nn import functional
 
 from autocomplete.corpus.encoded import Ids
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.device import sent
 from autocomplete.training.networks.recurrent import CharRNN, State
+from autocomplete.training.optimization import autocast, to_device
 from autocomplete.training.processes import ALONE, Processes
 
 __all__ = [
@@ -35,6 +35,8 @@ __all__ = [
     "bits",
     "choose_source",
     "line_bits",
+    "prediction_figures",
+    "ranks",
     "stream_loss",
 ]
 
@@ -47,7 +49,7 @@ Source = TypeVar("Source")
 
 
 class StreamNetwork(Protocol):
-    """What reads a text in pieces: `CharRNN`, and the networks of `windows`. What a state is, each knows for itself."""
+    """What reads a text in pieces: `CharRNN`, and the networks that `lab` compares. What a state is, each knows for itself."""
 
     @property
     def device(self) -> torch.device:
@@ -86,25 +88,16 @@ class Streams:
     """
 
     def __init__(
-        self,
-        ids: Ids,
-        batch: int,
-        bptt: int,
-        generator: np.random.Generator,
-        processes: Processes = ALONE,
+        self, ids: Ids, batch: int, bptt: int, generator: np.random.Generator, processes: Processes = ALONE
     ) -> None:
-        self._ids = ids
-        self._processes = processes
+        self._ids, self._bptt, self._generator, self._processes = ids, bptt, generator, processes
         self._batch = processes.count * max(1, min(batch, len(ids) // (4 * bptt * processes.count)))
-        self._rows = np.array_split(np.arange(self._batch), processes.count)[processes.rank]
+        self._rows = processes.own_rows(self._batch)
         self._length = len(ids) // self._batch  # of a row
-        self._bptt = bptt
-        self._generator = generator
-        self._shift = 0
-        self._position: float = 0
-        self._state: State | None = None
+        self._shift = self._position = 0
+        self._state: tuple[Tensor, ...] = ()  # none before the first symbols
 
-    def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
+    def next(self, hidden: float = 0.0) -> tuple[Tensor, Tensor, State | None]:
         """
         Return inputs and targets, each (rows, time), and the state that was left before them.
 
@@ -112,33 +105,31 @@ class Streams:
         """
         if self._position + 2 > self._length:  # a new beginning, so that no row has its ends where they were
             self._shift = int(self._generator.integers(len(self._ids)))
-            self._position, self._state = 0, None
-        start = int(self._position)
-        columns = np.arange(start, min(start + self._bptt + 1, self._length))
+            self._position, self._state = 0, ()
+        columns = np.arange(self._position, min(self._position + self._bptt + 1, self._length))
         places = self._shift + self._length * self._rows[:, None] + columns
         window = torch.from_numpy(self._ids[places % len(self._ids)].astype(np.int64))
-        self._position = start + self._bptt
+        self._position += self._bptt
         inputs = window[:, :-1]
-        if hidden:
-            drawn = self._generator.random((self._batch, inputs.shape[1]))[
-                self._rows
-            ]  # for all, so that all draw alike
+        if hidden:  # drawn for all rows, so that all processes draw alike
+            drawn = self._generator.random((self._batch, inputs.shape[1]))[self._rows]
             inputs = inputs.masked_fill(torch.from_numpy(drawn < hidden), UNKNOWN)
-        return inputs, window[:, 1:], self._state
+        if len(self._state) == 2:
+            return inputs, window[:, 1:], (self._state[0], self._state[1])
+        return inputs, window[:, 1:], self._state[0] if self._state else None
 
     def keep(self, state: State) -> None:
         """Carry a state on to the next symbols."""
-        self._state = _own(state) if isinstance(state, Tensor) else (_own(state[0]), _own(state[1]))
+        self._state = tuple(_own(part) for part in ((state,) if isinstance(state, Tensor) else state))
 
     def forget(self) -> None:
         """Carry nothing on to the next symbols."""
-        self._state = None
+        self._state = ()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what a resumed run needs to read on, the rows of all processes; each of them has to ask."""
-        parts = [] if self._state is None else [self._state] if isinstance(self._state, Tensor) else self._state
-        state = {f"state.{i}": self._processes.gathered(part, dim=1) for i, part in enumerate(parts)}
-        return {"place": torch.tensor([self._shift, int(self._position)])} | state
+        state = {f"state.{i}": self._processes.gathered(part, dim=1) for i, part in enumerate(self._state)}
+        return {"place": torch.tensor([self._shift, self._position])} | state
 
     def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         """
@@ -148,8 +139,7 @@ class Streams:
         """
         self._shift, self._position = tensors["place"].tolist()
         every = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
-        parts = [_own(self._processes.own_part(state, dim=1)) for state in every]
-        self._state = None if not parts else parts[0] if len(parts) == 1 else (parts[0], parts[1])
+        self._state = tuple(_own(self._processes.own_part(state, dim=1)) for state in every)
 
 
 class Passages:
@@ -172,13 +162,10 @@ class Passages:
         found: NDArray[np.int64] = (places + begins.argmax(axis=1)[:, None] + wanted) % length
         return found
 
-    def next(self, hidden: float) -> tuple[Tensor, Tensor, State | None]:
-        """Return inputs and targets, each (batch, time), and no state; see `Streams.next`."""
+    def next(self) -> tuple[Tensor, Tensor, State | None]:
+        """Return inputs and targets, each (batch, bptt), and no state; see `Streams.next`."""
         window = torch.from_numpy(self._ids[self.places()].astype(np.int64))
-        inputs = window[:, :-1]
-        if hidden:
-            inputs = inputs.masked_fill(torch.from_numpy(self._generator.random(inputs.shape) < hidden), UNKNOWN)
-        return inputs, window[:, 1:], None
+        return window[:, :-1], window[:, 1:], None
 
     def keep(self, state: State) -> None:
         """Carry nothing on."""
@@ -192,13 +179,11 @@ def _own(state: Tensor) -> Tensor:
 def stream_loss(model: StreamNetwork, streams: Streams, hidden: float, precision: str) -> tuple[Tensor, int]:
     """Return the mean cross entropy of the next symbols of a text, in nats, and how many symbols those are."""
     inputs, targets, state = streams.next(hidden)
-    with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        logits, state = model.continue_from(state, sent(inputs, model.device))
+    with autocast(model.device, precision):
+        logits, state = model.continue_from(state, to_device(inputs, model.device))
     streams.keep(state)
-    logits, targets = (
-        logits.transpose(0, 1).flatten(0, 1),
-        sent(targets, model.device).t().flatten(),
-    )  # time first, as they lie
+    logits = logits.transpose(0, 1).flatten(0, 1)  # time first, as they lie
+    targets = to_device(targets, model.device).t().flatten()
     return functional.cross_entropy(logits.float(), targets), len(targets)
 
 
@@ -218,27 +203,29 @@ class SampledLoss:
 
     def __call__(self, model: CharRNN, streams: Streams | Passages, precision: str) -> Tensor:
         """Return the estimated mean cross entropy of the next symbols of a text, in nats."""
-        inputs, targets, state = streams.next(0.0)
-        drawn = np.searchsorted(
-            self._cumulative, self._generator.random(self._sampled) * self._cumulative[-1], side="right"
-        )
-        candidates = sent(torch.from_numpy(np.unique(drawn.clip(max=len(self._cumulative) - 1))), model.device)
+        inputs, targets, state = streams.next()
+        points = self._generator.random(self._sampled) * self._cumulative[-1]
+        drawn = np.searchsorted(self._cumulative, points, side="right").clip(max=len(self._cumulative) - 1)
+        needed = inputs, targets, torch.from_numpy(np.unique(drawn))
+        inputs, targets, candidates = (to_device(tensor, model.device) for tensor in needed)
         self._log_chances = self._log_chances.to(model.device)
-        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            loss, state = model.sampled_from(
-                state, sent(inputs, model.device), sent(targets, model.device), candidates, self._log_chances
-            )
+        with autocast(model.device, precision):
+            loss, state = model.sampled_from(state, inputs, targets, candidates, self._log_chances)
         streams.keep(state)
         return loss
 
 
+def _predictions(model: StreamNetwork, rows: NDArray[Any], time: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield logits (n, vocabulary) and targets (n,) of rows that are read side by side, so many symbols of each at once."""
+    symbols, state = torch.from_numpy(rows.astype(np.int64)).to(model.device), None
+    for start in range(0, symbols.shape[1] - 1, time):
+        window = symbols[:, start : start + time + 1]
+        logits, state = model.continue_from(state, window[:, :-1])
+        yield logits.flatten(0, 1).float(), window[:, 1:].flatten()
+
+
 @torch.no_grad()
-def bits(
-    model: StreamNetwork,
-    ids: NDArray[np.integer[Any]],
-    time: int = 256,
-    rows: int = _TO_MEASURE,
-) -> dict[str, float]:
+def bits(model: StreamNetwork, ids: NDArray[Any], time: int = 256, rows: int = _TO_MEASURE) -> dict[str, float]:
     """
     Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.
 
@@ -248,30 +235,18 @@ def bits(
     model.train(False)
     batch = max(1, min(rows, len(ids) // time))
     length = len(ids) // batch
-    streams = torch.from_numpy(ids[: batch * length].reshape(batch, length).astype(np.int64)).to(model.device)
-    state = None
     sums = torch.zeros(4, dtype=torch.float64)
-    for start in range(0, length - 1, time):
-        window = streams[:, start : start + time + 1]
-        logits, state = model.continue_from(state, window[:, :-1])
-        logits, targets = logits.flatten(0, 1).float(), window[:, 1:].flatten()
-        right = logits.gather(1, targets[:, None])
-        rank = (logits > right).sum(dim=1)
+    for logits, targets in _predictions(model, ids[: batch * length].reshape(batch, length), time):
+        rank = ranks(logits, targets)
         loss = functional.cross_entropy(logits, targets, reduction="sum")
         figures = [loss, torch.tensor(len(targets)), (rank < 1).sum(), (rank < 3).sum()]
         sums += torch.stack([figure.double().cpu() for figure in figures])
     model.train()
-    nats, symbols, top_1, top_3 = sums.tolist()
-    symbols = max(symbols, 1)
-    return {
-        "bits_per_character": nats / symbols / math.log(2),
-        "accuracy_top_1": top_1 / symbols,
-        "accuracy_top_3": top_3 / symbols,
-    }
+    return prediction_figures(*sums.tolist())
 
 
 @torch.no_grad()
-def line_bits(model: CharRNN, ids: NDArray[np.integer[Any]], time: int = 32, rows: int = _TO_MEASURE) -> float:
+def line_bits(model: CharRNN, ids: NDArray[Any], time: int = 32, rows: int = _TO_MEASURE) -> float:
     """
     Return the bits that a word of some lines takes, each line read with nothing before it, as it is typed.
 
@@ -287,12 +262,24 @@ def line_bits(model: CharRNN, ids: NDArray[np.integer[Any]], time: int = 32, row
         padded = np.full((len(some), len(some[-1]) + 1), BOUNDARY)
         for row, line in zip(padded, some, strict=True):
             row[: len(line)] = line
-        symbols, state = torch.from_numpy(padded).to(model.device), None
-        for start in range(0, padded.shape[1] - 1, time):
-            window = symbols[:, start : start + time + 1]
-            logits, state = model.continue_from(state, window[:, :-1])
-            counted = window[:, 1:] > UNKNOWN
-            right = functional.cross_entropy(logits[counted].float(), window[:, 1:][counted], reduction="sum")
-            nats, words = nats + float(right), words + int(counted.sum())
+        for logits, targets in _predictions(model, padded, time):
+            counted = targets > UNKNOWN
+            nats += float(functional.cross_entropy(logits[counted], targets[counted], reduction="sum"))
+            words += int(counted.sum())
     model.train()
     return nats / max(words, 1) / math.log(2)
+
+
+def ranks(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return how many symbols the network thought more probable than each target, (n,)."""
+    return (logits > logits.gather(1, targets[:, None])).sum(dim=1)
+
+
+def prediction_figures(nats: float, count: float, top_1: float, top_3: float) -> dict[str, float]:
+    """Return the averages over so many symbols: bits, and how often the right one was first or among the best three."""
+    count = max(count, 1e-9)
+    return {
+        "bits_per_character": nats / count / math.log(2),
+        "accuracy_top_1": top_1 / count,
+        "accuracy_top_3": top_3 / count,
+    }

@@ -8,6 +8,7 @@ The network that reads words in place of characters is the same one over another
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 
 import torch
 from torch import Tensor, nn
@@ -131,37 +132,23 @@ class CharRNN(nn.Module):
 
 @torch.no_grad()
 def draw_words(
-    model: CharRNN,
-    decode: Callable[[Tensor], Tensor],
-    count: int,
-    generator: torch.Generator,
-    longest: int,
+    model: CharRNN, decode: Callable[[Tensor], Tensor], count: int, generator: torch.Generator, longest: int
 ) -> list[list[int]]:
     """
     Return the ids of words drawn letter by letter, each without its boundaries.
 
     :param decode: gives (count, vocabulary) logits for (count, hidden) outputs of the layers that read forward.
     """
-    words: list[list[int]] = [[] for _ in range(count)]
-    open_words = set(range(count))
-    symbols = torch.full((count, 1), BOUNDARY, device=model.device)
+    drawn = torch.full((count, 1), BOUNDARY)  # (count, symbols so far)
     state: State | None = None
     model.eval()  # dropout would draw from the random state that the training goes on with
-    for _ in range(longest):
-        outputs, state = model.recurrent(model.embedding(symbols), state)
+    while drawn.shape[1] <= longest and not (drawn[:, 1:] == BOUNDARY).any(dim=1).all():
+        outputs, state = model.recurrent(model.embedding(drawn[:, -1:].to(model.device)), state)
         logits = decode(outputs[:, -1]).float()
         logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
-        symbols = torch.multinomial(logits.softmax(dim=-1).cpu(), 1, generator=generator).to(symbols.device)
-        for row in sorted(open_words):
-            symbol = int(symbols[row])
-            if symbol == BOUNDARY:
-                open_words.discard(row)
-            else:
-                words[row].append(symbol)
-        if not open_words:
-            break
+        drawn = torch.cat([drawn, torch.multinomial(logits.softmax(dim=-1).cpu(), 1, generator=generator)], dim=1)
     model.train()
-    return words
+    return [list(takewhile(lambda symbol: symbol != BOUNDARY, row)) for row in drawn[:, 1:].tolist()]
 
 
 def new_recurrent(configuration: Configuration, dropout: float) -> nn.RNN | nn.GRU | nn.LSTM:

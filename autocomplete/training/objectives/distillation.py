@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batching.streams import Passages
-from autocomplete.training.device import sent
 from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.optimization import autocast, to_device
 
 __all__ = ["SoftLoss", "Taught"]
 
@@ -50,7 +50,6 @@ class SoftLoss:
     def __call__(self, model: CharRNN, precision: str) -> Tensor:
         """Return the loss of the next words, in nats."""
         read = self._passages.places()
-        inputs = torch.from_numpy(self._text[read[:, :-1]].astype(np.int64))
         places = read[:, 1:].T.ravel()  # time first, as the outputs lie
         targets, rows = self._text[places], self._rows[places]
         is_taught = rows >= 0
@@ -63,12 +62,12 @@ class SoftLoss:
         asked = np.column_stack([np.full(len(targets), column[BOUNDARY]), column[targets], column[candidates]])
 
         def here(array: NDArray[Any]) -> Tensor:
-            return sent(torch.from_numpy(array), model.device)
+            return to_device(torch.from_numpy(array), model.device)
 
         chosen = here(symbols)
         bias = model.decoder.bias[chosen] + here(np.log(counted))  # those that are asked for count once
-        with torch.autocast(model.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-            outputs, _ = model.projected(None, sent(inputs, model.device))
+        with autocast(model.device, precision):
+            outputs, _ = model.projected(None, here(self._text[read[:, :-1]].astype(np.int64)))
             outputs = outputs.transpose(0, 1).flatten(0, 1)
             logits = functional.linear(outputs, model.embedding(chosen)).float() + bias
         logs = logits.log_softmax(dim=1).gather(1, here(asked))

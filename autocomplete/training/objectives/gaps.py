@@ -6,7 +6,6 @@ Held-out words and lines are chosen as for a network that reads forward, so that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal
@@ -22,10 +21,11 @@ from autocomplete.corpus.running_text import RunningText
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.batching.gaps import GapBatch, Rows, Windows, rows_by_length
 from autocomplete.training.batching.prefixes import WordSampler
-from autocomplete.training.batching.streams import choose_source
+from autocomplete.training.batching.streams import choose_source, prediction_figures, ranks
 from autocomplete.training.networks.bidirectional import BidirectionalRNN, GapKind
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.lessons import Loss, TextLesson, WordsLesson
+from autocomplete.training.optimization import autocast
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
 
@@ -143,7 +143,7 @@ class GapLesson:
 
 def gap_loss(model: BidirectionalRNN, batch: GapBatch, precision: str) -> Tensor:
     """Return the mean cross entropy per letter asked for, in gaps of a letter and of a word alike, in nats."""
-    with torch.autocast(batch.inputs.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+    with autocast(batch.inputs.device, precision):
         answers = _answers(model, batch)
     losses = [functional.cross_entropy(logits.float(), targets, reduction="sum") for logits, targets, _ in answers]
     return torch.stack(losses).sum() / sum(len(targets) for _, targets, _ in answers)
@@ -176,20 +176,14 @@ def measure_gaps(
     sums = torch.zeros(len(_KINDS), 4, dtype=torch.float64)
     for part in parts:
         for kind, (logits, targets, weights) in enumerate(_answers(model, GapBatch.of(part, inside).to(model.device))):
-            right = logits.gather(1, targets[:, None])
-            rank = (logits > right).sum(dim=1)
+            rank = ranks(logits, targets)
             losses = functional.cross_entropy(logits, targets, reduction="none")
             figures = torch.stack([losses, torch.ones_like(losses), (rank < 1).float(), (rank < 3).float()])
             sums[kind] += (figures @ weights).double().cpu()
     model.train()
     return {
-        kind: {
-            "bits_per_character": nats / max(count, 1e-9) / math.log(2),
-            "accuracy_top_1": top_1 / max(count, 1e-9),
-            "accuracy_top_3": top_3 / max(count, 1e-9),
-            "asked": count,
-        }
-        for kind, (nats, count, top_1, top_3) in zip(_KINDS, sums.tolist(), strict=True)
+        kind: prediction_figures(*figures) | {"asked": figures[1]}
+        for kind, figures in zip(_KINDS, sums.tolist(), strict=True)
     }
 
 

@@ -27,6 +27,7 @@ from autocomplete.training.batching.streams import Streams, bits, choose_source,
 from autocomplete.training.measure import measure
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.validation import Validation, hold_out
+from autocomplete.training.optimization import autocast
 from autocomplete.training.origin import Origin
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
@@ -278,7 +279,7 @@ class TextLesson:
 
 def words_loss(model: CharRNN, batch: PrefixBatch, precision: str) -> Tensor:
     """Return the mean cross entropy per character of a batch of words, in nats."""
-    with torch.autocast(batch.symbols.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+    with autocast(batch.symbols.device, precision):
         logits = model.over_prefixes(batch)  # (prefixes, vocabulary)
     log_probabilities = logits.float().log_softmax(dim=-1)[batch.sources, batch.targets]  # (edges,)
     return -(log_probabilities @ batch.weights) / batch.characters
