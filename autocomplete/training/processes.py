@@ -72,7 +72,7 @@ class Processes:
 
     def own_part(self, tensor: Tensor, dim: int) -> Tensor:
         """Return the part of this process of what `gathered` joined."""
-        return tensor.chunk(self.count, dim)[self.rank] if self.count > 1 else tensor
+        return tensor.chunk(self.count, dim)[self.rank]
 
     def own_rows(self, rows: int) -> NDArray[np.int64]:
         """Return the numbers of the rows of this process, of as many that all of them share."""

@@ -149,21 +149,18 @@ class Run:
 
         :param state: that has it: that of the run, or a later one, which is not saved.
         """
-        checkpoint = self._checkpoint(state, {"steps": state.steps})
-        if self.on_disk:
-            self.save()
-            if self.processes.first:
-                with self._writing():
-                    update_checkpoint(self.folder, checkpoint)
-            return
-        snapshot = self._snapshot()
-        self.on_disk = True
+        checkpoint, snapshot = self._checkpoint(state, {"steps": state.steps}), self._snapshot()
+        is_first, self.on_disk = not self.on_disk, True
         if not self.processes.first:
             return
-        files = {RESUME: snapshot.to_bytes()}
-        if self.context is not None:
-            files[CONTEXT] = context_bytes(*self.context.tensors())
         with self._writing():
+            if not is_first:
+                write_resume(self.folder, snapshot.to_bytes(), overwrite=self._overwrite)
+                update_checkpoint(self.folder, checkpoint)
+                return
+            files = {RESUME: snapshot.to_bytes()}
+            if self.context is not None:
+                files[CONTEXT] = context_bytes(*self.context.tensors())
             write_checkpoint(self.folder, checkpoint, self.lesson.lexicon(), overwrite=self._overwrite, others=files)
 
     def finish(self, state: RunState, figures: dict[str, Any], *, resumable: bool) -> None:
@@ -224,25 +221,22 @@ def read_run(inputs: TrainingInputs) -> tuple[TrainingSettings, Snapshot, Origin
                 f"{folder}: its training has ended; to train it anew, give --force in place of --resume"
             )
         raise CheckpointError(f"{folder}: no interrupted training here; start one without --resume")
-    given = inputs.hashes
     try:
         saved = Snapshot.from_bytes((folder / RESUME).read_bytes())
-        for name, other in {
-            "corpus": f"began on another corpus than {inputs.corpus.name}; give that one",
-            "validation": "was measured on another text; give the same --validation, or none",
-            "background": "read another background; give the same --background, or none",
-            "soft_targets": "learned from other soft targets; give the same --soft-targets, or none",
-            "word_vectors": "began with other word vectors; give the same --word-vectors, or none",
-        }.items():
-            if saved.facts["hashes"].get(name, NO_INPUT) != given[name]:
-                raise CheckpointError(f"{folder}: its training {other}")
-        settings = TrainingSettings(**saved.facts["settings"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        began_with = dict(saved.facts["hashes"])
+        settings, origin = TrainingSettings(**saved.facts["settings"]), Origin.from_snapshot(saved)
+    except (AutocompleteError, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from None
-    try:
-        return settings, saved, Origin.from_snapshot(saved)
-    except (AutocompleteError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder, error) from None
+    for name, other in {
+        "corpus": f"began on another corpus than {inputs.corpus.name}; give that one",
+        "validation": "was measured on another text; give the same --validation, or none",
+        "background": "read another background; give the same --background, or none",
+        "soft_targets": "learned from other soft targets; give the same --soft-targets, or none",
+        "word_vectors": "began with other word vectors; give the same --word-vectors, or none",
+    }.items():
+        if began_with.get(name, NO_INPUT) != inputs.hashes[name]:
+            raise CheckpointError(f"{folder}: its training {other}")
+    return settings, saved, origin
 
 
 def saved_words(saved: Snapshot | None) -> bytes | None:

@@ -70,11 +70,9 @@ class Snapshot:
         :raises KeyError, TypeError, ValueError, RuntimeError: where it is the snapshot of another network, or of none.
         """
         model.load_state_dict(self.part("model"))
-        moments = self.part("optimizer")
         state = optimizer.state_dict()
-        for index in {name.partition(".")[0] for name in moments}:
-            names = [name for name in moments if name.startswith(f"{index}.")]
-            state["state"][int(index)] = {name.removeprefix(f"{index}."): moments[name] for name in names}
+        for index in {name.partition(".")[0] for name in self.part("optimizer")}:
+            state["state"][int(index)] = self.part(f"optimizer.{index}")
         optimizer.load_state_dict(state)
         random = self.part("random")
         torch.set_rng_state(random["cpu"])
@@ -84,8 +82,8 @@ class Snapshot:
 
     def part(self, name: str) -> dict[str, Tensor]:
         """Return the tensors of a part, by the names that they have within it."""
-        names = [each for each in self.tensors if each.startswith(f"{name}.")]
-        return {each.removeprefix(f"{name}."): self.tensors[each] for each in names}
+        start = f"{name}."
+        return {each.removeprefix(start): tensor for each, tensor in self.tensors.items() if each.startswith(start)}
 
     def to_bytes(self) -> bytes:
         """Return the content of a safetensors file."""

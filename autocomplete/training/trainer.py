@@ -16,7 +16,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import SettingsError
 from autocomplete.storage.checkpoint import Configuration, check_place
 from autocomplete.storage.memory import keep_memory
@@ -29,7 +28,7 @@ from autocomplete.training.objectives.lessons import Lesson, TextLesson, WordsLe
 from autocomplete.training.optimization import training_step
 from autocomplete.training.origin import Origin
 from autocomplete.training.precision import check_bf16, faster_precision
-from autocomplete.training.processes import Processes, join_processes
+from autocomplete.training.processes import join_processes
 from autocomplete.training.resume import Run, RunState, read_run, saved_words
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
@@ -70,7 +69,14 @@ def train(inputs: TrainingInputs) -> Generator[Event, None, None]:
         settings = origin.settings(settings)
     corpus = inputs.corpus if origin is None else origin.merge(inputs.corpus)
     generator = np.random.default_rng(settings.seed)
-    lesson = _new_lesson(inputs, corpus, settings, generator, processes, origin)
+    texts = inputs.validation, inputs.background
+    lesson: Lesson
+    if settings.bidirectional:
+        lesson = GapLesson(corpus, settings, generator, *texts, processes)
+    elif corpus.text is not None:
+        lesson = TextLesson(corpus, settings, generator, *texts, processes, origin)
+    else:
+        lesson = WordsLesson(corpus, settings, generator, processes, origin)
     configuration = settings.configuration(len(lesson.vocabulary))
     if origin is not None:
         configuration = replace(origin.configuration, vocabulary=len(lesson.vocabulary))
@@ -78,7 +84,12 @@ def train(inputs: TrainingInputs) -> Generator[Event, None, None]:
         check_place(inputs.folder, overwrite=inputs.overwrite, size=_size(configuration, settings, lesson.unit))
 
     torch.manual_seed(settings.seed)
-    model = _new_model(configuration, settings, processes.device)
+    kind = BidirectionalRNN if settings.bidirectional else CharRNN
+    try:
+        model = kind(configuration, settings.dropout).to(processes.device)
+    except RuntimeError as error:  # what torch raises for want of memory
+        problem = str(error).splitlines()[0]
+        raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
     if origin is not None and saved is None:
         origin.initialize(model, lesson.vocabulary)
     if settings.precision == "auto":  # told to a run that goes on, which shall not change it
@@ -128,31 +139,6 @@ def train(inputs: TrainingInputs) -> Generator[Event, None, None]:
         yield from trainer.finish(interrupted)
 
 
-def _new_lesson(
-    inputs: TrainingInputs,
-    corpus: Corpus,
-    settings: TrainingSettings,
-    generator: np.random.Generator,
-    processes: Processes,
-    origin: Origin | None,
-) -> Lesson:
-    texts = inputs.validation, inputs.background
-    if settings.bidirectional:
-        return GapLesson(corpus, settings, generator, *texts, processes)
-    if corpus.text is not None:
-        return TextLesson(corpus, settings, generator, *texts, processes, origin)
-    return WordsLesson(corpus, settings, generator, processes, origin)
-
-
-def _new_model(configuration: Configuration, settings: TrainingSettings, device: torch.device) -> CharRNN:
-    kind = BidirectionalRNN if settings.bidirectional else CharRNN
-    try:
-        return kind(configuration, settings.dropout).to(device)
-    except RuntimeError as error:  # what torch raises for want of memory
-        problem = str(error).splitlines()[0]
-        raise SettingsError(f"the network does not fit in memory ({problem}); try fewer --hidden or --layers") from None
-
-
 class Trainer:
     """The steps, the validations and the end of a run."""
 
@@ -184,9 +170,8 @@ class Trainer:
         processes.seed(settings.seed, state.steps)
         nats, characters, of_corpus = self._shared(lambda model: run.lesson.loss(model, settings.precision, before))
         state.learning_rate = settings.rate(run.lesson.highest_rate, state.steps, before)
-        every, weighed, seconds = processes.sums(
-            [characters, characters * float(nats.detach()), run.seconds() * processes.first]
-        )
+        own = characters, characters * float(nats.detach()), run.seconds() * processes.first
+        every, weighed, seconds = processes.sums(own)
         own_share = characters * processes.count / every  # one, but for words, which are not of one length
         loss = nats * own_share
         norm = float(training_step(run.model, run.optimizer, loss, state.learning_rate, settings.clip))

@@ -143,7 +143,7 @@ class WordSampler:
         """
         every = self._draws * self._processes.count
         points = (np.arange(every) + self._generator.random(every)) / every
-        points = points[self._draws * self._processes.rank :][: self._draws]
+        points = points[self._processes.own_rows(every)]
         drawn = np.searchsorted(self._cumulative, points, side="right").clip(max=len(self._cumulative) - 1)
         rows, multiplicity = np.unique(drawn, return_counts=True)
         return rows, multiplicity.astype(np.float64)

@@ -15,11 +15,9 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +96,7 @@ def sweep(
         search = _Search(replace(inputs, settings=settings, overwrite=False), place)
         started = search.begin()
         search.budget.refuse_too_little(trials)
-        rate = settings.word_rate if inputs.corpus.text is None else settings.text_rate
-        candidates = islice(_candidates(settings, rate, fixed), _DRAWS * trials)
-        drawn = _in_time(candidates, trials, started.configuration.vocabulary, answer_seconds, answer_limit)
+        drawn = search.draw(trials, fixed, started.configuration.vocabulary, answer_seconds, answer_limit)
         waiting = [trial for trial in drawn if not trial.ended]
         yield SweepStarted(
             corpus=inputs.corpus,
@@ -128,69 +124,14 @@ def sweep(
                     raise type(error)(f"{error}. The best so far is in {folder}") from None
             raise
         place_checkpoint(search.best.folder, folder, overwrite=inputs.overwrite)
-        measured = [(trial.bits, trial) for trial in search.trials if trial.bits is not None]
+        measured = (trial for trial in search.trials if trial.bits is not None)
         yield SweepFinished(
             folder=folder,
             reason="interrupted" if search.stopped else "done",
-            ranking=tuple(trial for _, trial in sorted(measured, key=itemgetter(0))),
+            ranking=tuple(sorted(measured, key=lambda trial: trial.bits or 0.0)),
             settings=search.best.settings,
             finished=replace(finished, folder=folder),
         )
-
-
-def _candidates(settings: TrainingSettings, rate: float, fixed: Collection[str]) -> Iterator[TrainingSettings]:
-    """
-    Yield settings drawn at random by their seed, the defaults first.
-
-    :param rate: the default learning rate.
-    :param fixed: names of settings that are not searched.
-    """
-    settings = replace(settings, learning_rate=settings.learning_rate or rate)
-    searched = [name for name in SEARCHED if name not in fixed]
-    generator = np.random.default_rng(settings.seed)
-    tried = {name: getattr(TrainingSettings, name) for name in searched}
-    if "learning_rate" in tried:
-        tried["learning_rate"] = rate
-    while True:
-        yield replace(settings, **tried)
-        tried = {name: _RANGES[name](generator, rate) for name in searched}
-
-
-def _in_time(
-    candidates: Iterable[TrainingSettings],
-    count: int,
-    vocabulary: int,
-    answer_seconds: Callable[[Configuration], float],
-    limit: float,
-) -> list[Trial]:
-    """
-    Return so many different settings whose networks answer in time, or as many as were found, and those that are too slow.
-
-    :raises SettingsError: where none answers in time.
-    """
-    drawn: dict[TrainingSettings, Trial] = {}
-    for settings in candidates:
-        if settings in drawn:
-            continue
-        configuration = settings.configuration(vocabulary)
-        seconds = answer_seconds(configuration)
-        drawn[settings] = Trial(
-            number=len(drawn) + 1,
-            **{name: getattr(settings, name) for name in SEARCHED},
-            parameters=configuration.parameters,
-            answer_seconds=seconds,
-            state="waiting" if seconds <= limit else "too slow",
-        )
-        if sum(not trial.ended for trial in drawn.values()) == count:
-            break
-    trials = list(drawn.values())
-    if all(trial.ended for trial in trials):
-        fastest = min(trial.answer_seconds for trial in trials)
-        raise SettingsError(
-            f"none of the networks answers in time for the prompt: the fastest takes {1000 * fastest:.2f} ms, "
-            f"{1000 * limit:.2f} ms are allowed; leave out --hidden, --layers or --cell, or --search"
-        )
-    return trials
 
 
 @dataclass(frozen=True)
@@ -232,6 +173,45 @@ class _Search:
             next(events)
         self.budget.beginning = time.monotonic() - began
         return started
+
+    def draw(
+        self,
+        count: int,
+        fixed: Collection[str],
+        vocabulary: int,
+        answer_seconds: Callable[[Configuration], float],
+        limit: float,
+    ) -> list[Trial]:
+        """Draw so many different settings whose networks answer in time, or as many as are found; return all that were drawn."""
+        settings, generator = self._inputs.settings, np.random.default_rng(self._inputs.settings.seed)
+        rate = settings.word_rate if self._inputs.corpus.text is None else settings.text_rate
+        settings = replace(settings, learning_rate=settings.learning_rate or rate)
+        ranges = {name: draw for name, draw in _RANGES.items() if name not in fixed}
+        tried: dict[str, Any] = {name: rate if name == "learning_rate" else getattr(TrainingSettings, name) for name in ranges}
+        drawn: dict[TrainingSettings, Trial] = {}
+        for _ in range(_DRAWS * count):
+            settings = replace(settings, **tried)
+            tried = {name: draw(generator, rate) for name, draw in ranges.items()}
+            if settings not in drawn:
+                configuration = settings.configuration(vocabulary)
+                seconds = answer_seconds(configuration)
+                drawn[settings] = Trial(
+                    number=len(drawn) + 1,
+                    **{name: getattr(settings, name) for name in SEARCHED},
+                    parameters=configuration.parameters,
+                    answer_seconds=seconds,
+                    state="waiting" if seconds <= limit else "too slow",
+                )
+            if sum(not trial.ended for trial in drawn.values()) == count:
+                break
+        trials = list(drawn.values())
+        if all(trial.ended for trial in trials):
+            fastest = min(trial.answer_seconds for trial in trials)
+            raise SettingsError(
+                f"none of the networks answers in time for the prompt: the fastest takes {1000 * fastest:.2f} ms, "
+                f"{1000 * limit:.2f} ms are allowed; leave out --hidden, --layers or --cell, or --search"
+            )
+        return trials
 
     def rounds(self, trials: list[Trial]) -> Iterator[SweepEvent]:
         """Train some trials, the best of them again, until one has been trained alone."""
