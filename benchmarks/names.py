@@ -15,6 +15,7 @@ import random
 import statistics
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def main() -> None:
         (Path(place) / "names.txt").write_text("\n".join(learned) + "\n", encoding="utf-8")
         corpus = read_corpus([Path(place) / "names.txt"])
         for seed in range(seeds):
-            settings = TrainingSettings(**{**SETTINGS.to_json(), **options, "seed": seed})
+            settings = TrainingSettings(**{**asdict(SETTINGS), **options, "seed": seed})
             started = time.process_time()
             for _ in train(TrainingInputs(corpus, Path(place) / str(seed), settings)):
                 pass

@@ -8,7 +8,7 @@ import resource
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -84,7 +84,7 @@ def test_checkpoint_is_that_of_the_best_trial(searched: list[SweepEvent], place:
     assert (checkpoint.configuration.cell, checkpoint.configuration.layers) == (best.cell, best.layers)
     assert checkpoint.training["dropout"] == best.dropout
     assert checkpoint.training["learning_rate"] == best.learning_rate
-    assert checkpoint.training == finished.settings.to_json()
+    assert checkpoint.training == asdict(finished.settings)
     assert checkpoint.figures["steps"] == finished.finished.steps
     assert Predictor.load(str(place / "mine")).suggest("tri")
     assert names(place) == ["corpus.txt", "mine"]  # no folder of a trial is left

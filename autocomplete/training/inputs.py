@@ -21,35 +21,24 @@ NO_INPUT = hashlib.sha256().hexdigest()  # stands for an input that is not given
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """
-    What `train` is given.
-
-    :param folder: where the checkpoint is written.
-    :param overwrite: replace a checkpoint that is there.
-    :param resume: go on with the interrupted or killed run in that folder, under its own settings.
-    :param save_every: seconds after which the state of the run is saved again; it is also saved with each new best network.
-    :param validation: text to measure on, in place of the last part of the corpus.
-    :param background: text that the networks read beside that of the corpus, less towards the end of the run. Its word
-        n-grams are counted too, but its words and characters are not added to the corpus's.
-    :param taught: what a larger model expects in some text: soft targets for the network of words.
-    :param vectors: word vectors by which the trained network of words tells words apart that it does not know; not used where
-        the run is interrupted.
-    :param source: folder of a checkpoint to start from. The sizes of its network replace those in the settings. A resumed run
-        does not need it any more.
-    :param should_stop: asked after every step; once it answers yes, the best network so far is saved and the run ends.
-    """
+    """What `train` is given."""
 
     corpus: Corpus
-    folder: Path
+    folder: Path  # where the checkpoint is written
     settings: TrainingSettings
-    overwrite: bool = False
-    resume: bool = False
-    save_every: float = 60.0
-    validation: RunningText | None = None
+    overwrite: bool = False  # replace a checkpoint that is there
+    resume: bool = False  # go on with the interrupted or killed run in the folder, under its own settings
+    save_every: float = 60.0  # seconds after which the run is saved again; it is also saved with each new best network
+    validation: RunningText | None = None  # text to measure on, in place of the last part of the corpus
+    # Text that the networks read beside that of the corpus, less towards the end. Its word n-grams are counted too, but
+    # its words and characters are not added to the corpus's.
     background: RunningText | None = None
-    taught: SoftTargets | None = None
+    taught: SoftTargets | None = None  # what a larger model expects in some text, for the network of words
+    # By which the trained network of words tells words apart that it does not know; not used where the run is interrupted.
     vectors: WordVectors | None = None
+    # Folder of a checkpoint to start from; the sizes of its network replace those in the settings. Not needed to resume.
     source: Path | None = None
+    # Asked after every step; once it answers yes, the best network so far is saved and the run ends.
     should_stop: Callable[[], bool] = lambda: False
 
     @cached_property

@@ -50,17 +50,10 @@ __all__ = ["Run", "RunState", "read_run", "saved_words"]
 
 @dataclass
 class RunState:
-    """
-    All that changes in a run beside the network, its optimizer and the data.
-
-    :param seconds: of all processes that the run had so far.
-    :param next_validation: the progress at which the network is measured next; infinite when the run is over.
-    :param curve: (step, training bits, held-out bits per character) of each validation.
-    :param best: the weights of the best network so far, in fp16, by name.
-    """
+    """All that changes in a run beside the network, its optimizer and the data."""
 
     steps: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # of all processes that the run had so far
     characters: float = 0.0
     training_bits: float = 0.0
     gradient_norm: float = 0.0
@@ -69,8 +62,10 @@ class RunState:
     steps_climbed: int = 0
     best_bits: float = math.inf
     validations_since_best: int = 0
+    # The progress at which the network is measured next; infinite when the run is over.
     next_validation: float = field(default_factory=lambda: 1 / TrainingSettings.validations)
-    curve: list[tuple[int, float, float]] = field(default_factory=list)
+    curve: list[tuple[int, float, float]] = field(default_factory=list)  # as in `Finished`
+    # The weights of the best network so far, in fp16, by name.
     best: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 

@@ -187,7 +187,7 @@ class _Search:
         rate = settings.word_rate if self._inputs.corpus.text is None else settings.text_rate
         settings = replace(settings, learning_rate=settings.learning_rate or rate)
         ranges = {name: draw for name, draw in _RANGES.items() if name not in fixed}
-        tried: dict[str, Any] = {name: rate if name == "learning_rate" else getattr(TrainingSettings, name) for name in ranges}
+        tried: dict[str, Any] = {name: getattr(TrainingSettings, name) for name in ranges if name != "learning_rate"}
         drawn: dict[TrainingSettings, Trial] = {}
         for _ in range(_DRAWS * count):
             settings = replace(settings, **tried)
