@@ -38,9 +38,9 @@ def faster_precision(
     model: CharRNN, lesson: Lesson, generator: np.random.Generator, processes: Processes
 ) -> Literal["fp32", "bf16"]:
     """
-    Return "bf16" where a step in it is clearly faster than in "fp32".
+    Return "bf16" where a step in it is clearly faster than in "fp32"; nothing that the run depends on is changed.
 
-    Nothing that the run depends on is changed. A processor without instructions for bf16 is not asked: there it is slow.
+    A processor without instructions for bf16 is not asked: there it is slow.
     """
     device = model.device
     if not _multiplies_in_bf16(device):

@@ -33,17 +33,11 @@ _PATIENCE = timedelta(hours=2)  # that the others wait while the first measures 
 
 @dataclass(frozen=True)
 class Processes:
-    """
-    The processes of a training.
+    """The processes of a training, as one of them sees them."""
 
-    :param rank: the number of this one, from 0.
-    :param count: of all.
-    :param device: that this one computes on.
-    """
-
-    rank: int
-    count: int
-    device: torch.device
+    rank: int  # of this process, from 0
+    count: int  # of all processes
+    device: torch.device  # that this process computes on
 
     @property
     def first(self) -> bool:
@@ -63,19 +57,15 @@ class Processes:
         return self.sums(compute() if self.first else [0.0] * size)
 
     def gathered(self, tensor: Tensor, dim: int) -> Tensor:
-        """Return the tensors of all processes, which are of one shape, joined along a dimension in the order of the ranks."""
+        """Return the tensors of all processes, of one shape, joined along a dimension in the order of the ranks."""
         if self.count == 1:
             return tensor
         parts = [torch.empty_like(tensor) for _ in range(self.count)]
         distributed.all_gather(parts, tensor.contiguous())
         return torch.cat(parts, dim)
 
-    def own_part(self, tensor: Tensor, dim: int) -> Tensor:
-        """Return the part of this process of what `gathered` joined."""
-        return tensor.chunk(self.count, dim)[self.rank]
-
     def own_rows(self, rows: int) -> NDArray[np.int64]:
-        """Return the numbers of the rows of this process, of as many that all of them share."""
+        """Return which of so many rows, shared out among all processes, are those of this one."""
         own: NDArray[np.int64] = np.array_split(np.arange(rows), self.count)[self.rank]
         return own
 

@@ -27,15 +27,10 @@ _METADATA_KEY = "autocomplete"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """
-    A training at one moment.
+    """A training at one moment."""
 
-    :param facts: what JSON can say of it.
-    :param tensors: by names of two parts, the first of which tells to what they belong, with a dot between them.
-    """
-
-    facts: dict[str, Any]
-    tensors: dict[str, Tensor]
+    facts: dict[str, Any]  # what JSON can say of it
+    tensors: dict[str, Tensor]  # the name tells what a tensor belongs to, then, after a dot, which one it is
 
     @classmethod
     def take(
@@ -49,16 +44,13 @@ class Snapshot:
         """
         Return a training as it is now. The tensors are those of the network itself: use them before the next step.
 
-        :param parts: what belongs to the training beside its network, under the names that `part` will know.
+        :param parts: tensors beside those of the network, under the names that `part` will know.
         """
         random = {"cpu": torch.get_rng_state()}
         if model.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(model.device)
-        moments = {
-            f"{index}.{name}": value
-            for index, state in optimizer.state_dict()["state"].items()
-            for name, value in state.items()
-        }
+        states = optimizer.state_dict()["state"].items()
+        moments = {f"{index}.{name}": value for index, state in states for name, value in state.items()}
         every = {"model": model.state_dict(), "optimizer": moments, "random": random} | parts
         tensors = {f"{part}.{name}": tensor for part, values in every.items() for name, tensor in values.items()}
         return cls({**facts, "generator": generator.bit_generator.state}, tensors)

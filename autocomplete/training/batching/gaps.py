@@ -29,15 +29,10 @@ _ASKED = 0.5  # share of the gaps of words that are asked for: neighbours teach 
 
 @dataclass(frozen=True)
 class Rows:
-    """
-    Symbols that are read side by side.
+    """Symbols that are read side by side."""
 
-    :param symbols: (rows, time) ids, three at least in each row.
-    :param weights: (rows,) how often each row counts.
-    """
-
-    symbols: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    symbols: NDArray[np.int64]  # (rows, time) ids, three at least in each row
+    weights: NDArray[np.float64]  # (rows,) how often each row counts
 
 
 @dataclass(frozen=True)
@@ -46,19 +41,13 @@ class GapBatch:
     What is read, and what is asked for. The first and the last symbol of a row are never asked for.
 
     Places in `asked` and `ends` are those of `targets`, laid out flat with time first.
-
-    :param inputs: (rows, time) ids, some of them hidden.
-    :param targets: (rows, time) ids.
-    :param asked: (words,) places of the symbols that a gap of a word begins or goes on with.
-    :param ends: (words,) places where the right side of each of those gaps begins.
-    :param weights: (rows,) how often each row counts.
     """
 
-    inputs: Tensor
-    targets: Tensor
-    asked: Tensor
-    ends: Tensor
-    weights: Tensor
+    inputs: Tensor  # (rows, time) ids, some of them hidden
+    targets: Tensor  # (rows, time) ids
+    asked: Tensor  # (words,) places of the symbols that a gap of a word begins or goes on with
+    ends: Tensor  # (words,) places where the right side of each of those gaps begins
+    weights: Tensor  # (rows,) how often each row counts
 
     @classmethod
     def of(cls, rows: Rows, inside: NDArray[np.bool_], generator: np.random.Generator | None = None) -> GapBatch:
@@ -90,10 +79,9 @@ class GapBatch:
 
 def word_ends(symbols: NDArray[np.int64], inside: NDArray[np.bool_]) -> NDArray[np.int64]:
     """
-    Return for each symbol of a word, and the one after it, where the word has ended; 0 for what is no part of a word.
+    Return for each symbol of a word, and the one after it, the place of the first symbol from there on that is no letter.
 
-    :param symbols: (rows, time)
-    :returns: (rows, time) the place of the first symbol from there on that is no letter; 0 where the row ends before.
+    :returns: (rows, time) as `symbols`; 0 for what is no part of a word, and where the row ends before the word does.
     """
     time = symbols.shape[1]
     letters = inside[symbols]
@@ -154,10 +142,8 @@ def rows_by_length(
     """
     Yield words or lines with a boundary before and after each, those of one length together: nothing is padded.
 
-    :param ids: (n,) symbols.
-    :param starts: (words,) where each word begins in `ids`.
+    :param starts: (words,) where each word begins in the ids, (n,).
     :param stops: (words,) where each word ends; none is empty.
-    :param weights: (words,) how often each word counts.
     """
     lengths = stops - starts
     for length in np.unique(lengths):

@@ -32,23 +32,15 @@ class PrefixBatch:
     The prefixes of some words, in levels by length: first the empty one, then those of one character, and so on.
 
     An edge leads from a prefix to a symbol that follows it.
-
-    :param symbols: (prefixes,) the last symbol of each prefix; the boundary for the empty one.
-    :param parents: (prefixes,) the place of each prefix without its last symbol *within the level before*.
-    :param levels: number of prefixes in each level.
-    :param sources: (edges,) place of the prefix.
-    :param targets: (edges,) the symbol that follows.
-    :param weights: (edges,) sum of the weights of the words that go this way.
-    :param characters: number of characters of all the words, each with its boundary and as often as it was drawn.
     """
 
-    symbols: Tensor
-    parents: Tensor
-    levels: tuple[int, ...]
-    sources: Tensor
-    targets: Tensor
-    weights: Tensor
-    characters: float
+    symbols: Tensor  # (prefixes,) the last symbol of each prefix; the boundary for the empty one
+    parents: Tensor  # (prefixes,) the place of each prefix without its last symbol, *within the level before*
+    levels: tuple[int, ...]  # number of prefixes in each level
+    sources: Tensor  # (edges,) place of the prefix
+    targets: Tensor  # (edges,) the symbol that follows
+    weights: Tensor  # (edges,) sum of the weights of the words that go this way
+    characters: float  # of all the words, each with its boundary and as often as it was drawn
 
     @classmethod
     def from_trie(cls, trie: Trie) -> PrefixBatch:
@@ -78,9 +70,8 @@ class PrefixBatch:
 
     def to(self, device: torch.device) -> PrefixBatch:
         """Return the batch with its tensors on a device."""
-        moved: dict[str, Any] = {
-            name: to_device(value, device) for name, value in vars(self).items() if isinstance(value, Tensor)
-        }
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {name: to_device(value, device) for name, value in tensors.items()}
         return replace(self, **moved)
 
 
@@ -100,12 +91,7 @@ class Words:
         return len(self.order)
 
     def trie(self, rows: NDArray[np.int64], weights: NDArray[np.float64]) -> Trie:
-        """
-        Return the tree of some words.
-
-        :param rows: (n,) ascending places in `order`, each once.
-        :param weights: (n,)
-        """
+        """Return the tree of some words by their places in `order`, (n,) ascending and each once, and weights, (n,)."""
         starts, stops = self._starts[rows], self._starts[rows + 1]
         ends = np.cumsum(stops - starts)
         positions = np.arange(ends[-1]) + np.repeat(stops - ends, stops - starts)

@@ -5,8 +5,7 @@ The text is cut into as many equal parts as the batch has rows, and the rows are
 The hidden state is carried on from step to step, so the network learns to use what stood long before, though the error is
 propagated back through the symbols of one step only (Williams and Peng, 1990).
 
-What is typed has nothing before it. A network that has only ever read on does not know how lines begin: so it may read passages,
-too, each as if it were all there is.
+A line is typed with nothing before it. To learn how lines begin, a network may read passages, too, each as if it were all.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ Source = TypeVar("Source")
 
 
 class StreamNetwork(Protocol):
-    """What reads a text in pieces: `CharRNN`, and the networks that `lab` compares. What a state is, each knows for itself."""
+    """What reads a text in pieces: `CharRNN`, and the networks that `lab` compares, each with a state of its own kind."""
 
     @property
     def device(self) -> torch.device:
@@ -67,9 +66,8 @@ class StreamNetwork(Protocol):
 
 def choose_source(sources: Sequence[Source], progress: float, generator: np.random.Generator) -> Source:
     """
-    Return what a step reads.
+    Return the corpus, or one of the background texts behind it.
 
-    :param sources: the corpus and, if there are any, what is read in the background, all of that alike often.
     :param progress: of the whole run, from 0 to 1.
     """
     if len(sources) == 1 or generator.random() >= np.interp(progress, *_BACKGROUND):
@@ -132,14 +130,10 @@ class Streams:
         return {"place": torch.tensor([self._shift, self._position])} | state
 
     def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
-        """
-        Read on where `tensors` was asked for.
-
-        :param device: where the network is.
-        """
+        """Read on where `tensors` was asked for, with a network on that device."""
         self._shift, self._position = tensors["place"].tolist()
         every = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
-        self._state = tuple(_own(self._processes.own_part(state, dim=1)) for state in every)
+        self._state = tuple(_own(state[:, self._rows]) for state in every)
 
 
 class Passages:
@@ -227,9 +221,8 @@ def _predictions(model: StreamNetwork, rows: NDArray[Any], time: int) -> Iterato
 @torch.no_grad()
 def bits(model: StreamNetwork, ids: NDArray[Any], time: int = 256, rows: int = _TO_MEASURE) -> dict[str, float]:
     """
-    Measure the network on a text, in its own precision: bits per symbol, and how often it foresaw the next.
+    Measure the network on a text (n,), in its own precision: bits per symbol, and how often it foresaw the next.
 
-    :param ids: (n,)
     :param rows: streams at most that the text is read in.
     """
     model.train(False)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from autocomplete.storage.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
-from autocomplete.training.networks.recurrent import CharRNN, draw_words, initialize, new_recurrent
+from autocomplete.training.networks.recurrent import CharRNN, initialize, new_recurrent
 
 __all__ = ["BidirectionalRNN", "GapKind"]
 
@@ -28,8 +28,6 @@ class BidirectionalRNN(CharRNN):
 
     A gap of a letter is one symbol wide. A gap of a word has a width that nobody knows: its symbols are asked for one after
     another, each given those before it and all that stands right of the gap, until one is no letter.
-
-    :param dropout: as in `CharRNN`.
     """
 
     def __init__(self, configuration: Configuration, dropout: float = 0.0) -> None:
@@ -42,9 +40,8 @@ class BidirectionalRNN(CharRNN):
 
     def read(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Return what each stack holds after each symbol: the forward one of all up to it, the backward one of all from it on.
+        Return what each stack holds after each of the (batch, time) ids: of all up to it, and of all from it on.
 
-        :param inputs: (batch, time) ids.
         :returns: (batch, time, hidden) each; in memory time comes first, as the recurrent kernels have it.
         """
         embedded = self.dropout(self.embedding(inputs.t().contiguous()))  # (time, batch, embedding)
@@ -63,12 +60,11 @@ class BidirectionalRNN(CharRNN):
         :returns: (..., vocabulary)
         """
         join = self.letter if kind == "letter" else self.word
-        joined = torch.relu(join(self.dropout(torch.cat([before, after], dim=-1))))
-        return self.decode(joined)
+        return self.decode(torch.relu(join(self.dropout(torch.cat([before, after], dim=-1)))))
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator, longest: int = 24) -> list[list[int]]:
         """Return the ids of words drawn for a line that is nothing but a gap of a word, each without its boundaries."""
         self.eval()  # what stands after is no different for dropout
         after = self.read(torch.full((count, 1), BOUNDARY, device=self.device))[1][:, 0]  # (count, hidden)
-        return draw_words(self, lambda outputs: self.answer(outputs, after, "word"), count, generator, longest)
+        return self._draw_words(lambda outputs: self.answer(outputs, after, "word"), count, generator, longest)

@@ -17,7 +17,7 @@ from autocomplete.storage.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batching.prefixes import PrefixBatch
 
-__all__ = ["CharRNN", "State", "draw_words", "initialize", "new_recurrent"]
+__all__ = ["CharRNN", "State", "initialize", "new_recurrent"]
 
 State = Tensor | tuple[Tensor, Tensor]  # each (layers, batch, hidden)
 
@@ -47,12 +47,7 @@ class CharRNN(nn.Module):
         initialize(self.recurrent, configuration)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """
-        Return the logits of the next symbol after each input.
-
-        :param inputs: (batch, time) ids; the first of each row is the boundary.
-        :returns: (batch, time, vocabulary)
-        """
+        """Return the logits of the next symbol after each of the (batch, time) ids, (batch, time, vocabulary)."""
         return self.continue_from(None, inputs)[0]
 
     def continue_from(self, state: State | None, inputs: Tensor) -> tuple[Tensor, State]:
@@ -90,11 +85,7 @@ class CharRNN(nn.Module):
         return (torch.logaddexp(others.logsumexp(dim=1), right) - right).mean(), state
 
     def projected(self, state: State | None, inputs: Tensor) -> tuple[Tensor, State]:
-        """
-        Return what the embeddings are multiplied by where they are the decoder, (batch, time, embedding), and the state.
-
-        :param inputs: (batch, time) ids, as of `continue_from`.
-        """
+        """Return what a tied decoder multiplies by the embeddings, (batch, time, embedding), and the state at the end."""
         outputs, state = self.recurrent(self.dropout(self.embedding(inputs)), state)
         return self.projection(self.dropout(outputs)), state
 
@@ -127,28 +118,23 @@ class CharRNN(nn.Module):
 
     def sample(self, count: int, generator: torch.Generator, longest: int = 24) -> list[list[int]]:
         """Return the ids of words drawn from the network's own probabilities, each without its boundaries."""
-        return draw_words(self, self.decode, count, generator, longest)
+        return self._draw_words(self.decode, count, generator, longest)
 
-
-@torch.no_grad()
-def draw_words(
-    model: CharRNN, decode: Callable[[Tensor], Tensor], count: int, generator: torch.Generator, longest: int
-) -> list[list[int]]:
-    """
-    Return the ids of words drawn letter by letter, each without its boundaries.
-
-    :param decode: gives (count, vocabulary) logits for (count, hidden) outputs of the layers that read forward.
-    """
-    drawn = torch.full((count, 1), BOUNDARY)  # (count, symbols so far)
-    state: State | None = None
-    model.eval()  # dropout would draw from the random state that the training goes on with
-    while drawn.shape[1] <= longest and not (drawn[:, 1:] == BOUNDARY).any(dim=1).all():
-        outputs, state = model.recurrent(model.embedding(drawn[:, -1:].to(model.device)), state)
-        logits = decode(outputs[:, -1]).float()
-        logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
-        drawn = torch.cat([drawn, torch.multinomial(logits.softmax(dim=-1).cpu(), 1, generator=generator)], dim=1)
-    model.train()
-    return [list(takewhile(lambda symbol: symbol != BOUNDARY, row)) for row in drawn[:, 1:].tolist()]
+    @torch.no_grad()
+    def _draw_words(
+        self, decode: Callable[[Tensor], Tensor], count: int, generator: torch.Generator, longest: int
+    ) -> list[list[int]]:
+        """Draw words letter by letter; `decode` gives (count, vocabulary) logits for outputs of the layers that read forward."""
+        drawn = torch.full((count, 1), BOUNDARY)  # (count, symbols so far)
+        state: State | None = None
+        self.eval()  # dropout would draw from the random state that the training goes on with
+        while drawn.shape[1] <= longest and not (drawn[:, 1:] == BOUNDARY).any(dim=1).all():
+            outputs, state = self.recurrent(self.embedding(drawn[:, -1:].to(self.device)), state)
+            logits = decode(outputs[:, -1]).float()
+            logits[:, UNKNOWN] = -torch.inf  # no character that could be shown
+            drawn = torch.cat([drawn, torch.multinomial(logits.softmax(dim=-1).cpu(), 1, generator=generator)], dim=1)
+        self.train()
+        return [list(takewhile(lambda symbol: symbol != BOUNDARY, row)) for row in drawn[:, 1:].tolist()]
 
 
 def new_recurrent(configuration: Configuration, dropout: float) -> nn.RNN | nn.GRU | nn.LSTM:

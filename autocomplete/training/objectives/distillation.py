@@ -80,9 +80,7 @@ class SoftLoss:
     def _symbols(self, *needed: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the symbols of a step's softmax, those that are needed among them, and for how many each counts."""
         mask = np.zeros(self._vocabulary, dtype=bool)
-        mask[[BOUNDARY, UNKNOWN]] = True
-        for symbols in needed:
-            mask[symbols.ravel()] = True
+        mask[np.concatenate([[BOUNDARY, UNKNOWN], *(symbols.ravel() for symbols in needed)])] = True
         own, others = np.flatnonzero(mask), np.flatnonzero(~mask)
         drawn = self._generator.choice(others, min(_OTHERS, len(others)), replace=False)
         counts = np.ones(len(own) + len(drawn), dtype=np.float32)

@@ -70,10 +70,7 @@ class GapLesson:
         self.held_out, self.highest_rate = self._source.held_out, self._source.highest_rate
         self.judged_by = self._source.judged_by
         self._inside = self.vocabulary.word_symbols()[1]
-        self._words = [corpus.words[i] for i in order]
-        self._ids, starts = self.vocabulary.encode_words(self._words)
-        self._starts, self._stops, self._seen = starts[:-1], starts[1:], seen
-        counts = corpus.counts[order]
+        self._words, counts, self._seen = [corpus.words[i] for i in order], corpus.counts[order], seen
         self._sampler = WordSampler(counts[seen], settings.alpha, settings.draws * processes.count, generator)
         self._generator, self._processes, self._bptt = generator, processes, settings.bptt
         # What is measured: what was learned, then what was held out; and less of that for a validation.
@@ -81,10 +78,10 @@ class GapLesson:
             self._measured = [list(_lines(text.training_sample)), list(_lines(text.held_out_sample))]
             self._quick, self._unseen = list(_lines(text.held_out_sample[:_QUICK])), 1.0
         else:
-            measured = words.validation
-            held_out = list(self._rows(measured.held_out, counts[measured.held_out]))
-            self._measured = [list(self._rows(measured.sample, measured.sample_weights)), held_out]
-            self._quick, self._unseen = held_out, measured.unseen
+            measured, (ids, starts) = words.validation, self.vocabulary.encode_words(self._words)
+            parts = (measured.sample, measured.sample_weights), (measured.held_out, counts[measured.held_out])
+            self._measured = [list(rows_by_length(ids, starts[i], starts[i + 1], weights)) for i, weights in parts]
+            self._quick, self._unseen = self._measured[1], measured.unseen
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
         """Return the loss of the next windows of the text, or of the next words drawn."""
@@ -137,9 +134,6 @@ class GapLesson:
     def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         """Do nothing."""
 
-    def _rows(self, words: NDArray[np.int64], weights: NDArray[np.float64]) -> Iterable[Rows]:
-        return rows_by_length(self._ids, self._starts[words], self._stops[words], weights)
-
 
 def gap_loss(model: BidirectionalRNN, batch: GapBatch, precision: str) -> Tensor:
     """Return the mean cross entropy per letter asked for, in gaps of a letter and of a word alike, in nats."""
@@ -170,7 +164,7 @@ def measure_gaps(
     Measure a network, in its own precision, on gaps of a letter (every symbol of every row) and of a word.
 
     :param inside: (vocabulary,) which symbols are letters of words.
-    :returns: by the kind of gap: bits per letter asked for, and how often it was the most probable, or among the best three.
+    :returns: figures per letter asked for, by the kind of gap.
     """
     model.eval()
     sums = torch.zeros(len(_KINDS), 4, dtype=torch.float64)

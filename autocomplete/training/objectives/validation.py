@@ -35,7 +35,7 @@ def hold_out(
     A list too short to spare a word is validated on its own words.
 
     :param counts: (words,)
-    :param share: of the words that may be held out.
+    :param share: of the rarer words, to be held out.
     """
     by_count = np.argsort(-counts, kind="stable")
     common = int(np.searchsorted(np.cumsum(counts[by_count]), counts.sum() / 2)) + 1
@@ -79,11 +79,10 @@ class Validation:
 
         # Words as they are typed: new ones at their rate. A lexicon of the learned ones alone does not know those.
         unseen = min(self.unseen, _MOST_UNSEEN)
-        typed = np.zeros(len(counts))
-        typed[seen] = (1 - unseen) * counts[seen] / counts[seen].sum()
+        learned = counts[seen] / counts[seen].sum()
+        typed, partial = np.zeros(len(counts)), np.full(len(counts), -np.inf)
+        typed[seen], partial[seen] = (1 - unseen) * learned, np.log(learned)
         typed[held_out] += unseen * counts[held_out] / counts[held_out].sum()
-        partial = np.full(len(counts), -np.inf)
-        partial[seen] = np.log(counts[seen] / counts[seen].sum())
         prior = tune_prior(every.log_probabilities, partial, typed)
 
         lexicon = np.log(counts / counts.sum())

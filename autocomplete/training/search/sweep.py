@@ -136,12 +136,12 @@ def sweep(
 
 @dataclass(frozen=True)
 class _Best:
-    """The run that reached the fewest bits; `finished` is its end, None where it was left when it had reached them."""
+    """The run that reached the fewest bits."""
 
     bits: float
     folder: Path
     settings: TrainingSettings
-    finished: Finished | None = None
+    finished: Finished | None = None  # its end; None where it was left when it had reached the bits
 
 
 class _Search:
@@ -279,8 +279,8 @@ class _Search:
 
     def finish(self, best: _Best) -> Finished:
         """Return the end of the best run, which is brought to it if need be."""
-        if best.finished is not None:
-            return best.finished
-        *_, finished = self._run(best.folder, best.settings, resume=True)
+        finished: Event | None = best.finished
+        if finished is None:
+            *_, finished = self._run(best.folder, best.settings, resume=True)
         assert isinstance(finished, Finished)
         return finished
