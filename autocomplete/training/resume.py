@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,39 +69,29 @@ class RunState:
     best: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
 
+@dataclass
 class Run:
-    """
-    A run, and the folder that it is kept in.
+    """A run, and the folder that it is kept in; raises CheckpointError where `saved` belongs to another network."""
 
-    :param settings: of this run; those of the inputs may be of another, or leave some open.
-    :param processes: that train together; the first of them writes.
-    :param origin: what the run took over from another checkpoint.
-    :param saved: what it goes on with, as `read_run` gives it.
-    :raises CheckpointError: where that belongs to another network.
-    """
+    inputs: TrainingInputs
+    settings: TrainingSettings  # of this run; those of the inputs may be of another, or leave some open
+    lesson: Lesson
+    model: CharRNN
+    generator: np.random.Generator
+    processes: Processes  # that train together; the first of them writes
+    origin: Origin | None  # what the run took over from another checkpoint
+    saved: InitVar[Snapshot | None]  # what the run goes on with, as `read_run` gives it
+    state: RunState = field(default_factory=RunState)
+    context: Context | None = None  # words in context, where the first process learns a text
 
-    def __init__(
-        self,
-        inputs: TrainingInputs,
-        settings: TrainingSettings,
-        lesson: Lesson,
-        model: CharRNN,
-        generator: np.random.Generator,
-        processes: Processes,
-        origin: Origin | None,
-        saved: Snapshot | None,
-    ) -> None:
-        self.inputs, self.settings, self.lesson, self.model = inputs, settings, lesson, model
-        self.generator, self.processes, self.origin = generator, processes, origin
-        self.folder, self._overwrite = inputs.folder, inputs.overwrite
-        self.optimizer = new_optimizer(model, settings.weight_decay)
-        self.state = RunState()
-        self.context: Context | None = None
+    def __post_init__(self, saved: Snapshot | None) -> None:
+        self.folder, self._overwrite = self.inputs.folder, self.inputs.overwrite
+        self.optimizer = new_optimizer(self.model, self.settings.weight_decay)
         if saved is not None:
             try:
                 self.state = RunState(**saved.facts["state"], best=saved.part("best"))
-                lesson.load(saved.part("lesson"), model.device)
-                saved.restore(model, self.optimizer, generator)
+                self.lesson.load(saved.part("lesson"), self.model.device)
+                saved.restore(self.model, self.optimizer, self.generator)
             except (KeyError, TypeError, ValueError, RuntimeError) as error:
                 raise _damaged(self.folder, error) from None
             self._overwrite = True

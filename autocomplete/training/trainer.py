@@ -69,12 +69,11 @@ def train(inputs: TrainingInputs) -> Generator[Event, None, None]:
         settings = origin.settings(settings)
     corpus = inputs.corpus if origin is None else origin.merge(inputs.corpus)
     generator = np.random.default_rng(settings.seed)
-    texts = inputs.validation, inputs.background
     lesson: Lesson
     if settings.bidirectional:
-        lesson = GapLesson(corpus, settings, generator, *texts, processes)
+        lesson = GapLesson(corpus, settings, generator, inputs.validation, inputs.background, processes)
     elif corpus.text is not None:
-        lesson = TextLesson(corpus, settings, generator, *texts, processes, origin)
+        lesson = TextLesson(corpus, settings, generator, inputs.validation, inputs.background, processes, origin)
     else:
         lesson = WordsLesson(corpus, settings, generator, processes, origin)
     configuration = settings.configuration(len(lesson.vocabulary))
