@@ -103,17 +103,10 @@ class TrainingSettings:
         sizes = self.cell, self.layers, self.hidden, self.embedding
         return Configuration(vocabulary, *sizes, bidirectional=self.bidirectional)
 
-    @property
-    def step_limit(self) -> float:
-        """The number of steps after which the run ends whatever the time."""
-        if self.steps is not None:
-            return self.steps
-        return self.default_steps if self.minutes is None else math.inf
-
     def progress(self, steps: int, seconds: float) -> float:
         """Return how much of the run is over, from 0 to 1."""
-        time = 0.0 if self.minutes is None else seconds / (60 * self.minutes)
-        return min(1.0, max(steps / self.step_limit, time))
+        limit = self.steps or (self.default_steps if self.minutes is None else math.inf)
+        return min(1.0, max(steps / limit, seconds / (60 * (self.minutes or math.inf))))
 
     def validation_share(self, seconds: float) -> float:
         """
@@ -122,8 +115,7 @@ class TrainingSettings:
         Of a run that is bounded by time, validations take a tenth at most. In one that is bounded by steps, the clock has no say,
         so that it can be repeated.
         """
-        share = 1 / self.validations
-        return share if self.minutes is None else max(share, 10 * seconds / (60 * self.minutes))
+        return max(1 / self.validations, 10 * seconds / (60 * (self.minutes or math.inf)))
 
     def rate(self, highest: float, steps: int, progress: float) -> float:
         """

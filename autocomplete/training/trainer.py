@@ -274,10 +274,9 @@ class Trainer:
     def _words_at_work(self) -> list[float]:
         """Listen to the process of the network of words for a moment; return whether it goes on."""
         process = self._run.word_process
-        if process is None:
-            return [False]
-        process.receive(seconds=_LISTEN)
-        return [process.at_work]
+        if process is not None:
+            process.receive(seconds=_LISTEN)
+        return [process is not None and process.at_work]
 
     def _diverged(self, problem: str) -> SettingsError:
         run = self._run

@@ -48,6 +48,8 @@ from autocomplete.training.trainer import train
 
 __all__ = ["sweep"]
 
+AnswerSeconds = Callable[[Configuration], float]
+
 _DRAWS = 4  # for each trial: many networks are too slow where a given option makes them so
 
 # What is searched, and where. The rate depends on the default one, for words or text: what is best varies with cell and size,
@@ -62,12 +64,7 @@ _RANGES: dict[str, Callable[[np.random.Generator, float], Any]] = {
 
 
 def sweep(
-    inputs: TrainingInputs,
-    *,
-    trials: int,
-    fixed: Collection[str],
-    answer_seconds: Callable[[Configuration], float],
-    answer_limit: float,
+    inputs: TrainingInputs, *, trials: int, fixed: Collection[str], answer_seconds: AnswerSeconds, answer_limit: float
 ) -> Generator[SweepEvent, None, None]:
     """
     Train under many settings, yield events as `train` does, and write the best network to a folder, whole or not at all.
@@ -175,12 +172,7 @@ class _Search:
         return started
 
     def draw(
-        self,
-        count: int,
-        fixed: Collection[str],
-        vocabulary: int,
-        answer_seconds: Callable[[Configuration], float],
-        limit: float,
+        self, count: int, fixed: Collection[str], vocabulary: int, answer_seconds: AnswerSeconds, limit: float
     ) -> list[Trial]:
         """Draw so many different settings whose networks answer in time, or as many as are found; return all that were drawn."""
         settings, generator = self._inputs.settings, np.random.default_rng(self._inputs.settings.seed)
