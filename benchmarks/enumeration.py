@@ -88,8 +88,8 @@ BEFORE = "I would like to "  # what stands on the line; a checkpoint of words ta
 
 def small_predictor(folder: Path) -> Predictor:
     """Return a network of 32 units, trained for a few seconds on two thousand words, with its lexicon."""
-    from autocomplete.training.settings import TrainingSettings
-    from autocomplete.training.trainer import TrainingInputs, train
+    from autocomplete.training.settings import TrainingInputs, TrainingSettings
+    from autocomplete.training.trainer import train
 
     words = folder / "words.txt"
     words.write_text("".join(CORPUS.read_text(encoding="utf-8").splitlines(keepends=True)[:2_000]), encoding="utf-8")

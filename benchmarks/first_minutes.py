@@ -24,8 +24,8 @@ from autocomplete.storage.checkpoint import read_checkpoint
 from autocomplete.training.batching.streams import bits
 from autocomplete.training.events import Started
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 HELD_OUT = 0.05  # of the lines
 MEASURED = 50_000  # characters of those at most, evenly spread

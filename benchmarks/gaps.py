@@ -44,8 +44,8 @@ from autocomplete.storage.checkpoint import Checkpoint, find_checkpoint, read_ch
 from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.objectives.lessons import WordsLesson
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 SEED = 0
 CANDIDATES = 30  # words that a second way of scoring chooses from

@@ -25,8 +25,8 @@ from autocomplete.storage.checkpoint import read_checkpoint
 from autocomplete.training.batching.prefixes import Words
 from autocomplete.training.measure import measure
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 SETTINGS = TrainingSettings(
     steps=4_000,

@@ -28,8 +28,8 @@ from torch import nn
 from autocomplete.corpus.corpus import read_corpus
 from autocomplete.storage.checkpoint import Configuration
 from autocomplete.training.events import Event, Progress, Started
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 TURNS = 5
 WORDS = 400_000  # of the text that is made where none is given

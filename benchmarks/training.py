@@ -22,8 +22,8 @@ from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.batching.prefixes import PrefixBatch, Words, WordSampler
 from autocomplete.training.events import Progress, Started
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 PREPARED = 32  # batches, gone through again and again
 

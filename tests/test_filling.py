@@ -18,8 +18,8 @@ from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.blanks import Blank, read_blanks
 from autocomplete.inference.filling import Filler, Filling, joined
 from autocomplete.reports.fillings import filling_table
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 TEXT = "the name of the king\nthe end of the day\nthe rest of the night\nMy cat and I\n" * 10
 

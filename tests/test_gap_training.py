@@ -24,8 +24,8 @@ from autocomplete.training.events import Finished, Progress
 from autocomplete.training.networks.bidirectional import BidirectionalRNN
 from autocomplete.training.objectives.gaps import GapLesson, gap_loss, measure_gaps
 from autocomplete.training.processes import Processes
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 Make = Callable[[str | bytes], Corpus]
 

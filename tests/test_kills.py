@@ -66,8 +66,8 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from autocomplete.corpus.corpus import read_corpus
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 torch.set_num_threads(1)
 TrainingSettings.validations = 6
@@ -127,9 +127,9 @@ import multiprocessing, os, sys
 from pathlib import Path
 import torch
 from autocomplete.corpus.corpus import read_corpus
-from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.events import Progress
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.trainer import train
 
 def run(resume):
     for event in train(TrainingInputs(corpus, Path("mine"), settings, resume=resume, save_every=0)):

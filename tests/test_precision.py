@@ -23,7 +23,8 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.lessons import TextLesson
 from autocomplete.training.precision import faster_precision
 from autocomplete.training.processes import ALONE
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs
+from autocomplete.training.trainer import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -18,8 +18,8 @@ from command_line import ENVIRONMENT
 from autocomplete.corpus.corpus import read_corpus
 from autocomplete.storage.checkpoint import read_checkpoint
 from autocomplete.training.events import Progress
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 PATIENCE = 120  # seconds
 TEXT = [
@@ -48,9 +48,9 @@ import atexit, json, os
 from dataclasses import replace
 from pathlib import Path
 from autocomplete.corpus.corpus import read_corpus
-from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.events import Progress
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.trainer import train
 
 @atexit.register  # called after what training registers
 def list_threads():

@@ -22,8 +22,8 @@ from autocomplete.errors import CheckpointError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.storage.checkpoint import MODEL, RESUME, list_checkpoints, read_checkpoint, read_lexicon
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 Make = Callable[[str | bytes], Corpus]
 

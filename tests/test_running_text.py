@@ -30,8 +30,8 @@ from autocomplete.errors import CorpusError
 from autocomplete.storage.checkpoint import CONTEXT, LEXICON, read_checkpoint
 from autocomplete.text.normalization import Normalization, without_marks
 from autocomplete.text.words import closing_chance, running_words
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 NORMALIZATION = Normalization()
 LINES = "The cat sat here. It ran!\nThen “Anna” (my cat) said: don’t.\n\nIn May we may go; Anna's iPhone rang\n"

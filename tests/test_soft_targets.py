@@ -25,7 +25,8 @@ from autocomplete.training.batching.streams import Passages
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.distillation import SoftLoss
 from autocomplete.training.optimization import new_optimizer, training_step
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs
+from autocomplete.training.trainer import train
 
 WORDS = ("the", "cat", "can't", "sat", "naïve")
 

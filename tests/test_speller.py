@@ -24,8 +24,8 @@ from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.storage.checkpoint import read_checkpoint, read_context, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 from autocomplete.training.words import context as context_module
 from autocomplete.training.words.context import flattened
 

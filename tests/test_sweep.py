@@ -24,9 +24,8 @@ from autocomplete.reports.search import SweepDisplay, ranking
 from autocomplete.reports.search_log import SweepLog
 from autocomplete.storage.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, Configuration, read_checkpoint
 from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgress, SweepStarted, Trial
-from autocomplete.training.inputs import TrainingInputs
 from autocomplete.training.search.sweep import sweep
-from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
 
 SMALL = TrainingSettings(hidden=16, embedding=8, draws=32, batch=8, bptt=16, precision="fp32", steps=48)
 LIST = "name\t50\ntriangle\t30\nmy\t20\ntrial\t9\nMonday\t7\ntried\t3\nnames\t2\nmany\t1\nangle\t1\nlane[/]\t1\n"

@@ -39,7 +39,8 @@ from autocomplete.storage.checkpoint import Configuration, read_context
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs
+from autocomplete.training.trainer import train
 from autocomplete.training.words.class_softmax import _Learner, learn_tail
 
 # Shares.

@@ -43,8 +43,8 @@ from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.measure import tune_weights
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 from autocomplete.training.words.word_network import WordNetworkTraining
 
 SMALL = TrainingSettings(

@@ -25,8 +25,8 @@ from autocomplete.training.measure import measure, tune_prior, unseen_rate
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.validation import hold_out
 from autocomplete.training.optimization import new_optimizer, training_step
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 Make = Callable[[str | bytes], Corpus]
 

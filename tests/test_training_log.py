@@ -22,8 +22,8 @@ from autocomplete.reports.tensorboard_log import TensorBoardLog
 from autocomplete.reports.training import TrainingDisplay, summary
 from autocomplete.reports.training_log import TrainingLog
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 
 SMALL = TrainingSettings(hidden=16, embedding=8, draws=64, steps=30, warmup=5, precision="fp32", patience=99)
 LIST = "name\t50\ntriangle\t30\nmy\t20\ntrial\t9\nMonday\t7\ntried\t3\nnames\t2\nmany\t1\nangle\t1\nlane[/]\t1\n"

@@ -39,8 +39,8 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training import transfer
 from autocomplete.training.batching.streams import choose_source
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.settings import TrainingSettings
-from autocomplete.training.trainer import TrainingInputs, train
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
+from autocomplete.training.trainer import train
 from autocomplete.training.transfer import draw_text, read_origin
 from autocomplete.training.words.context import NumberedWords
 from autocomplete.training.words.word_network import WordNetworkTraining

@@ -155,7 +155,7 @@ def train(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from autocomplete.storage.checkpoint import check_name, find_checkpoint
-    from autocomplete.training.settings import TrainingSettings
+    from autocomplete.training.settings import TrainingInputs, TrainingSettings
 
     given = {name: value for name, value in vars(options).items() if name in TrainingSettings.__dataclass_fields__}
     source = options.source
@@ -192,7 +192,6 @@ def _train(options: argparse.Namespace) -> int:
 
     from autocomplete.reports.training import TrainingDisplay, summary
     from autocomplete.training.events import Finished, Started
-    from autocomplete.training.inputs import TrainingInputs
     from autocomplete.training.trainer import train as run
 
     finished: Finished | None = None
@@ -288,8 +287,8 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
     from autocomplete.reports.training import summary
     from autocomplete.storage.checkpoint import RESUME, check_name
     from autocomplete.training.events import SweepFinished
-    from autocomplete.training.inputs import TrainingInputs
     from autocomplete.training.search.sweep import sweep
+    from autocomplete.training.settings import TrainingInputs
 
     logs = [] if options.log is None else [SweepLog(options.log, resume=False)]
     check_name(folder, overwrite=options.force)

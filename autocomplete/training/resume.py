@@ -34,13 +34,12 @@ from autocomplete.storage.checkpoint import (
     write_context,
     write_resume,
 )
-from autocomplete.training.inputs import NO_INPUT, TrainingInputs
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.lessons import Lesson
 from autocomplete.training.optimization import new_optimizer
 from autocomplete.training.origin import Origin
 from autocomplete.training.processes import Processes
-from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.settings import NO_INPUT, TrainingInputs, TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 from autocomplete.training.words.context import Context
 from autocomplete.training.words.word_network import WordNetworkProcess

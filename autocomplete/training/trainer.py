@@ -20,7 +20,6 @@ from autocomplete.errors import SettingsError
 from autocomplete.storage.checkpoint import Configuration, check_place
 from autocomplete.storage.memory import keep_memory
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
-from autocomplete.training.inputs import TrainingInputs
 from autocomplete.training.networks.bidirectional import BidirectionalRNN
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.gaps import GapLesson
@@ -30,12 +29,12 @@ from autocomplete.training.origin import Origin
 from autocomplete.training.precision import check_bf16, faster_precision
 from autocomplete.training.processes import join_processes
 from autocomplete.training.resume import Run, RunState, read_run, saved_words
-from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 from autocomplete.training.transfer import read_origin
 from autocomplete.training.words.context import Context
 
-__all__ = ["TrainingInputs", "train"]
+__all__ = ["train"]
 
 _BETTER = 1e-4  # bits per character; a smaller gain is noise
 _CLIMBED = 1.0  # bits per character above the first step; small networks that came back from there ended two to four times worse

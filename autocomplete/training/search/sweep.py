@@ -39,11 +39,10 @@ from autocomplete.training.events import (
     Trial,
     Validated,
 )
-from autocomplete.training.inputs import TrainingInputs
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer
 from autocomplete.training.search.budget import Budget, passing, rounds
-from autocomplete.training.settings import TrainingSettings
+from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.trainer import train
 
 __all__ = ["sweep"]
