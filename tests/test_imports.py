@@ -57,7 +57,9 @@ def test_typing_never_loads_torch() -> None:
 
 def test_the_check_can_fail() -> None:
     assert reached(("autocomplete.training.networks.recurrent",), HEAVY) == set(HEAVY)
-    assert reached(("autocomplete.training.events", "autocomplete.training.settings"), HEAVY) == {"autocomplete.training"}
+    assert reached(("autocomplete.training.events", "autocomplete.training.settings"), HEAVY) == {
+        "autocomplete.training"
+    }
 
 
 @pytest.mark.parametrize(
