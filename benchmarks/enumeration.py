@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from autocomplete.corpus.corpus import read_corpus
-from autocomplete.inference.open_search import search_below
 from autocomplete.inference.predictor import Predictor
+from autocomplete.inference.search import search_below
 from autocomplete.models.protocol import CharacterLanguageModel, gather
 from autocomplete.models.search_tree import SearchTree
 from autocomplete.storage.checkpoint import find_checkpoint, read_lexicon

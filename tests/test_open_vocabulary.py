@@ -10,8 +10,7 @@ from conftest import random_checkpoint
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from autocomplete.inference.open_search import OpenSearch
-from autocomplete.inference.search import Budget, FoundWord, Search
+from autocomplete.inference.search import Budget, FoundWord, OpenSearch, Search
 from autocomplete.models.hidden_words import HiddenWords
 from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.open_vocabulary import OpenVocabulary, Remembered

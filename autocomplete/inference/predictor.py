@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.gap import Gap
 from autocomplete.inference.line import Context, Line
-from autocomplete.inference.open_search import search_below
 from autocomplete.inference.prediction import NextCharacter, Prediction, Suggestion
-from autocomplete.inference.search import Budget, FoundWord
+from autocomplete.inference.search import Budget, FoundWord, search_below
 from autocomplete.inference.word_models import Members, WordModels
 from autocomplete.models.out_of_vocabulary import Network
 from autocomplete.models.protocol import CharacterLanguageModel, word_log_probabilities

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from autocomplete.models.lexicon import Lexicon
-from autocomplete.models.protocol import Array, CharacterLanguageModel, States, Symbols, probabilities
+from autocomplete.models.protocol import Array, ByProbabilities, CharacterLanguageModel, States, Symbols, probabilities
 
 __all__ = ["KnownWords"]
 
 
-class KnownWords:
+class KnownWords(ByProbabilities):
     """
     A model of words with those alone that are in a lexicon; what it gave to others is lost, not shared out.
 
@@ -29,8 +29,7 @@ class KnownWords:
         """Return the states after one more letter each."""
         return (*self._model.step(states[:-1], symbols), *self._lexicon.step(states[-1:], symbols))
 
-    def log_probabilities(self, states: States) -> Array:
-        """Return (batch, vocabulary): minus infinity where no word of the lexicon goes on so."""
+    def probabilities(self, states: States) -> Array:
+        """Return (batch, vocabulary): 0 where no word of the lexicon goes on so."""
         known = self._lexicon.probabilities(states[-1:]) > 0
-        with np.errstate(divide="ignore"):
-            return np.log(np.where(known, self._predict(states[:-1]), np.float32(0)))
+        return np.where(known, self._predict(states[:-1]), np.float32(0))

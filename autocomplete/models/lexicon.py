@@ -15,14 +15,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.models.protocol import States, Symbols
+from autocomplete.models.protocol import ByProbabilities, States, Symbols
 from autocomplete.text.trie import Trie
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["Lexicon"]
 
 
-class Lexicon:
+class Lexicon(ByProbabilities):
     """
     Words with counts as a character language model. A state is (batch,): the node; the last node is that of no word.
 
@@ -88,13 +88,8 @@ class Lexicon:
         begin = int(self._edge_firsts[first])
         return begin, self._masses[begin : self._edge_stops[stop - 1]]
 
-    def log_probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return the log share of each next symbol: minus infinity for most; after a prefix of no word, the word ends."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.probabilities(states))
-
     def probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return the share of each next symbol: 0 for most."""
+        """Return the share of each next symbol: 0 for most; after a prefix of no word, the word ends."""
         return self._of_each(states, np.add)
 
     def best(self, states: States) -> NDArray[np.float32]:

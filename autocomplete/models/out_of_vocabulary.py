@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.mixture import Mixture
-from autocomplete.models.protocol import CharacterLanguageModel, States, Symbols, probabilities
+from autocomplete.models.protocol import ByProbabilities, CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.models.rare_words import LISTED, RareWordList, RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
@@ -53,7 +53,7 @@ def out_of_vocabulary_model(
     return Mixture([speller, RareWordList(listed, vocabulary)], [1 - LISTED, LISTED], others=[1, 0], least=_LEAST)
 
 
-class OOVCharacterModel:
+class OOVCharacterModel(ByProbabilities):
     """
     A network that has learned rare words, as a model of those that a lexicon lacks.
 
@@ -86,13 +86,8 @@ class OOVCharacterModel:
         shares = known[np.arange(len(known)), symbols]
         return self._join(following, self._known.step((nodes,), symbols), shares, spelled)
 
-    def log_probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return (batch, vocabulary) natural logarithms: minus infinity for what is no letter of a word and not its end."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.probabilities(states))
-
     def probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return the same as probabilities."""
+        """Return (batch, vocabulary): 0 for what is no letter of a word and not its end."""
         result: NDArray[np.float32] = states[-1]
         return result
 

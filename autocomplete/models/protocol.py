@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = [
-    "Array", "CharacterLanguageModel", "States", "Steps", "Symbols", "along", "gather", "grown", "log_softmax", "probabilities",
-    "word_log_probabilities",
+    "Array", "ByProbabilities", "CharacterLanguageModel", "States", "Steps", "Symbols", "along", "gather", "grown",
+    "log_softmax", "probabilities", "word_log_probabilities",
 ]  # fmt: skip
 
 Array = NDArray[np.float32]
@@ -48,6 +48,17 @@ class CharacterLanguageModel(Steps, Protocol):
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return (batch, vocabulary) natural logarithms; each row sums to 1 as probabilities."""
         ...
+
+
+class ByProbabilities:
+    """A model whose answers are probabilities in the first place."""
+
+    probabilities: Callable[[States], Array]
+
+    def log_probabilities(self, states: States) -> Array:
+        """Return (batch, vocabulary) natural logarithms: minus infinity for what cannot be."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(states))
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.models.protocol import States, Symbols
+from autocomplete.models.protocol import ByProbabilities, States, Symbols
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["LISTED", "LONGEST", "RareWordList", "RareWords"]
@@ -105,7 +105,7 @@ class RareWords:
         return cls(columns)
 
 
-class RareWordList:
+class RareWordList(ByProbabilities):
     """
     A list of rare words, all as probable.
 
@@ -124,11 +124,6 @@ class RareWordList:
         steps = zip(states[0].tolist(), np.asarray(symbols).tolist(), strict=True)
         left = [(*self._listed.range(first, stop, depth, symbol), depth + 1) for (first, stop, depth), symbol in steps]
         return (np.array(left, dtype=np.int32).reshape(-1, 3),)
-
-    def log_probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return the log share of each next symbol: minus infinity for most; where no word is left, the word ends."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.probabilities(states))
 
     def probabilities(self, states: States) -> NDArray[np.float32]:
         """Return the share of each next symbol."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from autocomplete.models.protocol import Array, CharacterLanguageModel, States, Symbols, probabilities
+from autocomplete.models.protocol import Array, ByProbabilities, CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["WithinWord"]
@@ -12,7 +12,7 @@ __all__ = ["WithinWord"]
 _LEAST = np.float32(1e-30)  # probability of the end of a word, whatever the rounding
 
 
-class WithinWord:
+class WithinWord(ByProbabilities):
     """
     A network of text as a model of one word: all that ends a word is one boundary, and before the first letter, all that
     does not begin one. A state is the network's, then (batch, 1) whether no letter has been read.
@@ -34,13 +34,8 @@ class WithinWord:
         """Return the states after one more letter each."""
         return (*self._network.step(states[:-1], symbols), np.zeros((len(states[-1]), 1), dtype=np.int8))
 
-    def log_probabilities(self, states: States) -> Array:
-        """Return (batch, vocabulary): of letters as the network has them, of BOUNDARY all the rest, of others minus infinity."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.probabilities(states))
-
     def probabilities(self, states: States) -> Array:
-        """Return the same as probabilities."""
+        """Return (batch, vocabulary): of letters as the network has them, of BOUNDARY all the rest, of others 0."""
         result = self._predict(states[:-1])
         result *= self._letters[states[-1][:, 0]]
         result[:, BOUNDARY] = np.maximum(1 - result.sum(axis=1), _LEAST)

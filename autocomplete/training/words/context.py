@@ -231,24 +231,20 @@ class Context:
             vectors = self._vectors.of(self._words.keys)
             tail = learn_tail(self._network, self._texts, self._ngrams.unigrams, *vectors, self._seed)
             self._network = self._network[0], self._network[1] | tail
+        if not self._validation:
+            return {}
         tensors = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-        characters = RecurrentNetwork(model.configuration, tensors)
         lines = [self._words.encode([line], self._normalization).tolist() for line in self._validation]
-        columns = [np.concatenate(self._spelled(characters))]
-        places = [(line[: place + 1], word) for line in lines for place, word in enumerate(line[1:])]
-        found = [self._ngrams.distribution(context[-self._ngrams.order + 1 :]) for context, _ in places]
+        by_ngrams = np.array(
+            [self._by_ngrams(line[: i + 1], word) for line in lines for i, word in enumerate(line[1:])]
+        )
         with np.errstate(divide="ignore"):
-            known = [
-                each[word] if word < len(each) else 0.0 for (each, _), (_, word) in zip(found, places, strict=True)
-            ]
-            columns.append(np.log(np.array(known)))
+            columns = [self._spelled(RecurrentNetwork(model.configuration, tensors)), np.log(by_ngrams[:, 0])]
             if self._network is not None:
-                columns.append(
-                    np.log(np.concatenate(self._expected(WordNetwork(*self._network, self._ngrams.unigrams), lines)))
-                )
+                columns.append(np.log(self._by_network(WordNetwork(*self._network, self._ngrams.unigrams), lines)))
         logs = np.column_stack(columns)
         can_come = np.isfinite(logs).any(axis=1)  # not so a word with characters that no symbol is for
-        logs, rests_on = logs[can_come], np.array([length for _, length in found])[can_come]
+        logs, rests_on = logs[can_come], by_ngrams[can_come, 1].astype(np.int64)
         if not len(logs):
             return {}
         self._weights = flattened(tune_weights(logs, rests_on, self._ngrams.order), self._spells)
@@ -267,18 +263,22 @@ class Context:
             figures["bits_per_unknown_word"] = bits(weighed[~in_lexicon])
         return figures
 
+    def _by_ngrams(self, context: list[int], word: int) -> tuple[float, int]:
+        """Return the probability of a word after others, and how many of them that rests on."""
+        expected, length = self._ngrams.distribution(context[-self._ngrams.order + 1 :])
+        return float(expected[word]) if word < len(expected) else 0.0, length
+
     @staticmethod
-    def _expected(network: WordNetwork, lines: Sequence[Sequence[int]]) -> list[Array]:
+    def _by_network(network: WordNetwork, lines: Sequence[Sequence[int]]) -> Array:
         """Return the probability of each word of some lines, given that a word comes; a line begins with a beginning."""
         found = [np.zeros(len(line) - 1, dtype=np.float32) for line in lines]
         for rows, place, states in along(network, [line[1:] for line in lines]):
-            expected = network.probabilities(states)
-            for row, probabilities in zip(rows, expected, strict=True):
-                if (word := lines[row][place + 1]) < len(probabilities):
-                    found[row][place] = probabilities[word]
-        return found
+            for row, expected in zip(rows, network.probabilities(states), strict=True):
+                if (word := lines[row][place + 1]) < len(expected):
+                    found[row][place] = expected[word]
+        return np.concatenate(found)
 
-    def _spelled(self, network: RecurrentNetwork) -> list[NDArray[np.float64]]:
+    def _spelled(self, network: RecurrentNetwork) -> NDArray[np.float64]:
         """Return the natural log probability of each word of the validation by letters, given that a word comes."""
         vocabulary, keys = self._vocabulary, [self._normalization.key(line) for line in self._validation]
         words = [[vocabulary.encode(word) for word in key.split(" ")] for key in keys]
@@ -293,7 +293,7 @@ class Context:
         for word in self._words.keys:
             unknown.pop(word, None)
         found = dict(zip(unknown, word_log_probabilities(model, list(unknown.values())).tolist(), strict=True))
-        return [np.array([found.get(word, -math.inf) for word in key.split(" ")]) for key in keys]
+        return np.array([found.get(word, -math.inf) for key in keys for word in key.split(" ")])
 
     def close(self) -> None:
         """End the process that trains, if it has not ended."""
@@ -318,7 +318,7 @@ def flattened(weights: NDArray[np.float64], spells: bool) -> NDArray[np.float64]
 
 def _spelled_on_line(
     network: RecurrentNetwork, vocabulary: Vocabulary, lines: Sequence[Sequence[Sequence[int]]]
-) -> list[NDArray[np.float64]]:
+) -> NDArray[np.float64]:
     """
     Return the natural log probability of each word of some lines by a network that reads the line, given that a word begins.
 
@@ -339,4 +339,4 @@ def _spelled_on_line(
             logs -= np.log1p(-np.exp(word.log_probabilities(word.start())[:, BOUNDARY]))
             for i, w, log in zip(here, which, logs.tolist(), strict=True):
                 found[rows[i]][w] = log
-    return found
+    return np.concatenate(found)
