@@ -21,9 +21,9 @@ from autocomplete.corpus.corpus import read_corpus
 from autocomplete.inference.predictor import Predictor
 from autocomplete.models.character_ngrams import CharacterNgrams
 from autocomplete.storage.checkpoint import read_checkpoint
-from autocomplete.training.batching.streams import bits
 from autocomplete.training.events import Started
 from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.validation import measure_text
 from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.trainer import train
 
@@ -64,7 +64,7 @@ def main() -> None:
     together = -np.concatenate([predictor.score(line)[0] for line in measured]).mean() / math.log(2)
     model = CharRNN(sizes)
     model.load_state_dict({key: torch.from_numpy(value).float() for key, value in checkpoint.tensors.items()})
-    network = bits(model, held_out)["bits_per_character"]
+    network = measure_text(model, held_out)["bits_per_character"]
     started = time.perf_counter()
     ngrams = CharacterNgrams(learned, len(checkpoint.vocabulary), options.order)
     counted = -ngrams.score(held_out)[0].mean() / math.log(2)

@@ -27,12 +27,11 @@ from autocomplete.training.batching.streams import (
     Passages,
     SampledLoss,
     Streams,
-    bits,
     choose_source,
-    line_bits,
     stream_loss,
 )
 from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.validation import bits_per_word, measure_text
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 SYMBOLS = 12
@@ -240,7 +239,7 @@ def test_network_that_reads_passages_knows_how_lines_begin() -> None:
             optimizer.zero_grad()
             loss(model, source, "fp32").backward()
             optimizer.step()
-        found[kind] = line_bits(model, alone)
+        found[kind] = bits_per_word(model, alone)
     assert found["passages"] < math.log2(6) + 0.2 < found["streams"]
 
 
@@ -289,7 +288,7 @@ def test_bits_are_those_of_the_text_step_by_step(
     model = network(configuration)
     ids = text(rows * length).reshape(rows, length)
     ids[:, 0] = BOUNDARY
-    found = bits(model, ids.ravel(), time=time)
+    found = measure_text(model, ids.ravel(), time=time)
     assert found == pytest.approx(measured_by_hand(model, ids, list(range(SYMBOLS))), rel=1e-4)
     assert 0 < found["accuracy_top_1"] < found["accuracy_top_3"] < 1
 
@@ -305,15 +304,15 @@ def test_bits_of_lines_are_those_of_each_with_nothing_before_it(rows: int, time:
             counted = [symbol for symbol in line.tolist() if symbol > UNKNOWN]
             nats += len(counted) * measured_by_hand(model, line[None], list(range(2, SYMBOLS)))["bits_per_character"]
             words += len(counted)
-    assert line_bits(model, ids, time, rows) == pytest.approx(nats / words, rel=1e-4)
-    assert line_bits(model, np.append(ids[3:9], ids), time, rows) == pytest.approx(nats / words, rel=1e-4)
+    assert bits_per_word(model, ids, time, rows) == pytest.approx(nats / words, rel=1e-4)
+    assert bits_per_word(model, np.append(ids[3:9], ids), time, rows) == pytest.approx(nats / words, rel=1e-4)
 
 
 def test_text_with_nothing_to_count_has_no_bits() -> None:
-    assert line_bits(network(TIED), np.array([BOUNDARY, UNKNOWN, BOUNDARY])) == 0
-    assert line_bits(network(TIED), np.array([], dtype=np.int32)) == 0
+    assert bits_per_word(network(TIED), np.array([BOUNDARY, UNKNOWN, BOUNDARY])) == 0
+    assert bits_per_word(network(TIED), np.array([], dtype=np.int32)) == 0
     model = network()
-    assert bits(model, text(1))["bits_per_character"] == 0
+    assert measure_text(model, text(1))["bits_per_character"] == 0
 
 
 # Sampled softmax.
@@ -339,7 +338,7 @@ def test_sampled_loss_learns_as_the_full_one_does() -> None:
     """With a third of the symbols at a step, the steps still lead down the true loss."""
     model = network(TIED)
     ids = np.tile(np.array([0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], dtype=np.int32), 60)
-    before = bits(model, ids)["bits_per_character"]
+    before = measure_text(model, ids)["bits_per_character"]
     loss = SampledLoss(np.bincount(ids, minlength=SYMBOLS), 5, np.random.default_rng(0))
     streams = streams_of(ids, 4, 16)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
@@ -347,7 +346,7 @@ def test_sampled_loss_learns_as_the_full_one_does() -> None:
         optimizer.zero_grad()
         loss(model, streams, "fp32").backward()
         optimizer.step()
-    assert bits(model, ids)["bits_per_character"] < 0.5 * before
+    assert measure_text(model, ids)["bits_per_character"] < 0.5 * before
 
 
 @pytest.mark.parametrize("candidates", [[0, 3, 5], [7], list(range(SYMBOLS))])

@@ -16,8 +16,9 @@ from autocomplete.lab.contenders import Contender
 from autocomplete.lab.material import Material
 from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow, WindowNetwork
 from autocomplete.models.character_ngrams import CharacterNgrams, longest_order
-from autocomplete.training.batching.streams import Streams, bits, stream_loss
+from autocomplete.training.batching.streams import Streams, stream_loss
 from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.validation import measure_text
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 
@@ -127,7 +128,7 @@ class Student:
 
     def measure(self, ids: NDArray[np.integer[Any]]) -> Figures:
         """Return the figures of a text, read as the streams are."""
-        found = bits(self._network, ids, rows=_ROWS)
+        found = measure_text(self._network, ids, rows=_ROWS)
         return Figures(found["bits_per_character"], found["accuracy_top_1"], found["accuracy_top_3"])
 
     def numbers(self) -> Weights:

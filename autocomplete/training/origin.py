@@ -23,9 +23,9 @@ from autocomplete.storage.checkpoint import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.batching.prefixes import Words
-from autocomplete.training.batching.streams import bits
 from autocomplete.training.measure import measure
 from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.training.objectives.validation import measure_text
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
 from autocomplete.training.words.word_network import Network
@@ -148,7 +148,7 @@ class Origin:
     def measure(self, model: CharRNN, vocabulary: Vocabulary) -> float:
         """Return the bits per character of the old network's text, or per word of the old lexicon, under a network."""
         if self.unit == "text":
-            return bits(model, self.translate(self.sample, vocabulary))["bits_per_character"]
+            return measure_text(model, self.translate(self.sample, vocabulary))["bits_per_character"]
         words = Words(list(self.lexicon), vocabulary)
         counts = np.array(list(self.lexicon.values()))[words.order]
         return measure(model, words, np.arange(len(words))).figures(counts)["bits_per_word"]

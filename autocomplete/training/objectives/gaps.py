@@ -21,10 +21,11 @@ from autocomplete.corpus.running_text import RunningText
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.batching.gaps import GapBatch, Rows, Windows, rows_by_length
 from autocomplete.training.batching.prefixes import WordSampler
-from autocomplete.training.batching.streams import choose_source, prediction_figures, ranks
+from autocomplete.training.batching.streams import choose_source
 from autocomplete.training.networks.bidirectional import BidirectionalRNN, GapKind
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.lessons import Loss, TextLesson, WordsLesson
+from autocomplete.training.objectives.validation import prediction_figures, ranks
 from autocomplete.training.optimization import autocast
 from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings

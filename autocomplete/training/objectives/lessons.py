@@ -23,10 +23,10 @@ from autocomplete.corpus.running_text import RunningText
 from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.batching.prefixes import PrefixBatch, Words, WordSampler
-from autocomplete.training.batching.streams import Streams, bits, choose_source, stream_loss
+from autocomplete.training.batching.streams import Streams, choose_source, stream_loss
 from autocomplete.training.measure import measure
 from autocomplete.training.networks.recurrent import CharRNN
-from autocomplete.training.objectives.validation import Validation, hold_out
+from autocomplete.training.objectives.validation import Validation, hold_out, measure_text
 from autocomplete.training.optimization import autocast
 from autocomplete.training.origin import Origin
 from autocomplete.training.processes import ALONE, Processes
@@ -241,7 +241,7 @@ class TextLesson:
 
     def bits(self, model: CharRNN) -> tuple[float, float]:
         """Return the bits per character of the held-out text, at first together with those of rare words."""
-        measured = bits(model, self.held_out_sample)["bits_per_character"]
+        measured = measure_text(model, self.held_out_sample)["bits_per_character"]
         if self.rare is None:
             return measured, measured
         return (1 - _RARE_WEIGHT) * measured + _RARE_WEIGHT * self._rare_figures(model)["bits_per_character"], measured
@@ -254,8 +254,8 @@ class TextLesson:
     def figures(self, model: CharRNN) -> dict[str, Any]:
         """Return the figures of the text's beginning and of the held-out text."""
         return {
-            "training": bits(model, self.training_sample),
-            "held_out": bits(model, self.held_out_sample),
+            "training": measure_text(model, self.training_sample),
+            "held_out": measure_text(model, self.held_out_sample),
             "held_out_lines": self.held_out,
             **({} if self.rare is None else {"rare_words": self._rare_figures(model)}),
         }

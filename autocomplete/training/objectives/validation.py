@@ -1,5 +1,5 @@
 """
-The words that a run is judged by: some that it learns from, as they are typed, and some that it never sees.
+What a run is judged by: a held-out text, or words, some that it learns from, as they are typed, and some that it never sees.
 
 A network that learns a list by heart gets better at the words of the list and, in the end, worse at all others. What
 counts is the next word that someone types, and how often that is a new one is known: `unseen_rate`.
@@ -8,18 +8,25 @@ counts is the next word that someone types, and how often that is a new one is k
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from autocomplete.corpus.corpus import entropy
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batching.prefixes import Words, WordSampler
+from autocomplete.training.batching.streams import StreamNetwork
 from autocomplete.training.measure import measure, tune_prior, unseen_rate
 from autocomplete.training.networks.recurrent import CharRNN
 
-__all__ = ["Validation", "hold_out"]
+__all__ = ["Validation", "bits_per_word", "hold_out", "measure_text", "prediction_figures", "ranks"]
 
+_TO_MEASURE = 16  # streams that a held-out text is measured in
 _SAMPLE = 2_048  # words drawn once, by count, to stand for those that are learned; measuring all would take too long
 _FEW = 100  # held-out words; fewer tell little, and count for less in proportion
 _MOST_UNSEEN = 0.1  # for the prior: whoever trains on a list means to type its words, even if it has each of them once
@@ -98,3 +105,72 @@ class Validation:
             "unseen_rate": self.unseen,
             "network_prior": prior,
         }
+
+
+def _predictions(model: StreamNetwork, rows: NDArray[Any], time: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield logits (n, vocabulary) and targets (n,) of rows that are read side by side, so many symbols of each at once."""
+    symbols, state = torch.from_numpy(rows.astype(np.int64)).to(model.device), None
+    for start in range(0, symbols.shape[1] - 1, time):
+        window = symbols[:, start : start + time + 1]
+        logits, state = model.continue_from(state, window[:, :-1])
+        yield logits.flatten(0, 1).float(), window[:, 1:].flatten()
+
+
+@torch.no_grad()
+def measure_text(model: StreamNetwork, ids: NDArray[Any], time: int = 256, rows: int = _TO_MEASURE) -> dict[str, float]:
+    """
+    Measure the network on a text (n,), in its own precision: bits per symbol, and how often it foresaw the next.
+
+    :param rows: streams at most that the text is read in.
+    """
+    model.train(False)
+    batch = max(1, min(rows, len(ids) // time))
+    length = len(ids) // batch
+    sums = torch.zeros(4, dtype=torch.float64)
+    for logits, targets in _predictions(model, ids[: batch * length].reshape(batch, length), time):
+        rank = ranks(logits, targets)
+        loss = functional.cross_entropy(logits, targets, reduction="sum")
+        figures = [loss, torch.tensor(len(targets)), (rank < 1).sum(), (rank < 3).sum()]
+        sums += torch.stack([figure.double().cpu() for figure in figures])
+    model.train()
+    return prediction_figures(*sums.tolist())
+
+
+@torch.no_grad()
+def bits_per_word(model: CharRNN, ids: NDArray[Any], time: int = 32, rows: int = _TO_MEASURE) -> float:
+    """
+    Return the bits that a word of some lines takes, each line read with nothing before it, as it is typed.
+
+    :param ids: (n,) words as symbols, with BOUNDARY before each line; what is unknown is not counted.
+    :param rows: lines that are read side by side.
+    """
+    model.train(False)
+    lines = np.split(ids, np.flatnonzero(ids == BOUNDARY))[1:]
+    lines.sort(key=len)
+    nats, words = 0.0, 0
+    for first in range(0, len(lines), rows):
+        some = lines[first : first + rows]
+        padded = np.full((len(some), len(some[-1]) + 1), BOUNDARY)
+        for row, line in zip(padded, some, strict=True):
+            row[: len(line)] = line
+        for logits, targets in _predictions(model, padded, time):
+            counted = targets > UNKNOWN
+            nats += float(functional.cross_entropy(logits[counted], targets[counted], reduction="sum"))
+            words += int(counted.sum())
+    model.train()
+    return nats / max(words, 1) / math.log(2)
+
+
+def ranks(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return how many symbols the network thought more probable than each target, (n,)."""
+    return (logits > logits.gather(1, targets[:, None])).sum(dim=1)
+
+
+def prediction_figures(nats: float, count: float, top_1: float, top_3: float) -> dict[str, float]:
+    """Return the averages over so many symbols: bits, and how often the right one was first or among the best three."""
+    count = max(count, 1e-9)
+    return {
+        "bits_per_character": nats / count / math.log(2),
+        "accuracy_top_1": top_1 / count,
+        "accuracy_top_3": top_3 / count,
+    }

@@ -27,9 +27,10 @@ from autocomplete.storage.byte_matrix import in_bytes, in_floats
 from autocomplete.storage.checkpoint import Configuration
 from autocomplete.storage.memory import keep_memory
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.batching.streams import Passages, SampledLoss, Streams, choose_source, line_bits
+from autocomplete.training.batching.streams import Passages, SampledLoss, Streams, choose_source
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.distillation import SoftLoss, Taught
+from autocomplete.training.objectives.validation import bits_per_word
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.snapshot import Snapshot
@@ -137,7 +138,7 @@ class WordNetworkTraining:
         self._progress = self._settings.progress(self._steps, time.monotonic() - self._began)
         if self._progress - self._measured_at >= _MEASURED_EACH or self.over:
             self._measured_at = self._progress
-            measured = line_bits(self._model, self._held_out)
+            measured = bits_per_word(self._model, self._held_out)
             if measured < self._best_bits:
                 self._best_bits, self._best = measured, self._halved()
 
