@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,10 +113,6 @@ class Trial:
     def ended(self) -> bool:
         """Whether nothing more will come of it."""
         return self.state not in ("waiting", "running")
-
-    def apply(self, settings: TrainingSettings) -> TrainingSettings:
-        """Return the settings with those that are tried here in their place."""
-        return replace(settings, **{name: getattr(self, name) for name in SEARCHED})
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,7 @@ __all__ = ["autocast", "new_optimizer", "to_device", "training_step"]
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """
-    Return a tensor on a device.
-
-    To a GPU it goes from pinned memory, which the GPU reads by itself: nobody waits for it, and the next step's data can be made
-    meanwhile.
-    """
+    """Return a tensor on a device; nobody waits for a GPU, which reads pinned memory by itself while other data is made."""
     if device.type == "cuda" and not tensor.is_cuda:
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)

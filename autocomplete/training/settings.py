@@ -173,11 +173,6 @@ class TrainingInputs:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """A hash of each thing that a resumed run has to be given again."""
-        given = {
-            "corpus": self.corpus,
-            "validation": self.validation,
-            "background": self.background,
-            "soft_targets": self.taught,
-            "word_vectors": self.vectors,
-        }
-        return {name: NO_INPUT if each is None else each.sha256 for name, each in given.items()}
+        names = "corpus", "validation", "background", "soft_targets", "word_vectors"
+        given = self.corpus, self.validation, self.background, self.taught, self.vectors
+        return {name: NO_INPUT if each is None else each.sha256 for name, each in zip(names, given, strict=True)}

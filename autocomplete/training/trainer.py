@@ -142,7 +142,7 @@ class Trainer:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._shared = run.processes.shared(run.model)
+        self._apply = run.processes.shared(run.model)
 
     def train(self) -> Generator[Event, None, bool]:
         """Take steps, and validate now and then, until the run is over; return whether it was interrupted."""
@@ -166,7 +166,7 @@ class Trainer:
         run, state, settings, processes = self._run, self._run.state, self._run.settings, self._run.processes
         before = run.progress
         processes.seed(settings.seed, state.steps)
-        nats, characters, of_corpus = self._shared(lambda model: run.lesson.loss(model, settings.precision, before))
+        nats, characters, of_corpus = self._apply(lambda model: run.lesson.loss(model, settings.precision, before))
         state.learning_rate = settings.rate(run.lesson.highest_rate, state.steps, before)
         own = characters, characters * float(nats.detach()), run.seconds() * processes.first
         every, weighed, seconds = processes.sums(own)

@@ -105,7 +105,7 @@ class Streams:
 
     def keep(self, state: State) -> None:
         """Carry a state on to the next symbols."""
-        self._state = tuple(_own(part) for part in ((state,) if isinstance(state, Tensor) else state))
+        self._state = tuple(_contiguous_copy(part) for part in ((state,) if isinstance(state, Tensor) else state))
 
     def forget(self) -> None:
         """Carry nothing on to the next symbols."""
@@ -120,7 +120,7 @@ class Streams:
         """Read on where `tensors` was asked for, with a network on that device."""
         self._shift, self._position = tensors["place"].tolist()
         every = [tensors[name].to(device) for name in ("state.0", "state.1") if name in tensors]
-        self._state = tuple(_own(state[:, self._rows]) for state in every)
+        self._state = tuple(_contiguous_copy(state[:, self._rows]) for state in every)
 
 
 class Passages:
@@ -152,7 +152,7 @@ class Passages:
         """Carry nothing on."""
 
 
-def _own(state: Tensor) -> Tensor:
+def _contiguous_copy(state: Tensor) -> Tensor:
     """Return a copy, for the last bits of a product can depend on where in memory its factors lie, and a resumed run is exact."""
     return state.detach().clone(memory_format=torch.contiguous_format)
 

@@ -172,7 +172,4 @@ class _TiedDecoder(nn.Module):
 
 def _gather(state: State, rows: Tensor) -> State:
     """Return the states of some rows of a batch; a state is (layers, batch, hidden), two of them in an LSTM."""
-    if isinstance(state, Tensor):
-        return state[:, rows]
-    hidden, cell = state
-    return hidden[:, rows], cell[:, rows]
+    return state[:, rows] if isinstance(state, Tensor) else (state[0][:, rows], state[1][:, rows])

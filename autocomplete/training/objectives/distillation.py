@@ -83,6 +83,5 @@ class SoftLoss:
         mask[np.concatenate([[BOUNDARY, UNKNOWN], *(symbols.ravel() for symbols in needed)])] = True
         own, others = np.flatnonzero(mask), np.flatnonzero(~mask)
         drawn = self._generator.choice(others, min(_OTHERS, len(others)), replace=False)
-        counts = np.ones(len(own) + len(drawn), dtype=np.float32)
-        counts[len(own) :] = len(others) / max(1, len(drawn))
-        return np.concatenate([own, drawn]), counts
+        counts = np.array([1, len(others) / max(1, len(drawn))], dtype=np.float32)
+        return np.concatenate([own, drawn]), np.repeat(counts, [len(own), len(drawn)])

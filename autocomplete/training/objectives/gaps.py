@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.corpus.running_text import RunningText
-from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.batching.gaps import GapBatch, Rows, Windows, rows_by_length
 from autocomplete.training.batching.prefixes import WordSampler
 from autocomplete.training.batching.streams import choose_source
@@ -55,42 +55,38 @@ class GapLesson:
         background: RunningText | None = None,
         processes: Processes = ALONE,
     ) -> None:
+        self._generator, self._processes, self._bptt = generator, processes, settings.bptt
         self._windows: list[Windows] = []
-        self._source: TextLesson | WordsLesson
+        source: TextLesson | WordsLesson
+        # What is measured: what was learned, then what was held out; and less of that for a validation.
         if corpus.text is not None:
             forward = replace(settings, rare=0.0)  # nothing is spelled here but gaps
-            text = self._source = TextLesson(corpus, forward, generator, validation, background, processes)
-            self._windows = [Windows(ids, settings.batch, settings.bptt, generator, processes) for ids in text.ids]
+            source = TextLesson(corpus, forward, generator, validation, background, processes)
+            self._windows = [Windows(ids, settings.batch, settings.bptt, generator, processes) for ids in source.ids]
             self._listed = _LISTED * any(kind.startswith("word") for kind in corpus.kinds)
-            order = seen = np.arange(len(corpus.words))
+            order = self._seen = np.arange(len(corpus.words))
+            self._measured = [list(_lines(ids)) for ids in (source.training_sample, source.held_out_sample)]
+            self._quick, self._unseen = list(_lines(source.held_out_sample[:_QUICK])), 1.0
         else:
-            words = self._source = WordsLesson(corpus, settings, generator, processes)
-            order, seen = words.words.order, words.seen
-        self.unit: Literal["words", "text"] = self._source.unit
-        self.vocabulary: Vocabulary = self._source.vocabulary
-        self.held_out, self.highest_rate = self._source.held_out, self._source.highest_rate
-        self.judged_by = self._source.judged_by
-        self._inside = self.vocabulary.word_symbols()[1]
-        self._words, counts, self._seen = [corpus.words[i] for i in order], corpus.counts[order], seen
-        self._sampler = WordSampler(counts[seen], settings.alpha, settings.draws * processes.count, generator)
-        self._generator, self._processes, self._bptt = generator, processes, settings.bptt
-        # What is measured: what was learned, then what was held out; and less of that for a validation.
-        if self._windows:
-            self._measured = [list(_lines(text.training_sample)), list(_lines(text.held_out_sample))]
-            self._quick, self._unseen = list(_lines(text.held_out_sample[:_QUICK])), 1.0
-        else:
-            measured, (ids, starts) = words.validation, self.vocabulary.encode_words(self._words)
-            parts = (measured.sample, measured.sample_weights), (measured.held_out, counts[measured.held_out])
+            source = WordsLesson(corpus, settings, generator, processes)
+            order, self._seen, measured = source.words.order, source.seen, source.validation
+            ids, starts = source.vocabulary.encode_words([corpus.words[i] for i in order])
+            held_out = measured.held_out, corpus.counts[order][measured.held_out]
+            parts = (measured.sample, measured.sample_weights), held_out
             self._measured = [list(rows_by_length(ids, starts[i], starts[i + 1], weights)) for i, weights in parts]
             self._quick, self._unseen = self._measured[1], measured.unseen
+        self.unit: Literal["words", "text"] = source.unit
+        self.vocabulary, self.held_out, self.highest_rate = source.vocabulary, source.held_out, source.highest_rate
+        self.judged_by, self.lexicon = source.judged_by, source.lexicon
+        self._inside = self.vocabulary.word_symbols()[1]
+        self._words, counts = [corpus.words[i] for i in order], corpus.counts[order][self._seen]
+        self._sampler = WordSampler(counts, settings.alpha, settings.draws * processes.count, generator)
 
     def loss(self, model: CharRNN, precision: str, progress: float) -> Loss:
         """Return the loss of the next windows of the text, or of the next words drawn."""
         assert isinstance(model, BidirectionalRNN)
-        if not self._windows or (self._listed and self._generator.random() < self._listed):
-            windows = self._word_windows()
-        else:
-            windows = choose_source(self._windows, progress, self._generator)
+        listed = not self._windows or (self._listed and self._generator.random() < self._listed)
+        windows = self._word_windows() if listed else choose_source(self._windows, progress, self._generator)
         rows = windows.draw()
         # What one process hides must not change what all of them draw.
         own = np.random.default_rng([int(self._generator.integers(2**32)), self._processes.rank])
@@ -123,10 +119,6 @@ class GapLesson:
             "held_out_word_gaps": held_out["word"],
             f"held_out_{'lines' if self._windows else 'words'}": self.held_out,
         }
-
-    def lexicon(self) -> dict[str, float]:
-        """Return the words worth offering."""
-        return self._source.lexicon()
 
     def tensors(self) -> dict[str, Tensor]:
         """Return nothing: draws depend on the random generator only."""

@@ -126,12 +126,11 @@ def measure_text(model: StreamNetwork, ids: NDArray[Any], time: int = 256, rows:
     model.train(False)
     batch = max(1, min(rows, len(ids) // time))
     length = len(ids) // batch
-    sums = torch.zeros(4, dtype=torch.float64)
+    sums = np.zeros(4)
     for logits, targets in _predictions(model, ids[: batch * length].reshape(batch, length), time):
         rank = ranks(logits, targets)
         loss = functional.cross_entropy(logits, targets, reduction="sum")
-        figures = [loss, torch.tensor(len(targets)), (rank < 1).sum(), (rank < 3).sum()]
-        sums += torch.stack([figure.double().cpu() for figure in figures])
+        sums += [float(loss), len(targets), int((rank < 1).sum()), int((rank < 3).sum())]
     model.train()
     return prediction_figures(*sums.tolist())
 

@@ -234,7 +234,8 @@ class _Search:
         self, trial: Trial, settings: TrainingSettings, alone: bool
     ) -> Generator[SweepEvent, None, tuple[Trial, float]]:
         """Train a trial, yield it as it changes, and return it as it is then, waiting or failed, and the bits that it reached."""
-        folder, settings = self._place / f"{trial.round}-{trial.number}", trial.apply(settings)
+        folder = self._place / f"{trial.round}-{trial.number}"
+        settings = replace(settings, **{name: getattr(trial, name) for name in SEARCHED})
         former, former_best = trial, self.best
         bits, over = math.inf, False
         yield trial
