@@ -164,6 +164,19 @@ def test_first_trial_has_the_defaults(searched: list[SweepEvent]) -> None:
     assert first.learning_rate == TrainingSettings.word_rate
 
 
+def test_settings_are_drawn_from_all_of_their_ranges(tmp_path: Path) -> None:
+    started = next(search(tmp_path, replace(SMALL, steps=1_000), trials=60, fixed=set(), answer_seconds=lambda _: 0.0))
+    assert isinstance(started, SweepStarted)
+    assert {trial.cell for trial in started.trials} == {"rnn", "gru", "lstm"}
+    assert {trial.hidden for trial in started.trials} == set(range(128, 513, 64))
+    assert {trial.layers for trial in started.trials} == {1, 2}
+    assert {trial.dropout for trial in started.trials} == {0.0, 0.1, 0.2, 0.3, 0.4}
+    rates = sorted(trial.learning_rate / TrainingSettings.word_rate for trial in started.trials)
+    assert 0.25 <= rates[0] < 0.35
+    assert 2 < rates[-1] <= 3
+    assert 20 <= sum(rate < 0.87 for rate in rates) <= 40  # as many below the middle, by their logarithms, as above
+
+
 def test_what_is_given_is_fixed(searched: list[SweepEvent], tmp_path: Path) -> None:
     assert {trial.hidden for trial in ended(searched)} == {16}
     settings = replace(SMALL, cell="gru", learning_rate=0.02, dropout=0.1)
