@@ -30,9 +30,8 @@ from autocomplete.models.character_ngrams import CharacterNgrams
 from autocomplete.models.convolution import CausalConvolution
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.window import FeedForwardWindow
-from autocomplete.reports.comparison import comparison_table, ranked, time_key, verdict
-from autocomplete.reports.comparison_chart import CurvesChart
-from autocomplete.reports.comparison_display import ComparisonDisplay, comparison_report
+from autocomplete.reports.comparison import ComparisonDisplay, comparison_report, comparison_table, time_key, verdict
+from autocomplete.reports.comparison_chart import CurvesChart, ranked
 from autocomplete.text.vocabulary import BOUNDARY
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.

@@ -367,8 +367,7 @@ def _compare(options: argparse.Namespace) -> int:
     from autocomplete.lab.comparison import compare
     from autocomplete.lab.contenders import CONTENDERS
     from autocomplete.lab.material import read_material
-    from autocomplete.reports.comparison import comparison_json, time_key
-    from autocomplete.reports.comparison_display import ComparisonDisplay, comparison_report
+    from autocomplete.reports.comparison import ComparisonDisplay, comparison_json, comparison_report, time_key
 
     material = read_material(corpus)
     key_seconds = partial(time_key, symbols=material.held_out)

@@ -1,9 +1,8 @@
 """
-What was found out by comparing models: a table, a sentence on who beat whom, and all of it as JSON.
+A comparison of models: how all stand while it runs, and at its end a table, a sentence on who beat whom, and all of it as JSON.
 
-A key costs each of them one step of the same kind, timed alike (`inference/speed.py`): the model in numpy, one state, BLAS on one
-thread, from the key that is read to a probability for every next character. For recurrent networks that is the code that
-the prompt runs; the others have code of the same kind beside it (`inference/windows.py`, `text/character_ngrams.py`).
+A key costs each model one step of the same kind, timed alike (`inference/speed.py`): in numpy, one state, BLAS on one thread,
+from the key that is read to a probability for every next character.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +23,9 @@ from autocomplete.models.convolution import CausalConvolution
 from autocomplete.models.protocol import CharacterLanguageModel
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.window import FeedForwardWindow
+from autocomplete.reports.comparison_chart import CurvesChart, ranked
+from autocomplete.reports.live_display import LiveDisplay
+from autocomplete.reports.training import duration
 
 if TYPE_CHECKING:
     from autocomplete.lab.comparison import Standing, Standings
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from autocomplete.lab.learners import Weights
     from autocomplete.lab.material import Material
 
-__all__ = ["comparison_json", "comparison_table", "ranked", "time_key", "verdict"]
+__all__ = ["ComparisonDisplay", "comparison_json", "comparison_report", "comparison_table", "time_key", "verdict"]
+
+_CHART, _AROUND = 12, 4  # lines of the curves while it runs; lines of a screen that are for neither them nor models
 
 
 def time_key(contender: Contender, numbers: Weights | CharacterNgrams, symbols: NDArray[np.integer[Any]]) -> float:
@@ -50,11 +55,6 @@ def time_key(contender: Contender, numbers: Weights | CharacterNgrams, symbols: 
     else:
         model = RecurrentNetwork(contender.configuration(len(numbers["decoder.bias"])), numbers)
     return key_seconds(model, symbols)
-
-
-def ranked(standings: Sequence[Standing]) -> list[Standing]:
-    """Return the standings, the fewest bits first; those that are not measured, or diverged, last."""
-    return sorted(standings, key=lambda standing: math.inf if math.isnan(standing.bits) else standing.bits)
 
 
 def comparison_table(standings: Sequence[Standing], word: str = "") -> Table:
@@ -165,3 +165,53 @@ def _number(value: float | None, digits: int) -> str:
 
 def _thousands(value: float) -> str:
     return f"{value:,.0f}" if value < 10_000 else f"{value / 1000:,.0f} k"
+
+
+class ComparisonDisplay(LiveDisplay):
+    """
+    Shows how all stand as it comes; a context manager, so that the terminal is left clean. What it shows now can be printed, too.
+
+    :param console: on standard error.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console, "comparing", 4)
+        self._each: tuple[Standing, ...] = ()
+        self._told = 0
+
+    def show(self, standings: Standings) -> None:
+        """Show how all stand now."""
+        self._each = standings.each
+        left = f"{duration(standings.seconds_left)} left"
+        self._bar.update(self._task, completed=standings.progress, left=left)
+        if not self._console.is_terminal and standings.round > self._told:
+            self._told = standings.round
+            best = ranked(standings.each)[0]
+            line = f"round {standings.round}: best so far {best.contender.name}, {best.bits:.3f} bits/char; {left}"
+            self._console.print(Text(line), soft_wrap=True)
+
+    def __rich__(self) -> RenderableType:
+        """Return what a terminal shows now."""
+        room = self._console.height - _AROUND
+        shown = ranked(self._each)[: max(1, room)]
+        rest = [Text(f"and {len(self._each) - len(shown)} more", "dim")] if len(shown) < len(self._each) else []
+        chart = [CurvesChart(self._each, _CHART)] if room >= len(shown) + _CHART else []
+        return Group(*chart, comparison_table(shown), *rest, self._bar)
+
+
+def comparison_report(standings: Standings, material: Material) -> RenderableType:
+    """Return the table, the curves, and who beat whom."""
+    unit = "words" if material.unit == "words" else "text"
+    learned, held_out = len(material.learned) - 1, len(material.held_out) - 1
+    about = f"{learned:,} characters of {unit} to learn, {held_out:,} held out; equal time for all"
+    left = ["stopped early: measured after as many rounds as there were"] if standings.reason == "interrupted" else []
+    return Group(
+        Text(about, "dim"),
+        *(Text(line, "yellow") for line in left),
+        Text(),
+        comparison_table(standings.each),
+        Text(),
+        CurvesChart(standings.each),
+        Text(),
+        Text(verdict(standings.each), "bold"),
+    )

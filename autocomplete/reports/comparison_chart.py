@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from autocomplete.reports.comparison import ranked
-
 if TYPE_CHECKING:
     from autocomplete.lab.comparison import Standing
     from autocomplete.lab.contenders import Kind
 
-__all__ = ["CurvesChart"]
+__all__ = ["CurvesChart", "ranked"]
 
 _LETTERS: dict[Kind, str] = {"n-gram": "n", "window": "w", "convolution": "c", "rnn": "r", "gru": "g", "lstm": "l"}
 _COLORS = {
@@ -79,6 +77,11 @@ class CurvesChart:
         yield Text(
             f"{'':{_FIGURE}} └ 0 s ".ljust(_FIGURE + 2 + columns - len(ends_at), "─") + ends_at, "dim", no_wrap=True
         )
+
+
+def ranked(standings: Sequence[Standing]) -> list[Standing]:
+    """Return the standings, the fewest bits first; those that are not measured, or diverged, last."""
+    return sorted(standings, key=lambda standing: math.inf if math.isnan(standing.bits) else standing.bits)
 
 
 def _letter(standing: Standing) -> Text:

@@ -1,5 +1,5 @@
 """
-A training, written down as JSON lines: its start, each validation, and its end.
+A training, or a search for settings, written down as JSON lines: its start, each validation or trial, and its end.
 
 The file is made with the first event, so that a run that is refused leaves none behind.
 """
@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Self
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import SettingsError
 from autocomplete.reports.output import refuse_unwritable
-from autocomplete.training.events import Finished, Started, Validated
+from autocomplete.training.events import Finished, Started, SweepFinished, SweepStarted, Trial, Validated
 
-__all__ = ["TrainingLog"]
+__all__ = ["SweepLog", "TrainingLog"]
 
 
 class TrainingLog:
@@ -60,6 +60,17 @@ class TrainingLog:
         except OSError as error:
             self._started = False  # the end cannot be told there, either
             raise SettingsError(f"{self._path}: cannot be written ({error.strerror}); give another --log") from None
+
+
+class SweepLog(TrainingLog):
+    """The log of a search: its start, each trial once it has ended, and its end."""
+
+    kinds: ClassVar[Mapping[type, str]] = {SweepStarted: "start", Trial: "trial", SweepFinished: "end"}
+
+    def show(self, event: object) -> None:
+        """Write one event; of a trial, the last only."""
+        if not isinstance(event, Trial) or event.ended:
+            super().show(event)
 
 
 def _plain(value: Any) -> Any:
