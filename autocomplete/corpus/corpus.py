@@ -1,19 +1,15 @@
 """
 Read a corpus: lists of words, with or without their counts, counts of word pairs, and running text.
 
-The reader decides which of these a file is, and says so. Whichever it is, each distinct word comes out with the number of
-times that it stands for; running text also comes out as a `RunningText`, from which context can be learned. Lists are held
-in memory, text is not.
+The reader decides which of these a file is, and says so. It counts each distinct word; running text also comes out as a
+`RunningText`, from which context can be learned. Lists are held in memory, text is not.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
-import weakref
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
@@ -24,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.corpus.encoded import EncodedText
-from autocomplete.corpus.encoding import LONGEST_LINE
-from autocomplete.corpus.running_text import RunningText, TextFile, Watch, hash_files
+from autocomplete.corpus.files import find_file, numbered_lines
+from autocomplete.corpus.running_text import RunningText, Watch, hash_files
 from autocomplete.corpus.tokens import LONGEST_WORD
 from autocomplete.errors import CorpusError
 from autocomplete.text.normalization import Normalization
 
-__all__ = ["Corpus", "Kind", "entropy", "read_corpus", "read_lines"]
+__all__ = ["Corpus", "Kind", "entropy", "read_corpus"]
 
 Kind = Literal["word list", "word counts", "pair counts", "running text"]
 
@@ -147,34 +143,36 @@ def read_corpus(
         bytes or a count that is not a positive number; and for a corpus of fewer than two distinct characters.
     """
     normalization = normalization or Normalization()
-    tallies = {"text": _Tally(normalization), "lists": _Tally(normalization)}
+    of_text, of_lists = _Tally(normalization), _Tally(normalization)
     pairs: Counter[tuple[str, str]] = Counter()
     kinds: list[Kind] = []
-    files = [_readable(path) for path in paths]
+    files = [find_file(path) for path in paths]
     for file in files:
-        lines = _lines(file)
+        lines = numbered_lines(file)
         sample = list(islice(lines, _SAMPLE))
-        kind = _kind(line for _, line in sample)
+        kind = _kind([line for _, line in sample])
         kinds.append(kind)
-        every = chain(sample, lines)
-        if kind == "pair counts":
-            for first, second, count in _pairs(file.name, every):
-                pairs[normalization.key(first), normalization.key(second)] += count  # type: ignore[assignment]
-        elif kind != "running text":
-            for word, count in _words(file.name, kind, every):
-                tallies["lists"].add(word, count)
+        if kind == "running text":
+            continue
+        for words, count in _entries(file.name, kind, chain(sample, lines)):
+            if kind == "pair counts":
+                first, second = map(normalization.key, words)
+                pairs[first, second] += count  # type: ignore[assignment]
+                continue
+            for word in words:
+                of_lists.add(word, count)
     text = None
     if found := [file for file, kind in zip(files, kinds, strict=True) if kind == "running text"]:
-        text = RunningText(found, normalization, _diagnose, watch)
-        tallies["text"].add_text(text.counted(hurried))
+        text = RunningText(found, normalization, watch)
+        of_text.add_text(text.counted(hurried))
 
     name = ", ".join(path.name for path in paths)
-    counts = _combine(tallies["text"].counts, tallies["lists"].counts)
+    counts = _combine(of_text.counts, of_lists.counts)
     if not counts:
         raise CorpusError(f"{name}: no word found; give a file with words in it")
     if len(set().union(*counts)) < 2:
         raise CorpusError(f"{name}: only one distinct character; nothing can be learned from it, so add other words")
-    surfaces = tallies["lists"].surfaces(0) | tallies["text"].surfaces(_EVIDENCE if tallies["lists"].counts else 0)
+    surfaces = of_lists.surfaces(0) | of_text.surfaces(_EVIDENCE if of_lists.counts else 0)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return Corpus(
         name=name,
@@ -185,7 +183,7 @@ def read_corpus(
         normalization=normalization,
         size=sum(file.state[0] for file in files),
         sha256=text.sha256 if text is not None and len(found) == len(files) else hash_files(files),
-        left_out=sum(tally.left_out for tally in tallies.values()),
+        left_out=of_text.left_out + of_lists.left_out,
         text=text,
         pairs=pairs,
     )
@@ -255,74 +253,8 @@ def _combine(text: Counter[str], lists: Counter[str]) -> dict[str, float]:
     return {key: text[key] + scale * lists[key] for key in text.keys() | lists.keys()}
 
 
-def _readable(path: Path) -> TextFile:
-    """Return a file that can be read more than once; what comes out of a pipe is kept while that is used."""
-    if path.is_dir():
-        raise CorpusError(f"{path}: this is a folder; give the text files in it")
-    try:
-        if not path.exists() or path.is_file():
-            return TextFile(path, path)
-        with path.open("rb") as file, tempfile.NamedTemporaryFile(prefix="autocomplete-", delete=False) as kept:
-            found = TextFile(path, Path(kept.name))
-            weakref.finalize(found, found.path.unlink, missing_ok=True)
-            shutil.copyfileobj(file, kept)
-        return found
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
-
-
-def read_lines(path: Path) -> Generator[str, None, None]:
-    """
-    Yield each line of a text file that is not blank, without the white space around it.
-
-    :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, or has a line of over a million
-        bytes.
-    """
-    for _, line in _lines(_readable(path)):
-        yield line
-
-
-def _lines(file: TextFile) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text without its line end) for each line that is not blank; there must be one."""
-    path, size, is_blank = file.name, 0, True
-    try:
-        with file.path.open("rb") as opened:
-            for number, raw in enumerate(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), start=1):
-                if len(raw) > LONGEST_LINE:
-                    raise CorpusError(
-                        f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes; break the text into lines"
-                    )
-                if (zero := raw.find(b"\0")) >= 0:
-                    raise CorpusError(
-                        f"{path}: binary data (a zero byte at byte {size + zero}); give a text file in UTF-8"
-                    )
-                try:
-                    line = raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise CorpusError(
-                        f"{path}: not UTF-8 at byte {size + error.start}; save the file as UTF-8 and try again"
-                    ) from None
-                line = (line.removeprefix("\ufeff") if size == 0 else line).strip()
-                size += len(raw)
-                if line:
-                    is_blank = False
-                    yield number, line
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
-    if is_blank:
-        empty = "has only blank lines" if size else "is empty"
-        raise CorpusError(f"{path}: the file {empty}; give a file with words in it")
-
-
-def _diagnose(file: TextFile) -> None:
-    """Raise the error that says what is wrong with a file, and where."""
-    for _ in _lines(file):
-        pass
-
-
-def _kind(lines: Iterable[str]) -> Kind:
+def _kind(lines: list[str]) -> Kind:
     """Tell the kind of a file from its first lines, none blank."""
-    lines = list(lines)
     for kind, words in _KINDS_WITH_COUNTS:
         if 2 * sum(_has_count(line, words) for line in lines) > len(lines):
             return kind
@@ -337,24 +269,14 @@ def _has_count(line: str, words: int) -> bool:
     return bool(tab) and len(before.split()) == words and len(count.split()) == 1
 
 
-def _pairs(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, str, float]]:
-    """Yield each pair of words with its count."""
+def _entries(path: Path, kind: Kind, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[list[str], float]]:
+    """Yield the words of each line of a list, and the count of each or, for pair counts, of the two together."""
     for number, line in lines:
-        before, _, count = line.partition("\t")
-        if len(words := before.split()) != 2:
+        before, _, count = (line, "", "1") if kind == "word list" else line.partition("\t")
+        words = before.split()
+        if kind == "pair counts" and len(words) != 2:
             raise CorpusError(f"{path}: line {number} is not word, word, tab, count; write it so")
-        yield words[0], words[1], _count(path, number, count)
-
-
-def _words(path: Path, kind: Kind, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, float]]:
-    """Yield each word of a list with its count."""
-    for number, line in lines:
-        if kind == "word counts":
-            word, _, count = line.partition("\t")
-            number_of_times = _count(path, number, count)
-            yield from ((part, number_of_times) for part in word.split())
-        else:
-            yield from ((word, 1) for word in line.split())
+        yield words, _count(path, number, count)
 
 
 def _count(path: Path, number: int, text: str) -> float:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import mmap
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.corpus.cache import DamagedError
-from autocomplete.corpus.chunks import SYMBOLS, WORDS, Numbering
-from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.corpus.chunks import INDEX, SYMBOLS, WORDS, Place
 
-__all__ = ["EncodedText", "FileArray", "Ids", "Place", "count_ids", "translate_ids", "write_index"]
+__all__ = ["EncodedText", "FileArray", "Ids", "count_ids", "translate_ids"]
 
-_INDEX = "index.npz"
 _HELD = 16  # reads until the pages of a file, which the system keeps anyway, are no longer counted as this process's
 _PART = 1_000_000  # items read at once where all are
 
@@ -88,25 +86,6 @@ def translate_ids(ids: Ids, table: NDArray[Any]) -> Ids:
     return ids.translated(table) if isinstance(ids, FileArray) else table[ids]
 
 
-@dataclass(frozen=True)
-class Place:
-    """
-    Where something begins in a text.
-
-    :param file: the number of the file, and
-    :param byte: the place in it;
-    :param line: how many lines that are not blank,
-    :param symbol: symbols, and
-    :param word: numbers of words come before.
-    """
-
-    file: int
-    byte: int
-    line: int
-    symbol: int
-    word: int
-
-
 @dataclass(frozen=True, eq=False)
 class EncodedText:
     """
@@ -116,11 +95,11 @@ class EncodedText:
     :param words: (m,) numbers, START and OTHER among them, of which 2 is the first of `spellings`.
     :param spelled: all spellings, a line each.
     :param character_counts: (characters,) how often each stands among the symbols.
-    :param counts: (spellings,) how often each stands in the text as it is written, and
-    :param evidence: how often inside of a sentence;
-    :param first_evidence: before which token of the text that was for the first time.
-    :param left_out: words that are too long to be words.
-    :param chunks: where each begins, and the end of all.
+    :param counts: (spellings,) how often each stands in the text as it is written.
+    :param evidence: (spellings,) how often each stands inside of a sentence.
+    :param first_evidence: (spellings,) before which token of the text that was for the first time.
+    :param left_out: number of words that were too long.
+    :param chunks: where each chunk begins, and the end of all.
     """
 
     symbols: FileArray
@@ -137,14 +116,14 @@ class EncodedText:
     @classmethod
     def read(cls, folder: Path) -> EncodedText:
         """
-        Open what `write_text` wrote.
+        Open what `ChunkWriter` and `Numbering` wrote.
 
         :raises DamagedError: where the files are not as they were written.
         :raises FileNotFoundError: where there is no such folder.
         """
         folder.stat()
         try:
-            with (folder / _INDEX).open("rb") as file, np.load(file) as arrays:
+            with (folder / INDEX).open("rb") as file, np.load(file) as arrays:
                 index = dict(arrays)
             chunks = [Place(*row) for row in index["chunks"].tolist()]
             kind, length = f"u{index['bytes']}", chunks[-1].symbol + 1
@@ -155,13 +134,10 @@ class EncodedText:
                 symbols=FileArray(folder / SYMBOLS, kind, length),
                 words=FileArray(folder / WORDS, "u4", chunks[-1].word),
                 characters=index["characters"].tobytes().decode("utf-32-le"),
-                character_counts=index["character_counts"],
                 spelled=index["spellings"].tobytes(),
-                counts=index["counts"],
-                evidence=index["evidence"],
-                first_evidence=index["first_evidence"],
                 left_out=int(index["left_out"]),
                 chunks=chunks,
+                **{name: index[name] for name in ("character_counts", "counts", "evidence", "first_evidence")},
             )
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise DamagedError(f"{folder}: {error}") from None
@@ -174,16 +150,3 @@ class EncodedText:
     def lines(self) -> int:
         """The number of lines that are not blank."""
         return self.chunks[-1].line
-
-
-def write_index(folder: Path, numbering: Numbering, chunks: Sequence[Place]) -> None:
-    """
-    Write what `EncodedText.read` needs beside the symbols and words, and the last boundary.
-
-    :param chunks: where each begins, and the end of all.
-    """
-    arrays = numbering.arrays()
-    with (folder / SYMBOLS).open("ab") as file:
-        file.write(np.array([BOUNDARY], dtype=f"<u{arrays['bytes']}").data)
-    with (folder / _INDEX).open("wb") as file:
-        np.savez(file, chunks=np.array([astuple(place) for place in chunks]), **arrays)

@@ -1,8 +1,7 @@
 """
 The loops over each byte and each token of a text, which Numba compiles to machine code.
 
-What the numbers in their arrays mean is said in `tokens` and `encoding`. Import this module where a text is to be encoded, not
-before: Numba takes half a second and 100 MB.
+What the numbers in their arrays mean is said in `tokens`. Only `encoding` imports this module: see there.
 """
 
 from __future__ import annotations

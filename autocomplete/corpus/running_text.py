@@ -12,32 +12,26 @@ import hashlib
 import multiprocessing
 import os
 import signal
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from autocomplete.corpus.cache import cached, find_cached, temporary
-from autocomplete.corpus.chunks import (
-    SYMBOLS,
-    WORDS,
-    Chunk,
-    ChunkReport,
-    ChunkWriter,
-    Destination,
-    Numbering,
-    TooManyError,
-)
-from autocomplete.corpus.encoded import EncodedText, Place, write_index
-from autocomplete.corpus.encoding import LONGEST_LINE, Tally
+from autocomplete.corpus.chunks import SYMBOLS, WORDS, Chunk, Destination, Numbering, Place, TooManyError
+from autocomplete.corpus.encoded import EncodedText
+from autocomplete.corpus.files import LONGEST_LINE, TextFile, numbered_lines, reading
 from autocomplete.errors import CorpusError
 from autocomplete.text.normalization import Normalization
 
-__all__ = ["RunningText", "TextFile", "Watch", "hash_files"]
+if TYPE_CHECKING:
+    from autocomplete.corpus.encoding import ChunkWriter
+
+__all__ = ["RunningText", "Watch", "hash_files"]
 
 Watch = Callable[[Literal["checking", "reading"], int, int], None]  # what is done, and how many bytes of how many
 
@@ -47,42 +41,16 @@ _CHUNK = 8_000_000  # bytes
 _PROCESSES = 4  # each takes 100 MB, and one alone can serve no more
 
 
-@dataclass(frozen=True)
-class TextFile:
-    """
-    A file as it is found.
-
-    :param name: what the user calls it.
-    :param path: where its bytes can be read, more than once.
-    """
-
-    name: Path
-    path: Path
-
-    @property
-    def state(self) -> tuple[int, int]:
-        """What changes where the file does: its size and time."""
-        status = self.path.stat()
-        return status.st_size, status.st_mtime_ns
-
-
 class RunningText:
     """
     The lines of some files, one after another.
 
-    :param diagnose: raises the CorpusError that says what is wrong with a file that is no text.
     :param watch: told how far the files are read.
     :raises CorpusError: where one cannot be read.
     """
 
-    def __init__(
-        self,
-        files: Sequence[TextFile],
-        normalization: Normalization,
-        diagnose: Callable[[TextFile], None],
-        watch: Watch | None = None,
-    ) -> None:
-        self._files, self.normalization, self._diagnose = tuple(files), normalization, diagnose
+    def __init__(self, files: Sequence[TextFile], normalization: Normalization, watch: Watch | None = None) -> None:
+        self._files, self.normalization = tuple(files), normalization
         self._watch: Watch = watch or (lambda *_: None)
         self._encoded: dict[float, EncodedText] = {}
         self._states = [file.state for file in files]
@@ -113,18 +81,15 @@ class RunningText:
 
     def lines(self, start: int = 0) -> Iterator[str]:
         """Yield the lines from one on, in normal form, without blank ones."""
-        place = Place(0, 0, 0, 0, 0)
-        if start:
-            place = max(
-                (chunk for chunk in self.counted().chunks[:-1] if chunk.line <= start), key=lambda chunk: chunk.line
-            )
+        chunks = self.counted().chunks[:-1] if start else [Place(0, 0, 0, 0, 0)]
+        place = chunks[_chunk_at(chunks, start)]
         lines = (line for number in range(place.file, len(self._files)) for _, line in self._lines(number, place))
         yield from map(self.normalization.surface, islice(lines, start - place.line, None))
 
     def before(self, line: int, hurried: float = 0.0) -> tuple[int, int]:
         """Return how many symbols and numbers of words come before a line."""
         chunks = self.encoded(hurried).chunks
-        number = max(i for i, chunk in enumerate(chunks) if chunk.line <= line)
+        number = _chunk_at(chunks, line)
         place = chunks[number]
         if place.line == line:
             return place.symbol, place.word
@@ -169,29 +134,29 @@ class RunningText:
         """Write the encoded text into files, with so many bytes for a symbol."""
         for name in (SYMBOLS, WORDS):
             (folder / name).write_bytes(b"")
-        numbering, places, done = Numbering(width), [], 0
+        numbering, done = Numbering(width), 0
         with self._writers(folder, hurried) as writers:
             chunks = self._chunks()
-            given = deque[tuple[_Helper | _Alone, Chunk]]()
-            for writer, chunk in zip(writers, chunks, strict=False):
+            given = deque(zip(writers, chunks, strict=False))
+            for writer, chunk in given:
                 writer.send(None, chunk)
-                given.append((writer, chunk))
+            at_work = [writer for writer, _ in given]
             while given:
                 writer, chunk = given.popleft()
                 if (report := writer.receive()) is None:
-                    self._diagnose(self._files[chunk.file])
-                    raise _changed(self._files[chunk.file])
-                places.append(Place(chunk.file, chunk.byte, numbering.lines, numbering.symbols, numbering.words))
+                    file = self._files[chunk.file]
+                    for _ in numbered_lines(file):  # raises the error that says what is wrong, and where
+                        pass
+                    raise _changed(file)
                 following = next(chunks, None)
-                writer.send(numbering.place(report), following)
+                writer.send(numbering.place(chunk, report), following)
                 if following is not None:
                     given.append((writer, following))
                 done += chunk.length
                 self._watch("reading", done, self.size)
-            for writer in writers[: len(places)]:
-                numbering.add(writer.finish())
-        end = replace(places[-1], line=numbering.lines, symbol=numbering.symbols, word=numbering.words)
-        write_index(folder, numbering, [*places, end])
+            for writer in at_work:
+                numbering.add(writer.receive())
+        numbering.write(folder)
 
     @contextmanager
     def _writers(self, folder: Path, hurried: float, most: int = _PROCESSES) -> Iterator[list[_Helper | _Alone]]:
@@ -209,7 +174,7 @@ class RunningText:
         number = 0
         for index, file in enumerate(self._files):
             size, begin = self._states[index][0], 0
-            with _reading(file) as opened:
+            with reading(file.name), file.path.open("rb") as opened:
                 while begin < size:
                     opened.seek(begin + _CHUNK - 1)
                     opened.readline(LONGEST_LINE + 1)
@@ -222,7 +187,7 @@ def hash_files(files: Sequence[TextFile], watch: Watch = lambda *_: None) -> str
     """Return the SHA-256 of the bytes of all files; raise CorpusError where one cannot be read."""
     digest, done, size = hashlib.sha256(), 0, sum(file.state[0] for file in files)
     for file in files:
-        with _reading(file) as opened:
+        with reading(file.name), file.path.open("rb") as opened:
             while data := opened.read(_CHUNK):
                 digest.update(data)
                 done += len(data)
@@ -230,41 +195,34 @@ def hash_files(files: Sequence[TextFile], watch: Watch = lambda *_: None) -> str
     return digest.hexdigest()
 
 
-@contextmanager
-def _reading(file: TextFile) -> Iterator[BinaryIO]:
-    try:
-        with file.path.open("rb") as opened:
-            yield opened
-    except OSError as error:
-        raise CorpusError(
-            f"{file.name}: cannot be read ({error.strerror}); check the name and its permissions"
-        ) from None
-
-
 def _changed(file: TextFile) -> CorpusError:
     return CorpusError(f"{file.name}: has changed while it was read; try again")
+
+
+def _chunk_at(chunks: Sequence[Place], line: int) -> int:
+    """Return the number of the last chunk that begins no later than a line."""
+    return bisect_right(chunks, line, key=lambda chunk: chunk.line) - 1
+
+
+def _chunk_writer(*arguments: Any) -> ChunkWriter:
+    from autocomplete.corpus.encoding import ChunkWriter  # loads Numba
+
+    return ChunkWriter(*arguments)
 
 
 class _Alone:
     """Writes chunks in this process."""
 
     def __init__(self, *arguments: Any) -> None:
-        self._writer = ChunkWriter(*arguments)
+        self._writer = _chunk_writer(*arguments)
 
     def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
-        """Have the last chunk written, and the next one encoded, if there are."""
-        if destination is not None:
-            self._writer.write(destination)
-        self._next = chunk
+        """Say what `receive` is to answer."""
+        self._task = destination, chunk
 
-    def receive(self) -> ChunkReport | None:
-        """Return what is in the next chunk: nothing where it is no text."""
-        assert self._next is not None
-        return self._writer.encode(self._next)
-
-    def finish(self) -> Tally:
-        """Return how often each word was in all chunks that have not been counted yet."""
-        return self._writer.tally()
+    def receive(self) -> Any:
+        """Return what `ChunkWriter.answer` does."""
+        return self._writer.answer(*self._task)
 
 
 class _Helper:
@@ -277,7 +235,7 @@ class _Helper:
         self._process.start()
         theirs.close()
 
-    def __enter__(self) -> _Helper:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -286,21 +244,10 @@ class _Helper:
         self._process.join()
 
     def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
-        """Have it write the last chunk and encode the next one, if there are."""
-        with suppress(BrokenPipeError):  # told by `_receive`
+        with suppress(BrokenPipeError):  # told by `receive`
             self._ours.send((destination, chunk))
 
-    def receive(self) -> ChunkReport | None:
-        """Wait for what is in the next chunk: nothing where it is no text."""
-        report: ChunkReport | None = self._receive()
-        return report
-
-    def finish(self) -> Tally:
-        """Wait for how often each word was in all chunks that have not been counted yet."""
-        tally: Tally = self._receive()
-        return tally
-
-    def _receive(self) -> Any:
+    def receive(self) -> Any:
         try:
             answer = self._ours.recv()
         except (EOFError, ConnectionResetError):
@@ -311,17 +258,15 @@ class _Helper:
 
 
 def _serve(pipe: Connection, *arguments: Any) -> None:
-    """Answer each chunk with its report, and the end of all with a tally; an OSError with itself."""
+    """Answer what is sent as `ChunkWriter.answer` does, and an OSError with itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
     gc.disable()  # nothing here goes in circles
-    writer = ChunkWriter(*arguments)
+    writer = _chunk_writer(*arguments)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # that one has ended
         while True:
-            destination, chunk = pipe.recv()
+            task = pipe.recv()
             try:
-                if destination is not None:
-                    writer.write(destination)
-                answer: Any = writer.tally() if chunk is None else writer.encode(chunk)
+                answer: Any = writer.answer(*task)
             except OSError as error:
                 answer = error
             pipe.send(answer)
