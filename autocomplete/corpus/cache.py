@@ -1,9 +1,8 @@
 """
 A folder of what is costly to make again: one entry, a folder itself, for each name.
 
-Entries are made beside their place and renamed, so that nobody sees half of one. Processes that want the same entry wait for
-the first of them to make it. The least recently used go where all together take more than 20 GB; to empty the cache, delete
-the folder.
+Nobody sees half of an entry. Processes that want the same one wait for the first of them to make it. The least recently used go
+where all together take more than 20 GB. To empty the cache, delete the folder.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from typing import TypeVar
 import platformdirs
 
 from autocomplete.errors import CorpusError
+from autocomplete.storage.atomic import clear_leftovers, fresh_folder
 
 __all__ = ["CACHE_VARIABLE", "DamagedError", "cache_folder", "cached", "find_cached", "temporary"]
 
 CACHE_VARIABLE = "AUTOCOMPLETE_CACHE"
 
 _MOST = 20 * 10**9  # bytes
-_FRESH = ".new-"
 
 Opened = TypeVar("Opened")
 
@@ -61,32 +60,24 @@ def cached(name: str, make: Callable[[Path], None], read: Callable[[Path], Opene
     :raises CorpusError: where there is no room for it.
     """
     folder = cache_folder()
-    entry, fresh = folder / name, folder / f".{name}{_FRESH}{os.getpid()}"
+    entry = folder / name
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_turn(folder / f".{name}.lock"))
         except OSError:
             return temporary(make, read)
-        try:
+        with contextlib.suppress(DamagedError, OSError):
             opened = read(entry)
             os.utime(entry)
-        except FileNotFoundError:
-            pass
-        except (DamagedError, OSError):
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
             return opened
-        for left in folder.glob(f".{name}{_FRESH}*"):  # of one that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(entry, ignore_errors=True)  # damaged
+        clear_leftovers(entry, locked=True)
         try:
-            fresh.mkdir()
-            make(fresh)
-            fresh.rename(entry)
+            with fresh_folder(entry) as fresh:
+                make(fresh)
         except OSError as error:
             raise _no_room(folder, error) from None
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
         _make_room(folder, entry)
         return read(entry)
 

@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.corpus.chunks import SPECIAL
+from autocomplete.corpus.files import reading
 from autocomplete.corpus.tokens import OTHER, START
 from autocomplete.errors import CorpusError
 
 __all__ = ["SoftTargets"]
+
+_ARRAYS = ("text", "places", "candidates", "shares")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +49,13 @@ class SoftTargets:
     def __post_init__(self) -> None:
         """Raise ValueError where the parts do not fit together."""
         numbers = SPECIAL + len(self.words)
-        fits = self.text.ndim == self.places.ndim == 1 and self.candidates.ndim == 2
-        fits = fits and len(self.text) > 1 and len(self.places) > 0
-        fits = fits and self.shares.shape == self.candidates.shape and len(self.candidates) == len(self.places)
-        if not fits:
+        if not (
+            self.text.ndim == self.places.ndim == 1
+            and self.candidates.ndim == 2
+            and len(self.text) > 1
+            and 0 < len(self.places) == len(self.candidates)
+            and self.shares.shape == self.candidates.shape
+        ):
             raise ValueError("its arrays do not have the sizes that belong together")
         if self.text.min() < START or self.text.max() >= numbers:
             raise ValueError("its text has numbers of no words")
@@ -68,24 +74,18 @@ class SoftTargets:
         """Write them into a file."""
         words = np.frombuffer("\n".join(self.words).encode(), dtype=np.uint8)
         with path.open("wb") as file:
-            np.savez(
-                file, words=words, text=self.text, places=self.places, candidates=self.candidates, shares=self.shares
-            )
+            np.savez(file, words=words, **{name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read them from a file; raise CorpusError where it cannot be read or is something else."""
         try:
-            with path.open("rb") as file:
+            with reading(path), path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 file.seek(0)
                 with np.load(file) as arrays:
                     words = tuple(arrays["words"].tobytes().decode().split("\n"))
-                    text, places = arrays["text"], arrays["places"]
-                    return cls(words, text, places, arrays["candidates"], arrays["shares"], sha256)
-        except OSError as error:
-            problem = error.strerror or "it is cut off"
-            raise CorpusError(f"{path}: cannot be read ({problem}); check the name and its permissions") from None
+                    return cls(words, **{name: arrays[name] for name in _ARRAYS}, sha256=sha256)
         except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
             problem = str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else "another format"
             raise CorpusError(

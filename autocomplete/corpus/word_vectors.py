@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.corpus.files import reading
 from autocomplete.errors import CorpusError
 
 __all__ = ["WordVectors"]
@@ -47,7 +48,7 @@ class WordVectors:
         words: list[str] = []
         vectors: list[NDArray[np.float32]] = []
         try:
-            with path.open("rb") as file:
+            with reading(path), path.open("rb") as file:
                 for place, raw in enumerate(file, start=1):
                     digest.update(raw)
                     line = raw.decode("utf-8-sig" if place == 1 else "utf-8").rstrip()
@@ -55,15 +56,11 @@ class WordVectors:
                     vector = np.array(rest.split(), dtype=np.float32)
                     if place == 1 and len(vector) == 1 and word.isdecimal():
                         continue
-                    if not (word and len(vector) and np.isfinite(vector).all()):
-                        raise ValueError
-                    if vectors and len(vector) != len(vectors[0]):
+                    length = len(vectors[0]) if vectors else max(1, len(vector))
+                    if not word or len(vector) != length or not np.isfinite(vector).all():
                         raise ValueError
                     words.append(word)
                     vectors.append(vector)
-        except OSError as error:
-            problem = error.strerror or "it is cut off"
-            raise CorpusError(f"{path}: cannot be read ({problem}); check the name and its permissions") from None
         except ValueError:
             expected = f"a word and {len(vectors[0])} numbers" if vectors else "a word and its numbers"
             raise CorpusError(f"{path}: line {place} is not {expected}; {_MAKE}") from None

@@ -1,8 +1,8 @@
 """
 Files and folders that are written whole or not at all.
 
-What is new is written beside its place, to the disk and not only to memory, under a name that ends in the number of the
-process, and renamed. A process that is killed may leave such a name behind; `clear_leftovers` takes it away later.
+What is new is written beside its place, under a name that ends in the number of the process, and renamed. A process that is
+killed may leave such a name behind; `clear_leftovers` takes it away later.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 from autocomplete.errors import CheckpointError
 
 __all__ = [
     "cannot_write",
     "clear_leftovers",
+    "fresh_folder",
     "is_temporary",
     "place_folder",
     "replace_file",
     "replace_folder",
-    "search_folder",
+    "temporary_folder",
 ]
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<kind>new|former|search)-(?P<process>\d+)", re.DOTALL)
@@ -43,43 +45,51 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Replace a folder, if there is one, by a folder of these files; raise CheckpointError where that fails, changing nothing."""
+    try:
+        with fresh_folder(folder) as fresh:
+            for name, content in files.items():
+                _write(fresh / name, content)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+@contextlib.contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
     """
-    Replace a folder, if there is one, by a folder of these files; raise CheckpointError where that fails, changing nothing.
+    Yield an empty folder, which at the end takes the place of another, if there is one.
+
+    Where the end is not reached, or at any OSError, the place stays as it was.
+    """
+    with temporary_folder(folder, "new") as fresh:
+        yield fresh
+        place_folder(fresh, folder)
+
+
+def place_folder(fresh: Path, folder: Path) -> None:
+    """
+    Rename a folder to the place of another, if there is one; raise OSError where that fails, changing nothing.
 
     No system renames a folder over another. Between the two steps that it takes, both stand beside the place, and
     `clear_leftovers` does the second one.
     """
-    fresh = _beside(folder, "new")
-    try:
-        fresh.mkdir(parents=True)
-        for name, content in files.items():
-            _write(fresh / name, content)
-        place_folder(fresh, folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def place_folder(fresh: Path, folder: Path) -> None:
-    """Rename a folder to the place of another, if there is one; raise CheckpointError where that fails, changing nothing."""
     former = _beside(folder, "former")
     try:
         if folder.exists():
             folder.rename(former)
         fresh.rename(folder)
-    except OSError as error:
+    except OSError:
         if former.exists() and not folder.exists():
             former.rename(folder)
-        raise cannot_write(folder, error) from None
+        raise
     finally:
         shutil.rmtree(former, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def search_folder(folder: Path) -> Iterator[Path]:
+def temporary_folder(folder: Path, kind: Literal["new", "search"]) -> Iterator[Path]:
     """Yield an empty folder beside the place of another, to try things in; it is taken away at the end."""
-    path = _beside(folder, "search")
+    path = _beside(folder, kind)
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     try:
@@ -88,15 +98,19 @@ def search_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def clear_leftovers(folder: Path) -> None:
-    """Take away what killed processes left of writing a folder or a file in it; finish what was about to be renamed."""
+def clear_leftovers(folder: Path, *, locked: bool = False) -> None:
+    """
+    Take away what killed processes left of writing a folder or a file in it; finish what was about to be renamed.
+
+    :param locked: no other process writes them now: what looks like another's work is a leftover, too.
+    """
     for fresh in _temporary(folder.parent, folder.name, "new"):
         former = _beside(folder, "former", _process(fresh))
         if former.exists() and not folder.exists():
             with contextlib.suppress(OSError):
                 fresh.rename(folder)
     for path in [*_temporary(folder.parent, folder.name), *_temporary(folder)]:
-        if not _is_alive(_process(path)):
+        if locked or not _is_alive(_process(path)):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:

@@ -304,7 +304,10 @@ def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
     :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written; what was there stays.
     """
     check_name(folder, overwrite=overwrite)
-    place_folder(fresh, folder)
+    try:
+        place_folder(fresh, folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
 
 
 def _shortest(count: float) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.corpus.running_text import RunningText
 from autocomplete.errors import AutocompleteError, SettingsError
-from autocomplete.storage.atomic import search_folder
+from autocomplete.storage.atomic import temporary_folder
 from autocomplete.storage.checkpoint import Configuration, check_place, place_checkpoint
 from autocomplete.training.events import (
     Event,
@@ -83,7 +83,7 @@ def sweep(
     books = Trials(
         settings, TrainingSettings.text_rate if corpus.text is not None else TrainingSettings.word_rate, fixed
     )
-    with search_folder(folder) as place:
+    with temporary_folder(folder, "search") as place:
 
         def run(folder: Path, settings: TrainingSettings, *, resume: bool = False) -> Generator[Event, None, None]:
             yield from train(
