@@ -44,7 +44,7 @@ def modules(room: str) -> tuple[str, ...]:
     "names",
     [
         ("autocomplete.text", *modules("text")),
-        ("autocomplete.storage.checkpoint",),
+        ("autocomplete.storage", *modules("storage")),
         ("autocomplete.inference", *modules("inference")),
         *((names,) if (names := modules("evaluation")) else ()),
         ("autocomplete.terminal", "autocomplete.prompt.prompt"),

@@ -25,18 +25,18 @@ from autocomplete.corpus.running_text import RunningText
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.models.word_ngrams import NGrams
-from autocomplete.storage.byte_matrix import ByteMatrix, in_floats, unpacked
+from autocomplete.storage.byte_matrix import ByteMatrix, dequantize, unpacked
 from autocomplete.storage.checkpoint import (
     CONTEXT,
     LEXICON,
     MODEL,
     RESUME,
-    Configuration,
     read_checkpoint,
     read_context,
     read_lexicon,
     write_context,
 )
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
@@ -264,7 +264,7 @@ def test_network_of_words_in_the_checkpoint_has_learned(together) -> None:
     assert context is not None
     tensors, metadata = context
     ngrams = NGrams.from_tensors({k.removeprefix("ngrams."): v for k, v in tensors.items() if k.startswith("ngrams.")})
-    network = in_floats(unpacked(named(tensors, "network.")))
+    network = dequantize(unpacked(named(tensors, "network.")))
     next_words = Predictor.load(str(together[0]))._models._next_words
     assert next_words is not None
     lines = [next_words.numbers(line) for line in ("the cat saw the red house", "house red the saw cat the")]

@@ -17,7 +17,8 @@ from safetensors.numpy import load_file
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.storage.checkpoint import RESUME, Cell, read_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import RESUME, read_checkpoint, read_lexicon
+from autocomplete.storage.configuration import Cell
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batching.prefixes import Words
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated

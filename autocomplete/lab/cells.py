@@ -14,12 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from autocomplete.storage.checkpoint import Cell
+from autocomplete.storage.configuration import CELLS, Cell
 from autocomplete.training.networks.recurrent import CharRNN
 
 __all__ = ["ParameterCount", "Step", "Walk", "count_parameters", "walk"]
 
-_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 _LAYERS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 Array = NDArray[np.float32]
@@ -49,7 +48,7 @@ class ParameterCount:
 
 def count_parameters(cell: Cell, inputs: int, units: int) -> ParameterCount:
     """Return the trained numbers of one layer."""
-    gates = _GATES[cell]
+    gates = CELLS[cell]
     layer = _LAYERS[cell](inputs, units)
     return ParameterCount(
         gates * units * inputs,

@@ -18,7 +18,7 @@ from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.states import StatesAlong, recent
 from autocomplete.models.word_ngrams import NGrams
 from autocomplete.storage.byte_matrix import unpacked
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ByteMatrix", "Tensor", "in_bytes", "in_floats", "packed", "unpacked"]
+__all__ = ["ByteMatrix", "Tensor", "dequantize", "packed", "quantize", "unpacked"]
 
 _HIGHEST = 127
 _EXPONENTS = -24, 9  # with those, all whole numbers up to 127 are numbers of fp16
@@ -82,7 +82,7 @@ class ByteMatrix:
 Tensor = NDArray[Any] | ByteMatrix
 
 
-def in_bytes(tensors: Mapping[str, Tensor], step: int = 1) -> dict[str, Tensor]:
+def quantize(tensors: Mapping[str, Tensor], step: int = 1) -> dict[str, Tensor]:
     """Return the tensors of a network with its matrices of floats in bytes; for `step` see `ByteMatrix.of`."""
     return {
         name: ByteMatrix.of(tensor, step) if isinstance(tensor, np.ndarray) and _of_floats(tensor) else tensor
@@ -95,7 +95,7 @@ def _of_floats(tensor: NDArray[Any]) -> bool:
     return tensor.ndim == 2 and tensor.dtype.kind == "f"
 
 
-def in_floats(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+def dequantize(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
     """Return the tensors of a network with its matrices in fp16."""
     return {
         name: tensor.floats().astype(np.float16) if isinstance(tensor, ByteMatrix) else tensor

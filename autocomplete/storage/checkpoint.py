@@ -17,22 +17,21 @@ A reader never sees half of one.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from autocomplete.errors import AutocompleteError, CheckpointError, SettingsError
+from autocomplete.errors import AutocompleteError, CheckpointError
 from autocomplete.storage.atomic import (
     cannot_write,
     clear_leftovers,
@@ -41,22 +40,18 @@ from autocomplete.storage.atomic import (
     replace_file,
     replace_folder,
 )
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import deflate, inflate, read_tensors, tensor_bytes
+from autocomplete.storage.upgrades import CONTEXT_UPGRADES, FORMAT_VERSION, MODEL_UPGRADES, upgrade
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
 __all__ = [
-    "DEFAULT",
-    "FORMAT_VERSION",
     "RESUME",
-    "Cell",
     "Checkpoint",
-    "Configuration",
     "check_name",
     "check_place",
     "context_bytes",
-    "find_checkpoint",
-    "list_checkpoints",
     "place_checkpoint",
     "read_checkpoint",
     "read_context",
@@ -68,86 +63,7 @@ __all__ = [
     "write_resume",
 ]
 
-FORMAT_VERSION = 1
-DEFAULT = "english"
 MODEL, LEXICON, CONTEXT, RESUME = "model.safetensors", "lexicon.tsv", "context.safetensors", "resume.safetensors"
-
-Cell = Literal["rnn", "gru", "lstm"]
-_GATES: dict[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """
-    The sizes of a network: all that is needed to know the shape of each of its tensors.
-
-    :param vocabulary: symbols, the special ones included.
-    :param embedding: numbers that a symbol is embedded in.
-    :param tied: whether outputs are projected to the size of an embedding and compared with the embeddings themselves (Inan et
-        al., 2017; Press and Wolf, 2017), which spares the decoder of a large vocabulary.
-    :param bidirectional: whether it reads from both sides and fills gaps; one that does not predicts what comes next.
-    :raises SettingsError: for an unknown cell or a size that no network has.
-    """
-
-    vocabulary: int
-    cell: Cell = "lstm"
-    layers: int = 1
-    hidden: int = 256
-    embedding: int = 64
-    tied: bool = False
-    bidirectional: bool = False
-
-    def __post_init__(self) -> None:
-        if self.cell not in _GATES:
-            raise SettingsError(f"unknown cell {self.cell!r}; choose rnn, gru or lstm")
-        for name, highest in [("vocabulary", 2**21), ("layers", 64), ("hidden", 2**16), ("embedding", 2**16)]:
-            value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= highest:
-                raise SettingsError(f"{name} is {value}; it must be a whole number from 1 to {highest:,}")
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each tensor, by the names that torch gives them."""
-        rows = _GATES[self.cell] * self.hidden
-        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (self.vocabulary, self.embedding)}
-        for direction in ("recurrent", "recurrent_backward")[: 1 + self.bidirectional]:
-            for layer in range(self.layers):
-                shapes |= {
-                    f"{direction}.weight_ih_l{layer}": (rows, self.hidden if layer else self.embedding),
-                    f"{direction}.weight_hh_l{layer}": (rows, self.hidden),
-                    f"{direction}.bias_ih_l{layer}": (rows,),
-                    f"{direction}.bias_hh_l{layer}": (rows,),
-                }
-        if self.bidirectional:
-            for gap in ("letter", "word"):
-                shapes |= {f"{gap}.weight": (2 * self.hidden, 2 * self.hidden), f"{gap}.bias": (2 * self.hidden,)}
-        decoder = (
-            ("projection.weight", (self.embedding, self.hidden))
-            if self.tied
-            else ("decoder.weight", (self.vocabulary, self.hidden * (1 + self.bidirectional)))
-        )
-        return shapes | dict([decoder, ("decoder.bias", (self.vocabulary,))])
-
-    def layer_parameters(self) -> dict[str, int]:
-        """Return the number of trained numbers of each layer, from the embedding to the decoder."""
-        counts: dict[str, int] = {}
-        for name, shape in self.shapes().items():
-            layer = name.partition(".")[0]
-            if layer in ("recurrent", "recurrent_backward"):
-                direction = (
-                    "" if not self.bidirectional else " backward" if layer == "recurrent_backward" else " forward"
-                )
-                layer = f"{self.cell} {int(name.rpartition('_l')[2]) + 1}{direction}"
-            elif layer in ("letter", "word"):
-                layer = f"join, {layer}"
-            elif layer == "projection":
-                layer = "decoder"
-            counts[layer] = counts.get(layer, 0) + int(np.prod(shape))
-        return counts
-
-    @property
-    def parameters(self) -> int:
-        """The number of trained numbers."""
-        return sum(int(np.prod(shape)) for shape in self.shapes().values())
 
 
 @dataclass(frozen=True)
@@ -326,7 +242,9 @@ def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, An
     deflated = {name: deflate(array) for name, array in small.items()}
     types = {name: array.dtype.str for name, array in small.items()}
     shapes = {name: array.shape for name, array in small.items() if array.ndim != 1}
-    return tensor_bytes({**tensors, **deflated}, json.dumps({**metadata, "deflated": types, "shapes": shapes}))
+    return tensor_bytes(
+        {**tensors, **deflated}, json.dumps({**metadata, "format": FORMAT_VERSION, "deflated": types, "shapes": shapes})
+    )
 
 
 def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
@@ -338,26 +256,15 @@ def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]
     path = folder / CONTEXT
     if not path.exists():
         return None
-    try:
+    with _reading(path):
         tensors, text = read_tensors(path)
-        metadata = json.loads(text)
+        metadata = upgrade({"format": 1, **json.loads(text)}, CONTEXT_UPGRADES)  # once, none was written
         shapes = metadata.pop("shapes", {})
         inflated = {
             name: inflate(tensors[name], dtype).reshape(shapes.get(name, -1))
             for name, dtype in metadata.pop("deflated", {}).items()
         }
         return tensors | inflated, metadata
-    except (
-        CheckpointError,
-        SafetensorError,
-        zlib.error,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); train it again, or copy it again") from None
 
 
 def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -378,15 +285,28 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     path = folder / MODEL
     if not path.is_file():
         raise CheckpointError(f"{folder}: no {MODEL} in it; give the folder of a checkpoint")
-    try:
+    with _reading(path):
         tensors, text = read_tensors(path)
-        metadata = json.loads(text)
-        if metadata["format"] > FORMAT_VERSION:
-            raise CheckpointError(f"its format is {metadata['format']}, this version reads up to {FORMAT_VERSION}")
-        return Checkpoint.from_metadata(metadata, tensors)
+        return Checkpoint.from_metadata(upgrade(json.loads(text), MODEL_UPGRADES), tensors)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise CheckpointError that says what to do with a file that cannot be read."""
+    try:
+        yield
     except AutocompleteError as error:
         raise CheckpointError(f"{path}: {error}; upgrade autocomplete, or train it again") from None
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        SafetensorError,
+        zlib.error,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: damaged ({problem}); train it again, or copy it again") from None
 
@@ -444,45 +364,3 @@ def _is_entry(line: str) -> bool:
         return bool(surface) and 0 < float(count) < float("inf")
     except ValueError:
         return False
-
-
-def search_path() -> list[Path]:
-    """Return where names are looked up: ./checkpoints, the user's data folder, then what came with the package."""
-    package = Path(__file__).parents[1]
-    shipped = package / "checkpoints"
-    return [
-        Path("checkpoints"),
-        platformdirs.user_data_path("autocomplete", appauthor=False) / "checkpoints",
-        shipped if shipped.is_dir() else package.parent / "checkpoints",  # the second: run from its source
-    ]
-
-
-def find_checkpoint(name: str) -> Path:
-    """
-    Return the folder of a checkpoint, given its name or the folder itself.
-
-    :raises CheckpointError: where there is none, with the names that there are.
-    """
-    if not name:
-        raise CheckpointError("the name of the checkpoint is empty; `autocomplete checkpoints` lists those there are")
-    candidates = [place / name for place in search_path()] if Path(name).name == name else []
-    for folder in [*candidates, Path(name)]:
-        with contextlib.suppress(OSError):  # a name that is too long
-            if (folder / MODEL).is_file():
-                return folder
-    with contextlib.suppress(OSError):
-        if Path(name).is_dir():
-            raise CheckpointError(f"{name}: no {MODEL} in it; give the folder of a checkpoint")
-    names = ", ".join(dict.fromkeys(folder.name for folder in list_checkpoints())) or "none yet"
-    raise CheckpointError(f"{name}: no such checkpoint; there are: {names}. `autocomplete train` makes one")
-
-
-def list_checkpoints() -> list[Path]:
-    """Return the folders of all checkpoints that can be named, in the order of the look-up."""
-    return [
-        folder
-        for place in dict.fromkeys(place.resolve() for place in search_path())
-        if place.is_dir()
-        for folder in sorted(place.iterdir())
-        if (folder / MODEL).is_file() and not folder.name.startswith(".")
-    ]

@@ -22,7 +22,8 @@ from autocomplete.corpus.running_text import RunningText
 from autocomplete.corpus.soft_targets import SoftTargets
 from autocomplete.corpus.word_vectors import WordVectors
 from autocomplete.errors import SettingsError
-from autocomplete.storage.checkpoint import Configuration, check_place
+from autocomplete.storage.checkpoint import check_place
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.memory import keep_memory
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.networks.bidirectional import BidirectionalRNN

@@ -24,7 +24,8 @@ from autocomplete.corpus.corpus import Corpus
 from autocomplete.corpus.running_text import RunningText
 from autocomplete.errors import AutocompleteError, SettingsError
 from autocomplete.storage.atomic import temporary_folder
-from autocomplete.storage.checkpoint import Configuration, check_place, place_checkpoint
+from autocomplete.storage.checkpoint import check_place, place_checkpoint
+from autocomplete.storage.configuration import Configuration
 from autocomplete.training.events import (
     Event,
     Finished,

@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 
 from autocomplete.errors import SettingsError
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.training.events import Trial
 from autocomplete.training.search.budget import passing
 from autocomplete.training.settings import TrainingSettings

@@ -24,7 +24,7 @@ from autocomplete.corpus.soft_targets import SoftTargets
 from autocomplete.corpus.word_vectors import WordVectors
 from autocomplete.models.rare_words import LONGEST, RareWords
 from autocomplete.models.word_ngrams import NGrams, Pairs, estimate
-from autocomplete.storage.byte_matrix import in_bytes, packed
+from autocomplete.storage.byte_matrix import packed, quantize
 from autocomplete.text.normalization import Normalization, is_word_character, without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
@@ -212,7 +212,7 @@ class Context:
             tensors["spelled"] = self._spelled_known
         if self._network is not None:
             metadata["configuration"] = asdict(self._network[0])
-            tensors |= {f"network.{name}": array for name, array in packed(in_bytes(self._network[1])).items()}
+            tensors |= {f"network.{name}": array for name, array in packed(quantize(self._network[1])).items()}
         return tensors, metadata
 
     def finish(self, model: CharRNN, *, whole: bool = True) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from autocomplete.corpus.encoded import Ids, count_ids, translate_ids
 from autocomplete.errors import SettingsError
 from autocomplete.models.class_softmax import PREFIX, Tail
 from autocomplete.models.word_ngrams import NGrams
-from autocomplete.storage.byte_matrix import in_bytes, in_floats
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.byte_matrix import dequantize, quantize
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.memory import keep_memory
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
@@ -155,7 +155,7 @@ class WordNetworkTraining:
     def network(self) -> Network:
         """Return the best so far: its sizes and its tensors; among them `rows`, the numbers of its words, in its own order."""
         tensors = {name: value.numpy() for name, value in (self._best or self._halved()).items()}
-        tensors = in_floats(in_bytes(tensors, _STEP))  # as they are in a checkpoint
+        tensors = dequantize(quantize(tensors, _STEP))  # as they are in a checkpoint
         return self._configuration, tensors | {"rows": self._rows.astype(np.int32)}
 
     def _halved(self) -> dict[str, Tensor]:
