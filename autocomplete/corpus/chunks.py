@@ -17,21 +17,7 @@ from numpy.typing import NDArray
 from autocomplete.corpus.tokens import OTHER
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
-__all__ = [
-    "CODES",
-    "INDEX",
-    "NEVER",
-    "SPECIAL",
-    "SYMBOLS",
-    "WORDS",
-    "Chunk",
-    "ChunkReport",
-    "Destination",
-    "Numbering",
-    "Place",
-    "Tally",
-    "TooManyError",
-]
+__all__ = ["SPECIAL", "Chunk", "ChunkReport", "Destination", "Numbering", "Place", "Tally", "TooManyError"]
 
 SYMBOLS, WORDS, INDEX = "symbols.bin", "words.bin", "index.npz"
 SPECIAL = 2  # codes and numbers below this one are no characters and words
@@ -49,99 +35,58 @@ class TooManyError(Exception):
 
 @dataclass(frozen=True)
 class Chunk:
-    """
-    Whole lines of a file.
+    """Whole lines of a file."""
 
-    :param number: the place of the chunk among all of the text.
-    :param file: the number of the file.
-    :param byte: where the chunk begins in the file.
-    :param length: its size in bytes.
-    """
-
-    number: int
-    file: int
-    byte: int
-    length: int
+    number: int  # in the text
+    file: int  # the number of the file
+    byte: int  # where it begins there
+    length: int  # in bytes
 
 
 @dataclass(frozen=True)
 class Place:
-    """
-    Where something begins in a text.
+    """Where something begins in a text."""
 
-    :param file: the number of the file.
-    :param byte: the place in the file.
-    :param line: number of lines before it that are not blank.
-    :param symbol: number of symbols before it.
-    :param word: number of numbers of words before it.
-    """
-
-    file: int
-    byte: int
-    line: int
-    symbol: int
-    word: int
+    file: int  # the number of the file
+    byte: int  # where it begins there
+    line: int  # number of lines before it that are not blank
+    symbol: int  # number of symbols before it
+    word: int  # number of words before it, START among them
 
 
 @dataclass(frozen=True)
 class Tally:
-    """
-    How often words stand in some chunks, as they are written.
+    """How often words stand in some chunks, as they are written."""
 
-    :param numbers: (words,) their numbers in the whole text.
-    :param counts: (words,) how often each stands there.
-    :param evidence: (words,) how often not at the beginning of a sentence.
-    :param first_evidence: (words,) where that was for the first time: the later, the higher.
-    :param left_out: number of other words, which were too long.
-    """
-
-    numbers: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    evidence: NDArray[np.int64]
-    first_evidence: NDArray[np.int64]
-    left_out: int
+    numbers: NDArray[np.int64]  # (words,) in the whole text
+    counts: NDArray[np.int64]  # (words,)
+    evidence: NDArray[np.int64]  # (words,) how often not at the beginning of a sentence
+    first_evidence: NDArray[np.int64]  # (words,) where that was for the first time: the later, the higher
+    left_out: int  # number of other words, which were too long
 
 
 @dataclass(frozen=True)
 class ChunkReport:
-    """
-    What is in a chunk.
+    """What is in a chunk."""
 
-    :param lines: number of lines that are not blank.
-    :param symbols: number of symbols.
-    :param words: number of numbers of words.
-    :param characters: the distinct characters.
-    :param character_counts: (characters,) how often each stands in the chunk.
-    :param spellings: the words that this writer has not reported yet.
-    :param spelling_counts: (spellings,) how often each stands in the chunk.
-    :param tally: of all chunks before, where the writer starts to count afresh.
-    """
-
-    lines: int
-    symbols: int
-    words: int
-    characters: str
-    character_counts: NDArray[np.int64]
-    spellings: list[str]
-    spelling_counts: NDArray[np.int64]
-    tally: Tally | None
+    lines: int  # number of those that are not blank
+    symbols: int  # number
+    words: int  # number, START counted
+    characters: str  # the distinct ones
+    character_counts: NDArray[np.int64]  # (characters,)
+    spellings: list[str]  # the words that this writer has not reported yet
+    spelling_counts: NDArray[np.int64]  # (spellings,)
+    tally: Tally | None  # of all chunks before, where the writer starts to count afresh
 
 
 @dataclass(frozen=True)
 class Destination:
-    """
-    Where a chunk belongs.
+    """Where a chunk belongs."""
 
-    :param symbol: number of symbols before it in the files.
-    :param word: number of numbers of words before it in the files.
-    :param codes: (characters,) of its report, of as many bytes as a symbol takes in the file.
-    :param numbers: (spellings,) of its report.
-    """
-
-    symbol: int
-    word: int
-    codes: NDArray[np.unsignedinteger]
-    numbers: NDArray[np.uint32]
+    symbol: int  # number of symbols before it
+    word: int  # number of words before it
+    codes: NDArray[np.unsignedinteger]  # (characters,) of its report, of as many bytes as a symbol takes in the file
+    numbers: NDArray[np.uint32]  # (spellings,) of its report
 
 
 class Numbering:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autocomplete.corpus.chunks import CODES, NEVER, SPECIAL, SYMBOLS, WORDS, Chunk, ChunkReport, Destination, Tally
 from autocomplete.corpus.files import LONGEST_LINE
@@ -46,17 +46,15 @@ class ChunkWriter:
         self._counts, self._first = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         self._numbers = np.array([START, OTHER], dtype=np.uint32)  # in the whole text, of the words of `Tokens`
 
-    def answer(self, destination: Destination | None, chunk: Chunk | None) -> ChunkReport | Tally | None:
-        """
-        Write the chunk that was encoded last, where it has a destination, and encode the next one.
-
-        :returns: what is in the next chunk, None where it is no text; where there is none, the tally since the last report with
-            one.
-        :raises OSError: where a file cannot be read or written.
-        """
+    def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
+        """Write the chunk that was encoded last to its destination, if there is one, and take the next one."""
         if destination is not None:
             self._write(destination)
-        return self._tally() if chunk is None else self._encode(chunk)
+        self._chunk = chunk
+
+    def receive(self) -> Any:
+        """Return the report of the chunk that was taken, None where it is no text; without a chunk, a tally."""
+        return self._tally() if self._chunk is None else self._encode(self._chunk)
 
     def _encode(self, chunk: Chunk) -> ChunkReport | None:
         tally = None
@@ -76,11 +74,9 @@ class ChunkWriter:
         self._first = np.append(self._first, np.full(more, NEVER))
         hurried = np.random.default_rng(chunk.number).random(np.count_nonzero(begins_line)) < self._hurried
         forms = self._tokens.forms, self._tokens.symbols, self._tokens.words
-        begin = chunk.number << 32
         # The chunk's own codes and numbers, until its report is answered with those of the whole text.
-        self._symbols, self._words = spell_out(
-            found, marks, begins_line, hurried, *forms, self._counts, self._first, begin
-        )
+        counted = self._counts, self._first, chunk.number << 32
+        self._symbols, self._words = spell_out(found, marks, begins_line, hurried, *forms, *counted)
         symbol_counts = np.zeros(CODES, dtype=np.int64)
         add_counts(self._symbols, symbol_counts)
         self._present = np.flatnonzero(symbol_counts[SPECIAL:]) + SPECIAL
@@ -141,11 +137,6 @@ class ChunkWriter:
         numbers, which = np.unique(self._tokens.spelled, return_inverse=True)
         earliest = np.full(len(numbers), NEVER)
         np.minimum.at(earliest, which, first)
-        counts, evidence = (_sums(which, each, len(numbers)) for each in (times, evidence))
+        counts, evidence = (np.bincount(which, each, len(numbers)).astype(np.int64) for each in (times, evidence))
         left_out = int(too_long @ (inside + begins))
         return Tally(self._numbers[numbers].astype(np.int64), counts, evidence, earliest, left_out)
-
-
-def _sums(which: NDArray[np.intp], values: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """Return (length,) the sums of the values of each number."""
-    return np.bincount(which, weights=values, minlength=length).astype(np.int64)

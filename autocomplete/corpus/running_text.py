@@ -16,6 +16,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -66,11 +67,8 @@ class RunningText:
         :raises CorpusError: where it is no text, has changed, or there is no room for what is made of it.
         """
         if hurried not in self._encoded:
-            if self.size < _SMALL:
-                self._encoded[hurried] = temporary(lambda folder: self._make(folder, hurried), EncodedText.read)
-            else:
-                name = f"{self._content}-{hurried:g}"
-                self._encoded[hurried] = cached(name, lambda folder: self._make(folder, hurried), EncodedText.read)
+            keep = temporary if self.size < _SMALL else partial(cached, f"{self._content}-{hurried:g}")
+            self._encoded[hurried] = keep(lambda folder: self._make(folder, hurried), EncodedText.read)
         return self._encoded[hurried]
 
     def counted(self, hurried: float = 0.0) -> EncodedText:
@@ -159,15 +157,15 @@ class RunningText:
         numbering.write(folder)
 
     @contextmanager
-    def _writers(self, folder: Path, hurried: float, most: int = _PROCESSES) -> Iterator[list[_Helper | _Alone]]:
+    def _writers(self, folder: Path, hurried: float, most: int = _PROCESSES) -> Iterator[list[_Helper | ChunkWriter]]:
         """Yield writers of chunks: of a long text in processes of their own, which take their memory with them."""
         count = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
         arguments = [file.path for file in self._files], folder, self.normalization, hurried
+        if count == 1:
+            yield [_chunk_writer(*arguments)]
+            return
         with ExitStack() as stack:
-            yield [
-                stack.enter_context(_Helper(*arguments)) if count > 1 else _Alone(*arguments)
-                for _ in range(min(most, count))
-            ]
+            yield [stack.enter_context(_Helper(*arguments)) for _ in range(min(most, count))]
 
     def _chunks(self) -> Iterator[Chunk]:
         """Yield the text in whole lines."""
@@ -210,23 +208,8 @@ def _chunk_writer(*arguments: Any) -> ChunkWriter:
     return ChunkWriter(*arguments)
 
 
-class _Alone:
-    """Writes chunks in this process."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self._writer = _chunk_writer(*arguments)
-
-    def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
-        """Say what `receive` is to answer."""
-        self._task = destination, chunk
-
-    def receive(self) -> Any:
-        """Return what `ChunkWriter.answer` does."""
-        return self._writer.answer(*self._task)
-
-
 class _Helper:
-    """A process that does the same."""
+    """A process with a `ChunkWriter`, which does the same."""
 
     def __init__(self, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
@@ -258,7 +241,7 @@ class _Helper:
 
 
 def _serve(pipe: Connection, *arguments: Any) -> None:
-    """Answer what is sent as `ChunkWriter.answer` does, and an OSError with itself."""
+    """Answer what is sent as a `ChunkWriter` does, and an OSError with itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
     gc.disable()  # nothing here goes in circles
     writer = _chunk_writer(*arguments)
@@ -266,7 +249,8 @@ def _serve(pipe: Connection, *arguments: Any) -> None:
         while True:
             task = pipe.recv()
             try:
-                answer: Any = writer.answer(*task)
+                writer.send(*task)
+                answer = writer.receive()
             except OSError as error:
                 answer = error
             pipe.send(answer)
