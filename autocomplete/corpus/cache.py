@@ -73,29 +73,22 @@ def cached(name: str, make: Callable[[Path], None], read: Callable[[Path], Opene
             return opened
         shutil.rmtree(entry, ignore_errors=True)  # damaged
         clear_leftovers(entry, locked=True)
-        try:
-            with fresh_folder(entry) as fresh:
-                make(fresh)
-        except OSError as error:
-            raise _no_room(folder, error) from None
+        with _writing(folder), fresh_folder(entry) as fresh:
+            make(fresh)
         _make_room(folder, entry)
         return read(entry)
 
 
 def temporary(make: Callable[[Path], None], read: Callable[[Path], Opened]) -> Opened:
     """Return what `read` makes of an entry that is deleted together with that."""
-    try:
+    with _writing(Path(tempfile.gettempdir())):
         folder = Path(tempfile.mkdtemp(prefix="autocomplete-"))
-    except OSError as error:
-        raise _no_room(Path(tempfile.gettempdir()), error) from None
-    try:
-        make(folder)
-        opened = read(folder)
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise _no_room(folder.parent, error) from None
-        raise
+        try:
+            make(folder)
+            opened = read(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     weakref.finalize(opened, shutil.rmtree, folder, ignore_errors=True)
     return opened
 
@@ -116,20 +109,20 @@ def _turn(path: Path) -> Iterator[None]:
 def _make_room(folder: Path, kept: Path) -> None:
     """Delete the entries used the longest ago until the rest are small enough."""
     with contextlib.suppress(OSError):
-        entries = sorted(
-            (entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")),
-            key=lambda entry: (entry == kept, entry.stat().st_mtime),
-        )
-        left = sum(file.stat().st_size for entry in entries for file in entry.iterdir())
-        for entry in entries[:-1]:
-            if left <= _MOST:
-                break
-            left -= sum(file.stat().st_size for file in entry.iterdir())
-            shutil.rmtree(entry, ignore_errors=True)
+        entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        entries.sort(key=lambda entry: (entry == kept, entry.stat().st_mtime))
+        sizes = [sum(file.stat().st_size for file in entry.iterdir()) for entry in entries]
+        for place, entry in enumerate(entries[:-1]):
+            if sum(sizes[place:]) > _MOST:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
-def _no_room(folder: Path, error: OSError) -> CorpusError:
-    return CorpusError(
-        f"{folder}: the text as numbers cannot be written here ({error.strerror or error}); free some space, or set "
-        f"{CACHE_VARIABLE} to a folder with more of it"
-    )
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: the text as numbers cannot be written here ({error.strerror or error}); free some space, or set "
+            f"{CACHE_VARIABLE} to a folder with more of it"
+        ) from None

@@ -101,7 +101,8 @@ class Numbering:
         self._characters: dict[str, int] = {}
         self._spellings: dict[str, int] = {}
         self._character_counts = np.zeros(CODES, dtype=np.int64)
-        self._counts, self._evidence, self._first_evidence = (np.zeros(0, dtype=np.int64) for _ in range(3))
+        self._counts, self._evidence = (np.zeros(SPECIAL + _MOST, dtype=np.int64) for _ in range(2))
+        self._first_evidence = np.full(SPECIAL + _MOST, NEVER)
         self._left_out = 0
         self._chunks: list[Place] = []
         self._end = Place(0, 0, 0, 0, 0)
@@ -126,14 +127,9 @@ class Numbering:
 
     def add(self, tally: Tally) -> None:
         """Count words."""
-        more = len(self._spellings) - len(self._counts)
-        self._counts, self._evidence = (np.append(a, np.zeros(more, np.int64)) for a in (self._counts, self._evidence))
-        self._first_evidence = np.append(self._first_evidence, np.full(more, NEVER))
-        known = tally.numbers >= SPECIAL
-        numbers = tally.numbers[known] - SPECIAL
-        np.add.at(self._counts, numbers, tally.counts[known])
-        np.add.at(self._evidence, numbers, tally.evidence[known])
-        np.minimum.at(self._first_evidence, numbers, tally.first_evidence[known])
+        np.add.at(self._counts, tally.numbers, tally.counts)
+        np.add.at(self._evidence, tally.numbers, tally.evidence)
+        np.minimum.at(self._first_evidence, tally.numbers, tally.first_evidence)
         self._left_out += tally.left_out
 
     def _code(self, character: str) -> int:
@@ -151,6 +147,7 @@ class Numbering:
         """Write what `EncodedText.read` needs beside the symbols and words, and the last boundary."""
         with (folder / SYMBOLS).open("ab") as file:
             file.write(np.array([BOUNDARY], dtype=f"<u{self._width}").data)
+        words = slice(SPECIAL, SPECIAL + len(self._spellings))
         with (folder / INDEX).open("wb") as file:
             np.savez(
                 file,
@@ -158,9 +155,9 @@ class Numbering:
                 characters=np.frombuffer("".join(self._characters).encode("utf-32-le"), dtype=np.uint8),
                 character_counts=self._character_counts[SPECIAL : SPECIAL + len(self._characters)],
                 spellings=np.frombuffer("".join(f"{each}\n" for each in self._spellings).encode(), dtype=np.uint8),
-                counts=self._counts,
-                evidence=self._evidence,
-                first_evidence=self._first_evidence,
+                counts=self._counts[words],
+                evidence=self._evidence[words],
+                first_evidence=self._first_evidence[words],
                 left_out=self._left_out,
                 chunks=np.array([astuple(place) for place in (*self._chunks, self._end)]),
             )

@@ -11,7 +11,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.corpus.encoded import EncodedText
-from autocomplete.corpus.files import find_file, numbered_lines
+from autocomplete.corpus.files import blank, find_file, numbered_lines
 from autocomplete.corpus.running_text import RunningText, Watch, hash_files
 from autocomplete.corpus.tokens import LONGEST_WORD
 from autocomplete.errors import CorpusError
@@ -76,19 +75,9 @@ class Corpus:
         return sum(map(len, self.words))
 
     @property
-    def distinct_characters(self) -> int:
-        """The size of the alphabet that the words are written in."""
-        return len(set().union(*self.words))
-
-    @property
     def lines(self) -> int:
         """The number of lines of running text."""
         return 0 if self.text is None else self.text.counted().lines
-
-    @property
-    def entropy(self) -> float:
-        """The entropy of the counts, in bits per word."""
-        return entropy(self.counts)
 
     def surface(self, word: str) -> str:
         """Return how a word of the corpus is written."""
@@ -103,7 +92,7 @@ class Corpus:
             "sha256": self.sha256,
             "words": len(self.words),
             "characters": self.characters,
-            "entropy": self.entropy,
+            "entropy": entropy(self.counts),
         }
 
     def describe(self) -> str:
@@ -114,7 +103,7 @@ class Corpus:
         text = f" in {self.lines:,} lines" if self.lines else f", {self.characters:,} characters"
         return (
             f"read {self.name} as {kinds}: {len(self.words):,} distinct {words}{text}, "
-            f"{self.distinct_characters:,} distinct characters{left_out}"
+            f"{len(set().union(*self.words)):,} distinct characters{left_out}"
         )
 
 
@@ -149,7 +138,8 @@ def read_corpus(
     files = [find_file(path) for path in paths]
     for file in files:
         lines = numbered_lines(file)
-        sample = list(islice(lines, _SAMPLE))
+        if not (sample := list(islice(lines, _SAMPLE))):
+            raise blank(file)
         kind = _kind([line for _, line in sample])
         kinds.append(kind)
         if kind == "running text":
@@ -167,12 +157,13 @@ def read_corpus(
         of_text.add_text(text.counted(hurried))
 
     name = ", ".join(path.name for path in paths)
-    counts = _combine(of_text.counts, of_lists.counts)
+    in_lists = of_lists.counts()
+    counts = _combine(of_text.counts(), in_lists)
     if not counts:
         raise CorpusError(f"{name}: no word found; give a file with words in it")
     if len(set().union(*counts)) < 2:
         raise CorpusError(f"{name}: only one distinct character; nothing can be learned from it, so add other words")
-    surfaces = of_lists.surfaces(0) | of_text.surfaces(_EVIDENCE if of_lists.counts else 0)
+    surfaces = of_lists.surfaces(0) | of_text.surfaces(_EVIDENCE if in_lists else 0)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return Corpus(
         name=name,
@@ -221,9 +212,8 @@ class _Tally:
                 self._evidence[spellings[place]] = count
         self.left_out += text.left_out
 
-    @cached_property
     def counts(self) -> Counter[str]:
-        """The number of times that each key stands for."""
+        """Return how often each key was counted."""
         counts: Counter[str] = Counter()
         for spelling, count in self._spellings.items():
             counts[self._normalization.key(spelling)] += count

@@ -30,10 +30,11 @@ _PART = 1_000_000  # items read at once where all are
 
 class FileArray:
     """
-    Numbers in a file, of which those asked for are read, and translated.
+    Numbers in a file, read where they are asked for.
 
-    :param length: how many.
-    :param table: what is given in place of each number; the numbers themselves by default.
+    :param kind: their type, as numpy names it.
+    :param length: how many they are.
+    :param table: what is given in place of each; by default the numbers themselves.
     """
 
     def __init__(self, path: Path, kind: str, length: int, table: NDArray[Any] | None = None) -> None:
@@ -65,7 +66,7 @@ class FileArray:
             yield self[start : min(start + _PART, self._length)]
 
     def translated(self, table: NDArray[Any], length: int | None = None) -> FileArray:
-        """Return the first numbers, all by default, each as what stands in its place in a table."""
+        """Return the first numbers, or all, each replaced by its entry in a table."""
         table = table if self._table is None else table[self._table]
         return FileArray(self._path, self._kind, self._length if length is None else length, table)
 
@@ -74,7 +75,7 @@ Ids = NDArray[np.integer[Any]] | FileArray
 
 
 def count_ids(ids: Ids, length: int) -> NDArray[np.int64]:
-    """Return how often each number below a length stands among some."""
+    """Return (length,) how often each number is there; none is higher."""
     counts = np.zeros(length, dtype=np.int64)
     for part in ids.parts() if isinstance(ids, FileArray) else (ids,):
         counts += np.bincount(part, minlength=length)
@@ -82,7 +83,7 @@ def count_ids(ids: Ids, length: int) -> NDArray[np.int64]:
 
 
 def translate_ids(ids: Ids, table: NDArray[Any]) -> Ids:
-    """Return what stands in a table in the place of each number."""
+    """Return the entry of a table for each number."""
     return ids.translated(table) if isinstance(ids, FileArray) else table[ids]
 
 

@@ -8,11 +8,12 @@ import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from autocomplete.errors import CorpusError
 
-__all__ = ["LONGEST_LINE", "TextFile", "find_file", "numbered_lines", "read_lines", "reading"]
+__all__ = ["LONGEST_LINE", "TextFile", "blank", "find_file", "numbered_lines", "read_lines", "reading"]
 
 LONGEST_LINE = 1_000_000  # bytes; a longer one is no text that a person wrote
 
@@ -67,14 +68,29 @@ def read_lines(path: Path) -> Generator[str, None, None]:
     :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, or has a line of over a million
         bytes.
     """
-    for _, line in numbered_lines(find_file(path)):
+    file = find_file(path)
+    lines = numbered_lines(file)
+    if (first := next(lines, None)) is None:
+        raise blank(file)
+    for _, line in chain([first], lines):
         yield line
 
 
-def numbered_lines(file: TextFile) -> Iterator[tuple[int, str]]:
-    """Yield the same lines, each after its number in the file, from 1 on; raise the same errors."""
-    path, size, is_blank = file.name, 0, True
+def blank(file: TextFile) -> CorpusError:
+    """Return the error that says that a file has no lines but blank ones."""
+    problem = "has only blank lines" if file.state[0] else "is empty"
+    return CorpusError(f"{file.name}: the file {problem}; give a file with words in it")
+
+
+def numbered_lines(file: TextFile, start: int = 0) -> Iterator[tuple[int, str]]:
+    """
+    Yield the same lines, each after its number from 1 on; raise the same errors, but for a blank file.
+
+    :param start: the byte that the first line begins at.
+    """
+    path, size = file.name, start
     with reading(path), file.path.open("rb") as opened:
+        opened.seek(start)
         for number, raw in enumerate(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), start=1):
             if len(raw) > LONGEST_LINE:
                 raise CorpusError(
@@ -91,8 +107,4 @@ def numbered_lines(file: TextFile) -> Iterator[tuple[int, str]]:
             line = (line.removeprefix("\ufeff") if size == 0 else line).strip()
             size += len(raw)
             if line:
-                is_blank = False
                 yield number, line
-    if is_blank:
-        empty = "has only blank lines" if size else "is empty"
-        raise CorpusError(f"{path}: the file {empty}; give a file with words in it")

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -81,8 +81,9 @@ class RunningText:
         """Yield the lines from one on, in normal form, without blank ones."""
         chunks = self.counted().chunks[:-1] if start else [Place(0, 0, 0, 0, 0)]
         place = chunks[_chunk_at(chunks, start)]
-        lines = (line for number in range(place.file, len(self._files)) for _, line in self._lines(number, place))
-        yield from map(self.normalization.surface, islice(lines, start - place.line, None))
+        files = self._files[place.file :]
+        lines = chain(numbered_lines(files[0], place.byte), *map(numbered_lines, files[1:]))
+        yield from (self.normalization.surface(line) for _, line in islice(lines, start - place.line, None))
 
     def before(self, line: int, hurried: float = 0.0) -> tuple[int, int]:
         """Return how many symbols and numbers of words come before a line."""
@@ -91,27 +92,16 @@ class RunningText:
         place = chunks[number]
         if place.line == line:
             return place.symbol, place.word
-        last = next(islice(self._lines(place.file, place), line - place.line - 1, None))[0]
-        with self._files[place.file].path.open("rb") as file:
-            file.seek(place.byte)
-            length = sum(map(len, islice(file, last + 1)))
+        file = self._files[place.file]
+        last, _ = next(islice(numbered_lines(file, place.byte), line - place.line - 1, None))
+        with reading(file.name), file.path.open("rb") as opened:
+            opened.seek(place.byte)
+            length = sum(map(len, islice(opened, last)))
         with self._writers(Path(), hurried, most=1) as [writer]:
             writer.send(None, Chunk(number, place.file, place.byte, length))
             report = writer.receive()
         assert report is not None
         return place.symbol + report.symbols, place.word + report.words
-
-    def _lines(self, number: int, place: Place) -> Iterator[tuple[int, str]]:
-        """Yield the lines of a file that are not blank, each with its number; from a place on, if that is in this file."""
-        with self._files[number].path.open("rb") as file:
-            file.seek(place.byte if number == place.file else 0)
-            begins_file = file.tell() == 0
-            for count, raw in enumerate(file):
-                line = raw.decode()
-                if begins_file and count == 0:
-                    line = line.removeprefix("\ufeff")
-                if line := line.strip():
-                    yield count, line
 
     @property
     def _content(self) -> str:

@@ -21,19 +21,7 @@ from autocomplete.text.normalization import Normalization, without_marks
 from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.text.words import token_words
 
-__all__ = [
-    "BEYOND",
-    "ENDS",
-    "FLAGS",
-    "LONGEST_TOKEN",
-    "LONGEST_WORD",
-    "OPENS",
-    "OTHER",
-    "ROOM",
-    "SETTLES",
-    "START",
-    "Tokens",
-]
+__all__ = ["BEYOND", "LONGEST_WORD", "OTHER", "START", "Tokens"]
 
 LONGEST_WORD = 100  # characters; a longer one is an address or encoded data
 LONGEST_TOKEN = 64  # bytes; a longer one is no word, and not remembered
@@ -79,7 +67,7 @@ class Tokens:
 
     @property
     def symbols(self) -> NDArray[np.uint16]:
-        """The characters of all forms in two bytes each: their code points, or from BEYOND on those of `beyond`; and room."""
+        """The characters of all forms, and `ROOM`: their code points in two bytes, or from BEYOND on places in `beyond`."""
         return np.append(_numbers(self._symbols), np.zeros(ROOM, dtype=np.uint16))
 
     @property

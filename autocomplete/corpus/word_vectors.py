@@ -70,9 +70,9 @@ class WordVectors:
 
     def of(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """
-        Return the vectors of some words, (words, dimensions), and (words,) which of them have one; zeros are for the others.
+        Return the vectors of some words, (words, dimensions) with zeros for those that have none, and (words,) which have one.
 
-        :param words: by their keys: a word is looked up as it stands there. Where it comes twice, the first one counts.
+        :param words: keys, looked up as they are. Where the file has a word twice, the first one counts.
         """
         places = {word: place for place, word in reversed(list(enumerate(self.words)))}
         found = np.array([places.get(word, -1) for word in words], dtype=np.int64)

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from autocomplete.storage.configuration import CELLS, Cell
-from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.storage.configuration import CELLS, Cell, Configuration
+from autocomplete.training.networks.recurrent import CharRNN, new_recurrent
 
 __all__ = ["ParameterCount", "Step", "Walk", "count_parameters", "walk"]
-
-_LAYERS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 Array = NDArray[np.float32]
 
@@ -49,7 +47,7 @@ class ParameterCount:
 def count_parameters(cell: Cell, inputs: int, units: int) -> ParameterCount:
     """Return the trained numbers of one layer."""
     gates = CELLS[cell]
-    layer = _LAYERS[cell](inputs, units)
+    layer = new_recurrent(Configuration(1, cell, hidden=units, embedding=inputs), dropout=0.0)
     return ParameterCount(
         gates * units * inputs,
         gates * units * units,

@@ -111,11 +111,9 @@ def clear_leftovers(folder: Path, *, locked: bool = False) -> None:
                 fresh.rename(folder)
     for path in [*_temporary(folder.parent, folder.name), *_temporary(folder)]:
         if locked or not _is_alive(_process(path)):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # of a folder it is done
+                path.unlink()
 
 
 def is_temporary(name: str) -> bool:
@@ -149,13 +147,10 @@ def _write(path: Path, content: bytes) -> None:
 
 def _temporary(place: Path, name: str | None = None, kind: str | None = None) -> list[Path]:
     """Return what processes write in a place, or wrote there: of one name, or of one kind."""
-    found = []
     with contextlib.suppress(OSError):  # the place may not be there
-        for path in place.iterdir():
-            match = _TEMPORARY.fullmatch(path.name)
-            if match and name in (None, match["name"]) and kind in (None, match["kind"]):
-                found.append(path)
-    return found
+        matches = [(path, _TEMPORARY.fullmatch(path.name)) for path in place.iterdir()]
+        return [path for path, m in matches if m and name in (None, m["name"]) and kind in (None, m["kind"])]
+    return []
 
 
 def _is_alive(process: int) -> bool:

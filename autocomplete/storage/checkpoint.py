@@ -9,10 +9,9 @@ The one contract between training and inference: a folder that both can read.
                              all first, the highest last
       resume.safetensors     only while a training may go on: the trainer's own state, written and read by `training`
 
-A training that has not validated its network yet may have saved the last of these alone. Safetensors hold numbers and
-nothing else, so loading a stranger's checkpoint runs no code; a checksum tells whether they are those that were written. A new
-checkpoint is written to a folder beside its place and renamed; one that exists is changed one whole file at a time (`files`).
-A reader never sees half of one.
+A training that has not validated its network yet may have saved the last of these alone. Safetensors hold nothing but numbers,
+so loading a stranger's checkpoint runs no code; a checksum tells whether they are those that were written. A reader never sees
+half of a checkpoint: a new one is renamed to its place, one that exists is changed one whole file at a time (`atomic`).
 """
 
 from __future__ import annotations
@@ -129,10 +128,7 @@ class Checkpoint:
             vocabulary=Vocabulary(metadata["vocabulary"]),
             normalization=Normalization.from_json(metadata["normalization"]),
             tensors=tensors,
-            unit=metadata["unit"],
-            corpus=metadata["corpus"],
-            training=metadata["training"],
-            figures=metadata["figures"],
+            **{part: metadata[part] for part in ("unit", "corpus", "training", "figures")},
         )
 
 
@@ -195,7 +191,7 @@ def write_checkpoint(
     check_name(folder, overwrite=overwrite)
     # Sorted, as whoever reads it wants it: to sort it again then takes a tenth of the time.
     ordered = sorted(lexicon.items(), key=lambda entry: checkpoint.normalization.key(entry[0]))
-    lines = (f"{surface}\t{_shortest(count)}\n" for surface, count in ordered)
+    lines = (f"{surface}\t{str(float(count)).removesuffix('.0')}\n" for surface, count in ordered)
     replace_folder(folder, {MODEL: _model_bytes(checkpoint), LEXICON: "".join(lines).encode(), **(others or {})})
 
 
@@ -224,11 +220,6 @@ def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
         place_folder(fresh, folder)
     except OSError as error:
         raise cannot_write(folder, error) from None
-
-
-def _shortest(count: float) -> str:
-    """Return the fewest digits that read as the same number."""
-    return repr(float(count)).removesuffix(".0")
 
 
 def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
@@ -340,13 +331,12 @@ def read_lexicon(folder: Path) -> dict[str, float]:
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not UTF-8 at byte {error.start}; copy the checkpoint again") from None
     # All at once, as the prompt waits for it; line by line only to find what is wrong.
-    characters = np.frombuffer(content if text else b"", dtype=np.uint8)
-    marks = np.flatnonzero((characters == ord("\t")) | (characters == ord("\n")))
-    whole = bool((characters[marks[::2]] == ord("\t")).all() and (characters[marks[1::2]] == ord("\n")).all())
-    in_count = np.repeat(np.arange(len(marks)) % 2 == 1, np.diff(marks, prepend=-1))
-    surfaces = characters[~in_count].tobytes().decode().split("\t")[:-1]
+    characters = np.frombuffer(text.encode(), dtype=np.uint8)
+    marks = characters[(characters == ord("\t")) | (characters == ord("\n"))]
+    whole = bool((marks[::2] == ord("\t")).all() and (marks[1::2] == ord("\n")).all())
+    fields = text.replace("\n", "\t").split("\t")[:-1]
     try:
-        lexicon = dict(zip(surfaces, map(float, characters[in_count].tobytes().split()), strict=True))
+        lexicon = dict(zip(fields[::2], map(float, fields[1::2]), strict=True))
         counts = np.fromiter(lexicon.values(), dtype=np.float64, count=len(lexicon))
         whole = whole and "" not in lexicon and bool((counts > 0).all() and np.isfinite(counts).all())
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -58,28 +59,22 @@ class Configuration:
         if self.bidirectional:
             for gap in ("letter", "word"):
                 shapes |= {f"{gap}.weight": (2 * self.hidden, 2 * self.hidden), f"{gap}.bias": (2 * self.hidden,)}
-        decoder = (
-            ("projection.weight", (self.embedding, self.hidden))
-            if self.tied
-            else ("decoder.weight", (self.vocabulary, self.hidden * (1 + self.bidirectional)))
-        )
-        return shapes | dict([decoder, ("decoder.bias", (self.vocabulary,))])
+        if self.tied:
+            shapes["projection.weight"] = self.embedding, self.hidden
+        else:
+            shapes["decoder.weight"] = self.vocabulary, self.hidden * (1 + self.bidirectional)
+        return shapes | {"decoder.bias": (self.vocabulary,)}
 
     def layer_parameters(self) -> dict[str, int]:
         """Return the number of trained numbers of each layer, from the embedding to the decoder."""
-        counts: dict[str, int] = {}
+        directions = {"recurrent": " forward" if self.bidirectional else "", "recurrent_backward": " backward"}
+        others = {"letter": "join, letter", "word": "join, word", "projection": "decoder"}
+        counts: Counter[str] = Counter()
         for name, shape in self.shapes().items():
             layer = name.partition(".")[0]
-            if layer in ("recurrent", "recurrent_backward"):
-                direction = (
-                    "" if not self.bidirectional else " backward" if layer == "recurrent_backward" else " forward"
-                )
-                layer = f"{self.cell} {int(name.rpartition('_l')[2]) + 1}{direction}"
-            elif layer in ("letter", "word"):
-                layer = f"join, {layer}"
-            elif layer == "projection":
-                layer = "decoder"
-            counts[layer] = counts.get(layer, 0) + prod(shape)
+            if layer in directions:
+                layer = f"{self.cell} {int(name.rpartition('_l')[2]) + 1}{directions[layer]}"
+            counts[others.get(layer, layer)] += prod(shape)
         return counts
 
     @property
