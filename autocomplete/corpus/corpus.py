@@ -41,33 +41,19 @@ _EVIDENCE = 3  # times that text must have a word, inside of a sentence, to tell
 
 @dataclass(frozen=True)
 class Corpus:
-    """
-    Distinct words and how often each stands in the corpus, the most frequent first.
+    """Distinct words and how often each stands in the corpus, the most frequent first."""
 
-    :param name: the names of the files, joined.
-    :param kinds: what each file was taken for.
-    :param words: keys as `normalization` makes them; distinct, none empty.
-    :param counts: (words,) positive.
-    :param surfaces: how a word is most often written, for the words where that is not their key. In running text, words that
-        begin a sentence are no evidence.
-    :param text: the running text, if there is any.
-    :param pairs: how often one word follows another, by pair of keys.
-    :param size: bytes read.
-    :param sha256: of those bytes.
-    :param left_out: words that were too long to be words.
-    """
-
-    name: str
-    kinds: tuple[Kind, ...]
-    words: tuple[str, ...]
-    counts: NDArray[np.float64]
-    surfaces: dict[str, str] = field(repr=False)
+    name: str  # the names of the files, joined
+    kinds: tuple[Kind, ...]  # what each file was taken for
+    words: tuple[str, ...]  # keys as `normalization` makes them; distinct, none empty
+    counts: NDArray[np.float64]  # (words,) positive
+    surfaces: dict[str, str] = field(repr=False)  # how a word is most often written, where that is not its key
     normalization: Normalization
-    size: int
-    sha256: str
-    left_out: int = 0
+    size: int  # bytes read
+    sha256: str  # of those bytes
+    left_out: int = 0  # number of words that were too long
     text: RunningText | None = field(default=None, repr=False)
-    pairs: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)
+    pairs: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)  # how often one follows another
 
     @property
     def characters(self) -> int:
@@ -132,9 +118,10 @@ def read_corpus(
         bytes or a count that is not a positive number; and for a corpus of fewer than two distinct characters.
     """
     normalization = normalization or Normalization()
-    of_text, of_lists = _Tally(normalization), _Tally(normalization)
+    in_lists: Counter[str] = Counter()  # by spelling
     pairs: Counter[tuple[str, str]] = Counter()
     kinds: list[Kind] = []
+    left_out = 0
     files = [find_file(path) for path in paths]
     for file in files:
         lines = numbered_lines(file)
@@ -150,20 +137,26 @@ def read_corpus(
                 pairs[first, second] += count  # type: ignore[assignment]
                 continue
             for word in words:
-                of_lists.add(word, count)
+                if len(word) > LONGEST_WORD:
+                    left_out += 1
+                else:
+                    in_lists[word] += count  # type: ignore[assignment]  # counts may be fractions
     text = None
+    in_text: Counter[str] = Counter()
+    evidence: Counter[str] = Counter()
     if found := [file for file, kind in zip(files, kinds, strict=True) if kind == "running text"]:
         text = RunningText(found, normalization, watch)
-        of_text.add_text(text.counted(hurried))
+        encoded = text.counted(hurried)
+        in_text, evidence = _spellings(encoded)
+        left_out += encoded.left_out
 
     name = ", ".join(path.name for path in paths)
-    in_lists = of_lists.counts()
-    counts = _combine(of_text.counts(), in_lists)
+    counts = _combine(_by_key(in_text, normalization), _by_key(in_lists, normalization))
     if not counts:
         raise CorpusError(f"{name}: no word found; give a file with words in it")
     if len(set().union(*counts)) < 2:
         raise CorpusError(f"{name}: only one distinct character; nothing can be learned from it, so add other words")
-    surfaces = of_lists.surfaces(0) | of_text.surfaces(_EVIDENCE if in_lists else 0)
+    surfaces = _surfaces(in_lists, normalization, 0) | _surfaces(evidence, normalization, _EVIDENCE if in_lists else 0)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return Corpus(
         name=name,
@@ -174,67 +167,51 @@ def read_corpus(
         normalization=normalization,
         size=sum(file.state[0] for file in files),
         sha256=text.sha256 if text is not None and len(found) == len(files) else hash_files(files),
-        left_out=of_text.left_out + of_lists.left_out,
+        left_out=left_out,
         text=text,
         pairs=pairs,
     )
 
 
-class _Tally:
-    """Counts words and how they are written."""
+def _spellings(text: EncodedText) -> tuple[Counter[str], Counter[str]]:
+    """
+    Return how often each word stands in a text as it is written, and how often where that tells how it is written.
 
-    def __init__(self, normalization: Normalization) -> None:
-        self._normalization = normalization
-        self._spellings: Counter[str] = Counter()  # of all
-        self._evidence: Counter[str] = Counter()  # of those that tell how a word is written
-        self.left_out = 0
+    Words that begin a sentence tell nothing. The others come in the order in which they first do so.
+    """
+    spellings = text.spellings()
+    # Beyond so many, the rarest are left out: each takes a kilobyte for a while, and few of them are words.
+    rare = np.sort(text.counts)[-_SPELLINGS] if len(spellings) > _SPELLINGS else 0
+    told = (place for place in np.argsort(text.first_evidence, kind="stable").tolist() if text.evidence[place])
+    return (
+        Counter({spellings[place]: int(text.counts[place]) for place in np.flatnonzero(text.counts > rare).tolist()}),
+        Counter({spellings[place]: int(text.evidence[place]) for place in told if text.counts[place] > rare}),
+    )
 
-    def add(self, word: str, count: float) -> None:
-        """Count a word of a list, as it is written."""
-        if len(word) > LONGEST_WORD:
-            self.left_out += 1
-            return
-        self._spellings[word] += count  # type: ignore[assignment]  # counts may be fractions
-        self._evidence[word] += count  # type: ignore[assignment]
 
-    def add_text(self, text: EncodedText) -> None:
-        """Count all words of a text, those that tell how they are written in the order in which they first do so."""
-        spellings = text.spellings()
-        # Beyond so many, the rarest are left out: each takes a kilobyte for a while, and few of them are words.
-        rare = np.sort(text.counts)[-_SPELLINGS] if len(spellings) > _SPELLINGS else 0
-        for spelling, count in zip(spellings, text.counts.tolist(), strict=True):
-            if count > rare:
-                self._spellings[spelling] = count
-        for place in np.argsort(text.first_evidence, kind="stable").tolist():
-            if not (count := int(text.evidence[place])):
-                break
-            if text.counts[place] > rare:
-                self._evidence[spellings[place]] = count
-        self.left_out += text.left_out
+def _by_key(spellings: Counter[str], normalization: Normalization) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for spelling, count in spellings.items():
+        counts[normalization.key(spelling)] += count
+    return counts
 
-    def counts(self) -> Counter[str]:
-        """Return how often each key was counted."""
-        counts: Counter[str] = Counter()
-        for spelling, count in self._spellings.items():
-            counts[self._normalization.key(spelling)] += count
-        return counts
 
-    def surfaces(self, evidence: float) -> dict[str, str]:
-        """Return how each key is written, where there is more than so much to tell it by and most of that agrees."""
-        surfaces: dict[str, str] = {}
-        agreeing: dict[str, float] = {}
-        totals: Counter[str] = Counter()
-        for spelling, count in self._evidence.most_common():  # the most frequent spelling of a key comes first
-            surface = self._normalization.surface(spelling)
-            key = self._normalization.key(surface)
-            surfaces.setdefault(key, surface)
-            agreeing.setdefault(key, count)
-            totals[key] += count
-        return {
-            key: surface if agreeing[key] >= _CONSISTENT * totals[key] else self._normalization.spell(key)
-            for key, surface in surfaces.items()
-            if totals[key] > evidence
-        }
+def _surfaces(evidence: Counter[str], normalization: Normalization, least: float) -> dict[str, str]:
+    """Return how each key is written, where there is more than so much to tell it by and most of that agrees."""
+    surfaces: dict[str, str] = {}
+    agreeing: dict[str, float] = {}
+    totals: Counter[str] = Counter()
+    for spelling, count in evidence.most_common():  # the most frequent spelling of a key comes first
+        surface = normalization.surface(spelling)
+        key = normalization.key(surface)
+        surfaces.setdefault(key, surface)
+        agreeing.setdefault(key, count)
+        totals[key] += count
+    return {
+        key: surface if agreeing[key] >= _CONSISTENT * totals[key] else normalization.spell(key)
+        for key, surface in surfaces.items()
+        if totals[key] > least
+    }
 
 
 def _combine(text: Counter[str], lists: Counter[str]) -> dict[str, float]:

@@ -89,30 +89,18 @@ def translate_ids(ids: Ids, table: NDArray[Any]) -> Ids:
 
 @dataclass(frozen=True, eq=False)
 class EncodedText:
-    """
-    A text as numbers.
+    """A text as numbers."""
 
-    :param symbols: (n,) codes, of which 2 is the first of `characters`.
-    :param words: (m,) numbers, START and OTHER among them, of which 2 is the first of `spellings`.
-    :param spelled: all spellings, a line each.
-    :param character_counts: (characters,) how often each stands among the symbols.
-    :param counts: (spellings,) how often each stands in the text as it is written.
-    :param evidence: (spellings,) how often each stands inside of a sentence.
-    :param first_evidence: (spellings,) before which token of the text that was for the first time.
-    :param left_out: number of words that were too long.
-    :param chunks: where each chunk begins, and the end of all.
-    """
-
-    symbols: FileArray
-    words: FileArray
+    symbols: FileArray  # (n,) codes, of which 2 is the first of `characters`
+    words: FileArray  # (m,) numbers, START and OTHER among them, of which 2 is the first of `spellings`
     characters: str
-    character_counts: NDArray[np.int64]
-    spelled: bytes
-    counts: NDArray[np.int64]
-    evidence: NDArray[np.int64]
-    first_evidence: NDArray[np.int64]
-    left_out: int
-    chunks: list[Place]
+    character_counts: NDArray[np.int64]  # (characters,) how often each stands among the symbols
+    spelled: bytes  # all spellings, a line each
+    counts: NDArray[np.int64]  # (spellings,) how often each stands in the text as it is written
+    evidence: NDArray[np.int64]  # (spellings,) how often each stands inside of a sentence
+    first_evidence: NDArray[np.int64]  # (spellings,) before which token of the text that was for the first time
+    left_out: int  # number of words that were too long
+    chunks: list[Place]  # where each begins, and the end of all
 
     @classmethod
     def read(cls, folder: Path) -> EncodedText:

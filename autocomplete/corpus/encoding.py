@@ -73,10 +73,9 @@ class ChunkWriter:
         self._counts = np.append(self._counts, np.zeros(more, dtype=np.int64))
         self._first = np.append(self._first, np.full(more, NEVER))
         hurried = np.random.default_rng(chunk.number).random(np.count_nonzero(begins_line)) < self._hurried
-        forms = self._tokens.forms, self._tokens.symbols, self._tokens.words
         # The chunk's own codes and numbers, until its report is answered with those of the whole text.
         counted = self._counts, self._first, chunk.number << 32
-        self._symbols, self._words = spell_out(found, marks, begins_line, hurried, *forms, *counted)
+        self._symbols, self._words = spell_out(found, marks, begins_line, hurried, *self._tokens.forms(), *counted)
         symbol_counts = np.zeros(CODES, dtype=np.int64)
         add_counts(self._symbols, symbol_counts)
         self._present = np.flatnonzero(symbol_counts[SPECIAL:]) + SPECIAL
@@ -126,7 +125,8 @@ class ChunkWriter:
 
     def _tally(self) -> Tally:
         """Count the words of all tokens, as these are written."""
-        sizes, too_long = self._tokens.written.T
+        written, spelled = self._tokens.written()
+        sizes, too_long = written.T
         heads = (np.cumsum(sizes) - sizes)[sizes > 0]
         inside, begins = self._counts.reshape(-1, 2).T
         first_inside, first_begins = self._first.reshape(-1, 2).T
@@ -134,7 +134,7 @@ class ChunkWriter:
         evidence, first = times.copy(), np.repeat(np.minimum(first_inside, first_begins), sizes)
         evidence[heads] = inside[sizes > 0]  # only the first word of a token can begin a sentence
         first[heads] = first_inside[sizes > 0]
-        numbers, which = np.unique(self._tokens.spelled, return_inverse=True)
+        numbers, which = np.unique(spelled, return_inverse=True)
         earliest = np.full(len(numbers), NEVER)
         np.minimum.at(earliest, which, first)
         counts, evidence = (np.bincount(which, each, len(numbers)).astype(np.int64) for each in (times, evidence))

@@ -20,15 +20,10 @@ LONGEST_LINE = 1_000_000  # bytes; a longer one is no text that a person wrote
 
 @dataclass(frozen=True)
 class TextFile:
-    """
-    A text file.
+    """A text file."""
 
-    :param name: what the user calls it.
-    :param path: where its bytes can be read, more than once.
-    """
-
-    name: Path
-    path: Path
+    name: Path  # what the user calls it
+    path: Path  # where its bytes can be read, more than once
 
     @property
     def state(self) -> tuple[int, int]:

@@ -159,7 +159,7 @@ def spell_out(
 
     :param tokens: (tokens,) as `split` gives them, like `marks` and `begins_line`.
     :param hurried: (lines,) whether a line is spelled without its marks.
-    :param forms: of `Tokens`, like `symbols` and `words`.
+    :param forms: as `Tokens.forms` gives them, like `symbols` and `words`.
     :param counts: (2 * tokens known,) how often each was inside of a sentence and at the beginning of one; updated.
     :param first: (2 * tokens known,) where each was so for the first time; updated.
     :param begin: what the place of the first token is called in `first`.

@@ -28,23 +28,14 @@ _ARRAYS = ("text", "places", "candidates", "shares")
 
 @dataclass(frozen=True, eq=False)
 class SoftTargets:
-    """
-    Words of text as numbers, and for some of their places what might stand there.
+    """Words of text as numbers, and for some of their places what might stand there."""
 
-    :param words: keys, of which the first has the number 2.
-    :param text: (n,) numbers of words; START where a line or sentence begins, OTHER for a word that is not among `words`.
-    :param places: (m,) in the text, each once.
-    :param candidates: (m, k) numbers of words; one may come twice.
-    :param shares: (m, k) how probable each is, given that a word comes; the sum of a row is about one.
-    :param sha256: of the file that they come from.
-    """
-
-    words: tuple[str, ...]
-    text: NDArray[np.int32]
-    places: NDArray[np.int64]
-    candidates: NDArray[np.uint16]
-    shares: NDArray[np.float16]
-    sha256: str = field(default="", repr=False)
+    words: tuple[str, ...]  # keys, of which the first has the number 2
+    text: NDArray[np.int32]  # (n,) START where a line or sentence begins, OTHER for a word that is not among `words`
+    places: NDArray[np.int64]  # (m,) in the text, each once
+    candidates: NDArray[np.uint16]  # (m, k) numbers of words; one may come twice
+    shares: NDArray[np.float16]  # (m, k) how probable each is, given that a word comes; the sum of a row is about one
+    sha256: str = field(default="", repr=False)  # of the file that they come from
 
     def __post_init__(self) -> None:
         """Raise ValueError where the parts do not fit together."""

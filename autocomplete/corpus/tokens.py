@@ -52,38 +52,24 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._written) // 2
 
-    @property
-    def forms(self) -> NDArray[np.int32]:
+    def forms(self) -> tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.int32]]:
         """
-        Where to find what is known of each form: (forms, 4).
+        Return where to find what is known of each form, (forms, 4), and the symbols and the words of all forms.
 
-        Column 0 is where it begins among `symbols`, a blank and the characters of its key, and column 1 how many those are.
-        Column 2 is where it begins among `words`: START, and then the numbers of its words, with START before those inside that
+        Column 0 is where it begins among the symbols, a blank and the characters of its key, and column 1 how many those are. A
+        symbol is a code point in two bytes, or from BEYOND on a place in `beyond`; after the last there is `ROOM`.
+
+        Column 2 is where it begins among the words: START, and then the numbers of its words, with START before those inside that
         begin a sentence. Column 3, less its last `FLAGS` bits, is how many follow the first START. Those bits are OPENS, where
         its first word begins a sentence whatever stands before it; SETTLES, where it alone tells whether the next word begins
         one, and ENDS, where that does.
         """
-        return _numbers(self._forms).reshape(-1, 4)
+        symbols = np.append(_numbers(self._symbols), np.zeros(ROOM, dtype=np.uint16))
+        return _numbers(self._forms).reshape(-1, 4), symbols, _numbers(self._words)
 
-    @property
-    def symbols(self) -> NDArray[np.uint16]:
-        """The characters of all forms, and `ROOM`: their code points in two bytes, or from BEYOND on places in `beyond`."""
-        return np.append(_numbers(self._symbols), np.zeros(ROOM, dtype=np.uint16))
-
-    @property
-    def words(self) -> NDArray[np.int32]:
-        """The words of all forms."""
-        return _numbers(self._words)
-
-    @property
-    def written(self) -> NDArray[np.int32]:
-        """Of each token as it is written: (tokens, 2) how many words it has, of those in `spelled`, and how many too long."""
-        return _numbers(self._written).reshape(-1, 2)
-
-    @property
-    def spelled(self) -> NDArray[np.int32]:
-        """The words of all tokens as they are written, one token after another."""
-        return _numbers(self._spelled)
+    def written(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return (tokens, 2) how many words each token has as it is written, and how many too long; and the words of all."""
+        return _numbers(self._written).reshape(-1, 2), _numbers(self._spelled)
 
     @property
     def beyond(self) -> str:

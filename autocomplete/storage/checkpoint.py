@@ -64,6 +64,9 @@ __all__ = [
 
 MODEL, LEXICON, CONTEXT, RESUME = "model.safetensors", "lexicon.tsv", "context.safetensors", "resume.safetensors"
 
+# What may be raised by a file that is not as it was written.
+_DAMAGED = SafetensorError, zlib.error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -288,16 +291,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except AutocompleteError as error:
         raise CheckpointError(f"{path}: {error}; upgrade autocomplete, or train it again") from None
-    except (
-        SafetensorError,
-        zlib.error,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except _DAMAGED as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: damaged ({problem}); train it again, or copy it again") from None
 
