@@ -104,12 +104,7 @@ class EncodedText:
 
     @classmethod
     def read(cls, folder: Path) -> EncodedText:
-        """
-        Open what `ChunkWriter` and `Numbering` wrote.
-
-        :raises DamagedError: where the files are not as they were written.
-        :raises FileNotFoundError: where there is no such folder.
-        """
+        """Open what `ChunkWriter` and `Numbering` wrote; raise DamagedError or, for the folder, FileNotFoundError."""
         folder.stat()
         try:
             with (folder / INDEX).open("rb") as file, np.load(file) as arrays:

@@ -78,11 +78,7 @@ def blank(file: TextFile) -> CorpusError:
 
 
 def numbered_lines(file: TextFile, start: int = 0) -> Iterator[tuple[int, str]]:
-    """
-    Yield the same lines, each after its number from 1 on; raise the same errors, but for a blank file.
-
-    :param start: the byte that the first line begins at.
-    """
+    """Yield the same lines from a byte on, each after its number from 1 on; raise the same errors but for a blank file."""
     path, size = file.name, start
     with reading(path), file.path.open("rb") as opened:
         opened.seek(start)

@@ -40,7 +40,7 @@ class WordVectors:
     @classmethod
     def read(cls, path: Path) -> Self:
         """
-        Read a file as GloVe and word2vec write it: a word and its numbers a line; before them, there may be how many there are.
+        Read a file as GloVe and word2vec write it: a word and its numbers a line, after a line that may say how many there are.
 
         :raises CorpusError: where it cannot be read or is something else.
         """

@@ -56,11 +56,7 @@ def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def fresh_folder(folder: Path) -> Iterator[Path]:
-    """
-    Yield an empty folder, which at the end takes the place of another, if there is one.
-
-    Where the end is not reached, or at any OSError, the place stays as it was.
-    """
+    """Yield an empty folder, which at the end replaces another, if there is one; any exception leaves that as it was."""
     with temporary_folder(folder, "new") as fresh:
         yield fresh
         place_folder(fresh, folder)
@@ -104,13 +100,13 @@ def clear_leftovers(folder: Path, *, locked: bool = False) -> None:
 
     :param locked: no other process writes them now: what looks like another's work is a leftover, too.
     """
-    for fresh in _temporary(folder.parent, folder.name, "new"):
-        former = _beside(folder, "former", _process(fresh))
+    for fresh, process in _temporary(folder.parent, folder.name, "new"):
+        former = _beside(folder, "former", process)
         if former.exists() and not folder.exists():
             with contextlib.suppress(OSError):
                 fresh.rename(folder)
-    for path in [*_temporary(folder.parent, folder.name), *_temporary(folder)]:
-        if locked or not _is_alive(_process(path)):
+    for path, process in [*_temporary(folder.parent, folder.name), *_temporary(folder)]:
+        if locked or not _is_alive(process):
             shutil.rmtree(path, ignore_errors=True)
             with contextlib.suppress(OSError):  # of a folder it is done
                 path.unlink()
@@ -133,10 +129,6 @@ def _beside(path: Path, kind: str, process: int | None = None) -> Path:
     return path.with_name(f".{path.name}.{kind}-{os.getpid() if process is None else process}")
 
 
-def _process(temporary: Path) -> int:
-    return int(temporary.name.rpartition("-")[2])
-
-
 def _write(path: Path, content: bytes) -> None:
     """Write a file that outlives a loss of power."""
     with path.open("wb") as file:
@@ -145,11 +137,11 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _temporary(place: Path, name: str | None = None, kind: str | None = None) -> list[Path]:
-    """Return what processes write in a place, or wrote there: of one name, or of one kind."""
+def _temporary(place: Path, name: str | None = None, kind: str | None = None) -> list[tuple[Path, int]]:
+    """Return what processes write in a place, or wrote there, and their numbers: of one name, or of one kind."""
     with contextlib.suppress(OSError):  # the place may not be there
-        matches = [(path, _TEMPORARY.fullmatch(path.name)) for path in place.iterdir()]
-        return [path for path, m in matches if m and name in (None, m["name"]) and kind in (None, m["kind"])]
+        found = [(path, match) for path in place.iterdir() if (match := _TEMPORARY.fullmatch(path.name))]
+        return [(p, int(m["process"])) for p, m in found if name in (None, m["name"]) and kind in (None, m["kind"])]
     return []
 
 

@@ -110,11 +110,7 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def unpacked(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """
-    Return the tensors of which `packed` made arrays.
-
-    :raises ValueError: where numbers and exponents do not fit together.
-    """
+    """Return the tensors of which `packed` made arrays; raise ValueError where numbers and exponents do not fit together."""
     tensors: dict[str, Tensor] = {}
     for name, array in arrays.items():
         if name.endswith(_SUFFIX):

@@ -202,8 +202,7 @@ def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> No
     """
     Write, or replace in one step, what a training goes on with, also where it has no checkpoint yet.
 
-    :raises CheckpointError: where something of that name exists and `overwrite` is false, or it cannot be written; what was there
-        stays.
+    :raises CheckpointError: as `write_checkpoint` does.
     """
     check_name(folder, overwrite=overwrite)
     if folder.exists():
@@ -213,11 +212,7 @@ def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> No
 
 
 def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
-    """
-    Rename a checkpoint that was written elsewhere on the same disk.
-
-    :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written; what was there stays.
-    """
+    """Rename a checkpoint that was written elsewhere on the same disk; raise CheckpointError as `write_checkpoint` does."""
     check_name(folder, overwrite=overwrite)
     try:
         place_folder(fresh, folder)
@@ -242,11 +237,7 @@ def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, An
 
 
 def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
-    """
-    Return what a checkpoint knows of words in context, None where it knows nothing.
-
-    :raises CheckpointError: where the file is damaged.
-    """
+    """Return what a checkpoint knows of words in context, None where it knows nothing; raise CheckpointError for damage."""
     path = folder / CONTEXT
     if not path.exists():
         return None
@@ -318,17 +309,18 @@ def read_lexicon(folder: Path) -> dict[str, float]:
     if not path.exists():
         return {}
     try:
-        content = path.read_bytes().removesuffix(b"\n") + b"\n"
-        text = "" if content == b"\n" else content.decode()
+        text = path.read_bytes().decode().removesuffix("\n")
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not UTF-8 at byte {error.start}; copy the checkpoint again") from None
     # All at once, as the prompt waits for it; line by line only to find what is wrong.
+    if not text:
+        return {}
     characters = np.frombuffer(text.encode(), dtype=np.uint8)
     marks = characters[(characters == ord("\t")) | (characters == ord("\n"))]
     whole = bool((marks[::2] == ord("\t")).all() and (marks[1::2] == ord("\n")).all())
-    fields = text.replace("\n", "\t").split("\t")[:-1]
+    fields = text.replace("\n", "\t").split("\t")
     try:
         lexicon = dict(zip(fields[::2], map(float, fields[1::2]), strict=True))
         counts = np.fromiter(lexicon.values(), dtype=np.float64, count=len(lexicon))
@@ -336,8 +328,7 @@ def read_lexicon(folder: Path) -> dict[str, float]:
     except ValueError:
         whole = False
     if not whole:
-        lines = text.removesuffix("\n").split("\n")
-        number = next(i for i, line in enumerate(lines, start=1) if not _is_entry(line))
+        number = next(i for i, line in enumerate(text.split("\n"), start=1) if not _is_entry(line))
         raise CheckpointError(f"{path}: line {number} is not a word, a tab and a count; copy it again")
     return lexicon
 

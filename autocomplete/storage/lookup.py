@@ -27,11 +27,7 @@ def search_path() -> list[Path]:
 
 
 def find_checkpoint(name: str) -> Path:
-    """
-    Return the folder of a checkpoint, given its name or the folder itself.
-
-    :raises CheckpointError: where there is none, with the names that there are.
-    """
+    """Return the folder of a checkpoint, given its name or folder; raise CheckpointError with the names where there is none."""
     if not name:
         raise CheckpointError("the name of the checkpoint is empty; `autocomplete checkpoints` lists those there are")
     candidates = [place / name for place in search_path()] if Path(name).name == name else []
