@@ -18,7 +18,6 @@ from typing import Literal
 from autocomplete.errors import CheckpointError
 
 __all__ = [
-    "cannot_write",
     "clear_leftovers",
     "fresh_folder",
     "is_temporary",
@@ -26,19 +25,31 @@ __all__ = [
     "replace_file",
     "replace_folder",
     "temporary_folder",
+    "writing",
 ]
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<kind>new|former|search)-(?P<process>\d+)", re.DOTALL)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise CheckpointError where the system cannot write a file or folder at this place."""
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or error
+        raise CheckpointError(
+            f"{path}: cannot be written ({problem}); free some space or choose another place"
+        ) from None
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Replace a file in one step; raise CheckpointError where that fails, changing nothing."""
     fresh = _beside(path, "new")
     try:
-        _write(fresh, content)
-        fresh.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from None
+        with writing(path):
+            _write(fresh, content)
+            fresh.replace(path)
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
@@ -46,12 +57,9 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Replace a folder, if there is one, by a folder of these files; raise CheckpointError where that fails, changing nothing."""
-    try:
-        with fresh_folder(folder) as fresh:
-            for name, content in files.items():
-                _write(fresh / name, content)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
+    with writing(folder), fresh_folder(folder) as fresh:
+        for name, content in files.items():
+            _write(fresh / name, content)
 
 
 @contextlib.contextmanager
@@ -115,13 +123,6 @@ def clear_leftovers(folder: Path, *, locked: bool = False) -> None:
 def is_temporary(name: str) -> bool:
     """Return whether a file or folder of that name is one that is being written, or was."""
     return _TEMPORARY.fullmatch(name) is not None
-
-
-def cannot_write(path: Path, error: OSError) -> CheckpointError:
-    """Return the error that tells that a file or folder cannot be written, why, and what to do."""
-    return CheckpointError(
-        f"{path}: cannot be written ({error.strerror or error}); free some space or choose another place"
-    )
 
 
 def _beside(path: Path, kind: str, process: int | None = None) -> Path:

@@ -32,12 +32,12 @@ from safetensors import SafetensorError
 
 from autocomplete.errors import AutocompleteError, CheckpointError
 from autocomplete.storage.atomic import (
-    cannot_write,
     clear_leftovers,
     is_temporary,
     place_folder,
     replace_file,
     replace_folder,
+    writing,
 )
 from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import deflate, inflate, read_tensors, tensor_bytes
@@ -146,13 +146,10 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
     check_name(folder, overwrite=overwrite)
     if folder.parent.exists() and not folder.parent.is_dir():
         raise CheckpointError(f"{folder}: cannot be written ({folder.parent} is a file, not a folder); move it away")
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.parent):
-            pass
+        tempfile.TemporaryFile(dir=folder.parent).close()
         free = shutil.disk_usage(folder.parent).free
-    except OSError as error:
-        raise cannot_write(folder, error) from None
     if free < size:
         raise CheckpointError(
             f"{folder}: needs {size:,} bytes, {free:,} are free; free some space or choose another place"
@@ -161,11 +158,9 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
 
 def check_name(folder: Path, *, overwrite: bool) -> None:
     """Raise CheckpointError where a folder is no checkpoint, or one that may not be replaced."""
-    try:
+    with writing(folder):  # a name may be too long
         names = {path.name for path in folder.iterdir() if not is_temporary(path.name)} if folder.is_dir() else set()
         exists = folder.exists()
-    except OSError as error:  # a name that is too long
-        raise cannot_write(folder, error) from None
     if exists and (not names & {MODEL, RESUME} or names - {MODEL, LEXICON, CONTEXT, RESUME}):
         raise CheckpointError(f"{folder}: exists and is not, or not only, a checkpoint; choose another --name")
     if exists and not overwrite:
@@ -214,10 +209,8 @@ def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> No
 def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
     """Rename a checkpoint that was written elsewhere on the same disk; raise CheckpointError as `write_checkpoint` does."""
     check_name(folder, overwrite=overwrite)
-    try:
+    with writing(folder):
         place_folder(fresh, folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
 
 
 def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
