@@ -52,11 +52,8 @@ class SoftTargets:
             raise ValueError("its text has numbers of no words")
         if self.candidates.min() < SPECIAL or self.candidates.max() >= numbers:
             raise ValueError("its candidates have numbers of no words")
-        if (
-            self.places.min() < 1
-            or self.places.max() >= len(self.text)
-            or len(np.unique(self.places)) < len(self.places)
-        ):
+        distinct = np.unique(self.places)
+        if distinct[0] < 1 or distinct[-1] >= len(self.text) or len(distinct) < len(self.places):
             raise ValueError("its places are not in its text")
         if not (np.isfinite(self.shares).all() and self.shares.min() >= 0 and self.shares.sum(axis=1).min() > 0):
             raise ValueError("its shares are not probabilities")
@@ -86,13 +83,7 @@ class SoftTargets:
     def numbered(
         self, numbers: dict[str, int], start: int, other: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32], NDArray[np.float16]]:
-        """
-        Return text, places, candidates and shares with other numbers.
-
-        :param numbers: of words.
-        :param start: where a line or sentence begins.
-        :param other: for any other word.
-        """
+        """Return text, places, candidates and shares with other numbers: of words, of a beginning, and of any other word."""
         table = np.array([0] * SPECIAL + [numbers.get(word, other) for word in self.words], dtype=np.int32)
         table[START], table[OTHER] = start, other
         return table[self.text], self.places, table[self.candidates], self.shares

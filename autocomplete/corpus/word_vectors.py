@@ -26,16 +26,11 @@ _MAKE = "give a line for each word: the word, then its numbers, all with blanks 
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """
-    Words and their vectors.
-
-    :param numbers: (words, dimensions) float32.
-    :param sha256: of the file that they come from.
-    """
+    """Words and their vectors."""
 
     words: tuple[str, ...]
-    numbers: NDArray[np.float32]
-    sha256: str = field(default="", repr=False)
+    numbers: NDArray[np.float32]  # (words, dimensions)
+    sha256: str = field(default="", repr=False)  # of the file that they come from
 
     @classmethod
     def read(cls, path: Path) -> Self:

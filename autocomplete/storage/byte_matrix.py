@@ -26,15 +26,10 @@ _SUFFIX = ".exponents"
 
 @dataclass(frozen=True, eq=False)
 class ByteMatrix:
-    """
-    A quantized matrix.
+    """A quantized matrix: each row is its numbers times two to the power of its exponent."""
 
-    :param numbers: (rows, columns) int8.
-    :param exponents: (rows,) int8: each row is its numbers times two to that power.
-    """
-
-    numbers: NDArray[np.int8]
-    exponents: NDArray[np.int8]
+    numbers: NDArray[np.int8]  # (rows, columns)
+    exponents: NDArray[np.int8]  # (rows,)
 
     @classmethod
     def of(cls, matrix: NDArray[Any], step: int = 1) -> Self:

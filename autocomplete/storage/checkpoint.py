@@ -70,24 +70,16 @@ _DAMAGED = SafetensorError, zlib.error, OSError, ValueError, LookupError, TypeEr
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """
-    A trained network and everything that is needed to use it.
-
-    :param tensors: weights by name, of the shapes that `configuration` gives, in fp16 or fp32.
-    :param corpus: name, kinds, size in bytes, sha256, words, characters and entropy of what it was trained on.
-    :param training: the settings of the run.
-    :param figures: what was measured at its end, and the prior that the mixture gives to the network.
-    :param unit: "words" where each word starts afresh from zeros, "text" where the line before it counts.
-    """
+    """A trained network and everything that is needed to use it."""
 
     configuration: Configuration
     vocabulary: Vocabulary
     normalization: Normalization
-    tensors: Mapping[str, NDArray[Any]] = field(repr=False)
-    unit: Literal["words", "text"] = "words"
-    corpus: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, NDArray[Any]] = field(repr=False)  # of the shapes that `configuration` gives, fp16 or fp32
+    unit: Literal["words", "text"] = "words"  # each word starts afresh from zeros, or the line before it counts
+    corpus: Mapping[str, Any] = field(default_factory=dict)  # what it was trained on, as `Corpus.to_json` tells it
+    training: Mapping[str, Any] = field(default_factory=dict)  # the settings of the run
+    figures: Mapping[str, Any] = field(default_factory=dict)  # measured at its end, and the prior of the network
 
     def __post_init__(self) -> None:
         if not 0 < self.network_prior < 1:

@@ -18,7 +18,7 @@ CELLS: dict[Cell, int] = {"rnn": 1, "gru": 3, "lstm": 4}  # and how many gates e
 @dataclass(frozen=True)
 class Configuration:
     """
-    The sizes of a network: all that is needed to know the shape of each of its tensors.
+    The sizes of a network, from which the shapes of its tensors follow.
 
     :param vocabulary: symbols, the special ones included.
     :param embedding: numbers that a symbol is embedded in.
