@@ -25,7 +25,8 @@ from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.search import search_below
 from autocomplete.models.protocol import CharacterLanguageModel, gather
 from autocomplete.models.search_tree import SearchTree
-from autocomplete.storage.checkpoint import find_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import read_lexicon
+from autocomplete.storage.lookup import find_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 CORPUS = Path(__file__).parent.parent / "corpora" / "english.txt"

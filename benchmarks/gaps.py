@@ -40,7 +40,8 @@ from autocomplete.models.protocol import States, gather
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.models.within_word import WithinWord
-from autocomplete.storage.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from autocomplete.storage.checkpoint import Checkpoint, read_checkpoint
+from autocomplete.storage.lookup import find_checkpoint
 from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.objectives.lessons import WordsLesson

@@ -23,7 +23,8 @@ import torch
 from autocomplete.inference.predictor import Predictor
 from autocomplete.models.protocol import States, Symbols
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.checkpoint import find_checkpoint, read_checkpoint, read_context, read_lexicon
+from autocomplete.storage.checkpoint import read_checkpoint, read_context, read_lexicon
+from autocomplete.storage.lookup import find_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.networks.recurrent import CharRNN
 

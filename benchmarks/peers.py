@@ -49,7 +49,7 @@ from autocomplete.inference.predictor import Members, Predictor
 from autocomplete.inference.search import Search
 from autocomplete.models.character_ngrams import CharacterNgrams
 from autocomplete.models.search_tree import ROOT, SearchTree
-from autocomplete.storage.checkpoint import find_checkpoint
+from autocomplete.storage.lookup import find_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY
 
 CORPUS = Path(__file__).parent.parent / "corpora" / "english.txt"

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autocomplete.storage.checkpoint import DEFAULT, find_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import read_lexicon
+from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 
 MARKS = [*[""] * 70, *[","] * 10, *["."] * 6, *[".\n"] * 8, ":", "?", "!", "’s", "”", ")"]  # equally probable
 PAUSE = 0.5  # seconds: to add memory up takes the time of a processor, too

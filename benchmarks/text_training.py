@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from autocomplete.corpus.corpus import read_corpus
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.training.events import Event, Progress, Started
 from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.trainer import train

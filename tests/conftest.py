@@ -10,7 +10,8 @@ import pytest
 from hypothesis import settings
 
 from autocomplete.corpus.corpus import Corpus, read_corpus
-from autocomplete.storage.checkpoint import Cell, Checkpoint, Configuration
+from autocomplete.storage.checkpoint import Checkpoint
+from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 

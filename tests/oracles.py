@@ -14,7 +14,7 @@ from torch.nn import functional
 from autocomplete.models.class_softmax import PREFIX, ClassSoftmax
 from autocomplete.models.word_network import symbol_table
 from autocomplete.models.word_ngrams import NGrams
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.networks.recurrent import CharRNN

@@ -29,7 +29,8 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from autocomplete import Predictor
 from autocomplete.prompt.prompt import run_prompt
 from autocomplete.prompt.settings import PromptSettings
-from autocomplete.storage.checkpoint import Checkpoint, Configuration
+from autocomplete.storage.checkpoint import Checkpoint
+from autocomplete.storage.configuration import Configuration
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 

@@ -20,7 +20,8 @@ from autocomplete.models.known_words import KnownWords
 from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.models.within_word import WithinWord
-from autocomplete.storage.checkpoint import Cell, Checkpoint, read_checkpoint, write_checkpoint
+from autocomplete.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from autocomplete.storage.configuration import Cell
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.bidirectional import BidirectionalRNN
 

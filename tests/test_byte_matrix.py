@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from autocomplete.storage.byte_matrix import ByteMatrix, in_bytes, in_floats, packed, unpacked
+from autocomplete.storage.byte_matrix import ByteMatrix, dequantize, packed, quantize, unpacked
 
 matrices = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.floats(-100, 100, width=32))
 
@@ -53,13 +53,13 @@ def test_products_and_rows_are_those_of_the_floats(shape: tuple[int, int], batch
 def test_tensors_go_into_a_file_and_come_back() -> None:
     generator = np.random.default_rng(2)
     tensors = {"weight": generator.normal(0, 0.1, (4, 6)), "bias": generator.normal(0, 0.1, 4).astype(np.float16)}
-    arrays = packed(in_bytes(tensors))
+    arrays = packed(quantize(tensors))
     assert {name: array.dtype for name, array in arrays.items()} == {
         "weight": np.int8,
         "weight.exponents": np.int8,
         "bias": np.float16,
     }
-    back = in_floats(unpacked(arrays))
+    back = dequantize(unpacked(arrays))
     np.testing.assert_array_equal(back["weight"], ByteMatrix.of(tensors["weight"]).floats())
     np.testing.assert_array_equal(back["bias"], tensors["bias"])
 

@@ -11,7 +11,7 @@ from autocomplete.lab.cells import count_parameters, walk
 from autocomplete.lab.spelling import learn, make_up, new_network, spelling_batch
 from autocomplete.lab.unrolled import unroll
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.networks.recurrent import CharRNN
 

@@ -18,17 +18,13 @@ from safetensors.numpy import save_file
 
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.storage import checkpoint as checkpoints
+from autocomplete.storage import checkpoint as checkpoint_module
+from autocomplete.storage import upgrades
 from autocomplete.storage.atomic import replace_file
 from autocomplete.storage.checkpoint import (
-    FORMAT_VERSION,
     RESUME,
-    Cell,
     Checkpoint,
-    Configuration,
     check_place,
-    find_checkpoint,
-    list_checkpoints,
     read_checkpoint,
     read_context,
     read_lexicon,
@@ -37,6 +33,10 @@ from autocomplete.storage.checkpoint import (
     write_context,
     write_resume,
 )
+from autocomplete.storage.configuration import Cell, Configuration
+from autocomplete.storage.lookup import find_checkpoint, list_checkpoints
+from autocomplete.storage.tensor_files import tensor_bytes
+from autocomplete.storage.upgrades import FORMAT_VERSION
 from autocomplete.text.vocabulary import Vocabulary
 
 WORDS = ["name", "triangle", "Straße"]
@@ -271,6 +271,29 @@ def test_newer_format_is_refused_with_what_to_do(folder: Path) -> None:
     assert_one_line(raised.value, folder)
 
 
+def test_old_metadata_goes_through_the_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if today's format were the third: the first one kept what was measured elsewhere, and had two other names."""
+    old = replace(CHECKPOINT, training={"speed": 1, "batch": 2, "rate": 3}).metadata()
+    write_metadata(folder, json.dumps({"measures": old.pop("figures"), **old}))
+    (folder / "context.safetensors").write_bytes(tensor_bytes({}, json.dumps({"sizes": [1]})))  # of no format yet
+    monkeypatch.setattr(upgrades, "FORMAT_VERSION", 3)
+    monkeypatch.setitem(upgrades.MODEL_UPGRADES, 1, lambda old: {**old, "figures": old["measures"]})
+    monkeypatch.setitem(upgrades.CONTEXT_UPGRADES, 2, lambda old: {"configuration": old["sizes"]})
+    monkeypatch.setitem(upgrades.RENAMED, "training", {"speed": "rate", "batch": "lines"})
+    read = read_checkpoint(folder)
+    assert read.figures == CHECKPOINT.figures
+    assert read.training == {"rate": 3, "lines": 2}
+    assert read_context(folder) == ({}, {"configuration": [1]})
+
+
+def test_newer_context_is_refused_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_module, "FORMAT_VERSION", FORMAT_VERSION + 1)
+    write_context(folder, {}, {})
+    with pytest.raises(CheckpointError, match=r"its format is 2, this version reads up to 1; upgrade") as raised:
+        read_context(folder)
+    assert_one_line(raised.value, folder)
+
+
 def test_file_of_another_tool_is_refused(folder: Path) -> None:
     write_metadata(folder, None)
     with pytest.raises(CheckpointError, match="not written by autocomplete"):
@@ -461,7 +484,7 @@ def test_sizes_of_no_network_are_refused(setting: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_parameters_are_counted_over_all_tensors(cell: checkpoints.Cell) -> None:
+def test_parameters_are_counted_over_all_tensors(cell: Cell) -> None:
     configuration = Configuration(12, cell, layers=3, hidden=8, embedding=4)
     assert configuration.parameters == sum(math.prod(shape) for shape in configuration.shapes().values())
 

@@ -29,8 +29,8 @@ from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.models.within_word import WithinWord
 from autocomplete.models.word_network import WordNetwork
 from autocomplete.models.word_ngrams import NGrams
-from autocomplete.storage.byte_matrix import in_bytes, in_floats
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.byte_matrix import dequantize, quantize
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
@@ -88,7 +88,7 @@ def random_context(*, network: bool) -> tuple[dict[str, np.ndarray], dict[str, o
         return tensors, {}
     configuration = Configuration(len(ROWS) + 2, "lstm", 1, hidden=8, embedding=6, tied=True)
     weights = {name: generator.normal(0, 0.7, shape) for name, shape in configuration.shapes().items()}
-    tensors |= {f"network.{name}": array for name, array in in_floats(in_bytes(weights)).items()}
+    tensors |= {f"network.{name}": array for name, array in dequantize(quantize(weights)).items()}
     tensors["network.rows"] = ROWS
     return tensors, {"configuration": asdict(configuration)}
 

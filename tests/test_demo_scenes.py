@@ -27,7 +27,9 @@ from autocomplete.lab.alike import answers, influence, train_alike, word_rows
 from autocomplete.lab.gradients import clip_gradient, scale_recurrent, state_gradients
 from autocomplete.lab.units import FEATURES, correlations, find_units, hidden_states
 from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
-from autocomplete.storage.checkpoint import DEFAULT, Cell, Configuration, find_checkpoint, read_checkpoint
+from autocomplete.storage.checkpoint import read_checkpoint
+from autocomplete.storage.configuration import Cell, Configuration
+from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batching.streams import Streams, stream_loss
 from autocomplete.training.networks.recurrent import CharRNN

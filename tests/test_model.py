@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.batching.prefixes import PrefixBatch, Words
 from autocomplete.training.networks.recurrent import CharRNN

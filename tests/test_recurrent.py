@@ -12,7 +12,8 @@ from conftest import random_checkpoint
 
 from autocomplete.models.protocol import States, gather
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.checkpoint import Cell, Checkpoint, read_checkpoint, write_checkpoint
+from autocomplete.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from autocomplete.storage.configuration import Cell
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.networks.recurrent import CharRNN
 

@@ -20,7 +20,8 @@ from autocomplete.cli.main import _parser
 from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.storage.checkpoint import MODEL, RESUME, list_checkpoints, read_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import MODEL, RESUME, read_checkpoint, read_lexicon
+from autocomplete.storage.lookup import list_checkpoints
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.trainer import train

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from autocomplete.corpus import cache, chunks, encoding, running_text, tokens
 from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.corpus.encoded import EncodedText, FileArray
-from autocomplete.corpus.running_text import RunningText, TextFile
+from autocomplete.corpus.files import TextFile
+from autocomplete.corpus.running_text import RunningText
 from autocomplete.corpus.tokens import OTHER, START
 from autocomplete.errors import CorpusError
 from autocomplete.storage.checkpoint import CONTEXT, LEXICON, read_checkpoint
@@ -70,12 +71,8 @@ texts = st.builds(
 ).map(lambda text: text.translate({0: None, 1: None}).encode("utf-8", "ignore"))
 
 
-def refuse(file: TextFile) -> None:
-    raise AssertionError(f"{file.path} is a text")
-
-
 def text_of(*paths: Path, **options) -> RunningText:
-    return RunningText([TextFile(path, path) for path in paths], NORMALIZATION, refuse, **options)
+    return RunningText([TextFile(path, path) for path in paths], NORMALIZATION, **options)
 
 
 def lines_of(content: bytes) -> list[str]:
@@ -503,7 +500,8 @@ def test_interruption_ends_the_command_and_leaves_no_process(tmp_path: Path) -> 
 
 INTERRUPTED_LOOPS = """
 import numpy as np
-from autocomplete.corpus.loops import ROOM, split
+from autocomplete.corpus.loops import split
+from autocomplete.corpus.tokens import ROOM
 data = bytearray(b"\\n" + b"a word of a line\\n" * 50_000 + b"\\n" * ROOM)
 def once():
     codes = np.frombuffer(data, dtype=np.uint8)

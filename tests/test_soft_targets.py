@@ -19,7 +19,7 @@ from test_text_training import SMALL, corpus_of, sentences
 from autocomplete.corpus.soft_targets import SoftTargets
 from autocomplete.errors import CheckpointError, CorpusError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.batching.streams import Passages
 from autocomplete.training.networks.recurrent import CharRNN

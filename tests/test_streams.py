@@ -20,16 +20,10 @@ from torch.nn import functional
 
 from autocomplete.models.protocol import gather
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.byte_matrix import in_bytes, in_floats
-from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.storage.byte_matrix import dequantize, quantize
+from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
-from autocomplete.training.batching.streams import (
-    Passages,
-    SampledLoss,
-    Streams,
-    choose_source,
-    stream_loss,
-)
+from autocomplete.training.batching.streams import Passages, SampledLoss, Streams, choose_source, stream_loss
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.objectives.validation import bits_per_word, measure_text
 
@@ -51,7 +45,7 @@ def network(configuration: Configuration = CONFIGURATION, seed: int = 0) -> Char
             torch.nn.init.normal_(parameter, std=1.5 * configuration.hidden**-0.5 if "projection" in name else 0.7)
     if configuration.tied:
         weights = {name: value.numpy() for name, value in model.state_dict().items()}
-        kept = in_floats(in_bytes(weights))
+        kept = dequantize(quantize(weights))
         model.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in kept.items()})
     return model
 

@@ -22,7 +22,8 @@ from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.speed import answer_seconds
 from autocomplete.reports.search import SweepDisplay, ranking
 from autocomplete.reports.training_log import SweepLog
-from autocomplete.storage.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, Configuration, read_checkpoint
+from autocomplete.storage.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, read_checkpoint
+from autocomplete.storage.configuration import Configuration
 from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgress, SweepStarted, Trial
 from autocomplete.training.search.sweep import sweep
 from autocomplete.training.settings import TrainingInputs, TrainingSettings

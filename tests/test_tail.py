@@ -34,8 +34,9 @@ from autocomplete.errors import CheckpointError, CorpusError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.models.class_softmax import PREFIX, ClassSoftmax
 from autocomplete.models.word_network import WordNetwork
-from autocomplete.storage.byte_matrix import in_bytes, in_floats, packed
-from autocomplete.storage.checkpoint import Configuration, read_context
+from autocomplete.storage.byte_matrix import dequantize, packed, quantize
+from autocomplete.storage.checkpoint import read_context
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
@@ -90,9 +91,9 @@ def test_packed_weights_are_those_that_they_were_rounded_to() -> None:
     unigrams, rows = np.full(6, 1 / 6, np.float32), np.array([2])
     tensors = random_tail(np.array([0, 1, 3, 4, 5]), 4)
     outputs = np.arange(4, dtype=np.float32)
-    every = in_bytes(tensors)
+    every = quantize(tensors)
     assert packed(every)["numbers"].tolist() == tensors["numbers"].tolist()  # they are whole already
-    expected = ClassSoftmax(unigrams, rows, in_floats(every)).shares(outputs[None])
+    expected = ClassSoftmax(unigrams, rows, dequantize(every)).shares(outputs[None])
     np.testing.assert_array_equal(ClassSoftmax(unigrams, rows, packed(every)).shares(outputs[None]), expected)
 
 
@@ -185,7 +186,7 @@ def untrained() -> tuple[Configuration, dict[str, np.ndarray]]:
     torch.manual_seed(3)
     configuration = Configuration(KNOWN + 2, "lstm", 1, 24, 12, tied=True)
     tensors = {name: tensor.numpy() for name, tensor in CharRNN(configuration).state_dict().items()}
-    return configuration, in_floats(in_bytes(tensors)) | {"rows": np.arange(KNOWN, dtype=np.int32)}
+    return configuration, dequantize(quantize(tensors)) | {"rows": np.arange(KNOWN, dtype=np.int32)}
 
 
 def two_kinds(seed: int, *, told_apart: bool) -> tuple[np.ndarray, np.ndarray]:

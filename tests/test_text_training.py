@@ -26,18 +26,18 @@ from autocomplete.corpus.running_text import RunningText
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.models.word_ngrams import NGrams
-from autocomplete.storage.byte_matrix import ByteMatrix, in_floats, unpacked
+from autocomplete.storage.byte_matrix import ByteMatrix, dequantize, unpacked
 from autocomplete.storage.checkpoint import (
     CONTEXT,
     LEXICON,
     MODEL,
     RESUME,
-    Configuration,
     read_checkpoint,
     read_context,
     read_lexicon,
     write_context,
 )
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import BOUNDARY
@@ -265,7 +265,7 @@ def test_network_of_words_in_the_checkpoint_has_learned(together) -> None:
     assert context is not None
     tensors, metadata = context
     ngrams = NGrams.from_tensors({k.removeprefix("ngrams."): v for k, v in tensors.items() if k.startswith("ngrams.")})
-    network = in_floats(unpacked(named(tensors, "network.")))
+    network = dequantize(unpacked(named(tensors, "network.")))
     keys = sorted(map(str.lower, read_lexicon(together[0])))
     lines = [
         [ngrams.start, *map(keys.index, line.split())]

@@ -14,10 +14,11 @@ import torch
 from bf16 import needs_bf16
 from safetensors.numpy import load_file
 
-from autocomplete.corpus.corpus import Corpus
+from autocomplete.corpus.corpus import Corpus, entropy
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.storage.checkpoint import RESUME, Cell, read_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import RESUME, read_checkpoint, read_lexicon
+from autocomplete.storage.configuration import Cell
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batching.prefixes import Words
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
@@ -94,8 +95,8 @@ def test_figures_hold_together(make_corpus: Make, tmp_path: Path) -> None:
     _, finished = run(corpus, tmp_path / "mine", replace(SMALL, held_out=0.4))
     figures = finished.figures
     network = figures["all"]["bits_per_word"]
-    assert figures["entropy"] == pytest.approx(corpus.entropy)
-    assert corpus.entropy <= figures["mixture_bits_per_word"] < network
+    assert figures["entropy"] == pytest.approx(entropy(corpus.counts))
+    assert entropy(corpus.counts) <= figures["mixture_bits_per_word"] < network
     assert figures["training"]["bits_per_word"] >= figures["training_entropy"]
     assert figures["held_out"]["bits_per_word"] > 0
     for part in ("training", "held_out", "all"):

@@ -22,10 +22,9 @@ from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.byte_matrix import in_floats, unpacked
+from autocomplete.storage.byte_matrix import dequantize, unpacked
 from autocomplete.storage.checkpoint import (
     LEXICON,
-    Cell,
     Checkpoint,
     read_checkpoint,
     read_context,
@@ -33,6 +32,7 @@ from autocomplete.storage.checkpoint import (
     write_checkpoint,
     write_context,
 )
+from autocomplete.storage.configuration import Cell
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
@@ -266,7 +266,7 @@ def test_old_network_of_words_is_used_as_it_is(home: Path, tmp_path: Path) -> No
     (old_tensors, old_facts), (tensors, facts) = (read_known(tmp_path / name) for name in ("old", "both"))
     assert facts["configuration"] == old_facts["configuration"]  # no word was dropped
     assert len(tensors["ngrams.unigrams"]) > len(old_tensors["ngrams.unigrams"])
-    network, old_network = (in_floats(unpacked(named(each, "network."))) for each in (tensors, old_tensors))
+    network, old_network = (dequantize(unpacked(named(each, "network."))) for each in (tensors, old_tensors))
     for name in ("embedding.weight", "recurrent.weight_hh_l0", "decoder.bias"):
         np.testing.assert_array_equal(network[name], old_network[name])
     before, after = (Predictor.load(str(tmp_path / name), members="words") for name in ("old", "both"))

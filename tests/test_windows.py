@@ -12,7 +12,7 @@ from autocomplete.models import convolution, window
 from autocomplete.models.character_ngrams import CharacterNgrams
 from autocomplete.models.protocol import gather
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.networks.recurrent import CharRNN
 

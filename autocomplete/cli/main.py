@@ -318,7 +318,7 @@ def _count(options: argparse.Namespace) -> int:
 
 
 def _checkpoint_name(options: argparse.Namespace) -> str:
-    from autocomplete.storage.checkpoint import DEFAULT
+    from autocomplete.storage.lookup import DEFAULT
 
     return DEFAULT if options.checkpoint is None else options.checkpoint
 
@@ -390,7 +390,8 @@ def _compare(options: argparse.Namespace) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from autocomplete.reports.checkpoints import CurveChart, checkpoint_json, checkpoint_tables
     from autocomplete.reports.output import print_report, refuse_unwritable, write_picture
-    from autocomplete.storage.checkpoint import find_checkpoint, read_with_lexicon
+    from autocomplete.storage.checkpoint import read_with_lexicon
+    from autocomplete.storage.lookup import find_checkpoint
 
     folder = find_checkpoint(_checkpoint_name(options))
     checkpoint, lexicon = read_with_lexicon(folder)
@@ -409,7 +410,8 @@ def _inspect(options: argparse.Namespace) -> int:
 def _checkpoints(options: argparse.Namespace) -> int:
     from autocomplete.reports.checkpoints import checkpoint_list
     from autocomplete.reports.output import print_report
-    from autocomplete.storage.checkpoint import list_checkpoints, read_checkpoint
+    from autocomplete.storage.checkpoint import read_checkpoint
+    from autocomplete.storage.lookup import list_checkpoints
 
     checkpoints = {}
     for folder in list_checkpoints():

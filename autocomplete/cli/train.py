@@ -154,7 +154,8 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from autocomplete.storage.checkpoint import check_name, find_checkpoint
+    from autocomplete.storage.checkpoint import check_name
+    from autocomplete.storage.lookup import find_checkpoint
     from autocomplete.training.settings import TrainingInputs, TrainingSettings
 
     given = {name: value for name, value in vars(options).items() if name in TrainingSettings.__dataclass_fields__}

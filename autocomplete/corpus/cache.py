@@ -1,9 +1,8 @@
 """
 A folder of what is costly to make again: one entry, a folder itself, for each name.
 
-Entries are made beside their place and renamed, so that nobody sees half of one. Processes that want the same entry wait for
-the first of them to make it. The least recently used go where all together take more than 20 GB; to empty the cache, delete
-the folder.
+Nobody sees half of an entry. Processes that want the same one wait for the first of them to make it. The least recently used go
+where all together take more than 20 GB. To empty the cache, delete the folder.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from typing import TypeVar
 import platformdirs
 
 from autocomplete.errors import CorpusError
+from autocomplete.storage.atomic import clear_leftovers, fresh_folder
 
 __all__ = ["CACHE_VARIABLE", "DamagedError", "cache_folder", "cached", "find_cached", "temporary"]
 
 CACHE_VARIABLE = "AUTOCOMPLETE_CACHE"
 
 _MOST = 20 * 10**9  # bytes
-_FRESH = ".new-"
 
 Opened = TypeVar("Opened")
 
@@ -61,50 +60,35 @@ def cached(name: str, make: Callable[[Path], None], read: Callable[[Path], Opene
     :raises CorpusError: where there is no room for it.
     """
     folder = cache_folder()
-    entry, fresh = folder / name, folder / f".{name}{_FRESH}{os.getpid()}"
+    entry = folder / name
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_turn(folder / f".{name}.lock"))
         except OSError:
             return temporary(make, read)
-        try:
+        with contextlib.suppress(DamagedError, OSError):
             opened = read(entry)
             os.utime(entry)
-        except FileNotFoundError:
-            pass
-        except (DamagedError, OSError):
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
             return opened
-        for left in folder.glob(f".{name}{_FRESH}*"):  # of one that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        try:
-            fresh.mkdir()
+        shutil.rmtree(entry, ignore_errors=True)  # damaged
+        clear_leftovers(entry, locked=True)
+        with _writing(folder), fresh_folder(entry) as fresh:
             make(fresh)
-            fresh.rename(entry)
-        except OSError as error:
-            raise _no_room(folder, error) from None
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
         _make_room(folder, entry)
         return read(entry)
 
 
 def temporary(make: Callable[[Path], None], read: Callable[[Path], Opened]) -> Opened:
     """Return what `read` makes of an entry that is deleted together with that."""
-    try:
+    with _writing(Path(tempfile.gettempdir())):
         folder = Path(tempfile.mkdtemp(prefix="autocomplete-"))
-    except OSError as error:
-        raise _no_room(Path(tempfile.gettempdir()), error) from None
-    try:
-        make(folder)
-        opened = read(folder)
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise _no_room(folder.parent, error) from None
-        raise
+        try:
+            make(folder)
+            opened = read(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     weakref.finalize(opened, shutil.rmtree, folder, ignore_errors=True)
     return opened
 
@@ -125,20 +109,20 @@ def _turn(path: Path) -> Iterator[None]:
 def _make_room(folder: Path, kept: Path) -> None:
     """Delete the entries used the longest ago until the rest are small enough."""
     with contextlib.suppress(OSError):
-        entries = sorted(
-            (entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")),
-            key=lambda entry: (entry == kept, entry.stat().st_mtime),
-        )
-        left = sum(file.stat().st_size for entry in entries for file in entry.iterdir())
-        for entry in entries[:-1]:
-            if left <= _MOST:
-                break
-            left -= sum(file.stat().st_size for file in entry.iterdir())
-            shutil.rmtree(entry, ignore_errors=True)
+        entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        entries.sort(key=lambda entry: (entry == kept, entry.stat().st_mtime))
+        sizes = [sum(file.stat().st_size for file in entry.iterdir()) for entry in entries]
+        for place, entry in enumerate(entries[:-1]):
+            if sum(sizes[place:]) > _MOST:
+                shutil.rmtree(entry, ignore_errors=True)
 
 
-def _no_room(folder: Path, error: OSError) -> CorpusError:
-    return CorpusError(
-        f"{folder}: the text as numbers cannot be written here ({error.strerror or error}); free some space, or set "
-        f"{CACHE_VARIABLE} to a folder with more of it"
-    )
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: the text as numbers cannot be written here ({error.strerror or error}); free some space, or set "
+            f"{CACHE_VARIABLE} to a folder with more of it"
+        ) from None

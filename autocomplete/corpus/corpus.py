@@ -1,21 +1,16 @@
 """
 Read a corpus: lists of words, with or without their counts, counts of word pairs, and running text.
 
-The reader decides which of these a file is, and says so. Whichever it is, each distinct word comes out with the number of
-times that it stands for; running text also comes out as a `RunningText`, from which context can be learned. Lists are held
-in memory, text is not.
+The reader decides which of these a file is, and says so. It counts each distinct word; running text also comes out as a
+`RunningText`, from which context can be learned. Lists are held in memory, text is not.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
-import weakref
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
@@ -24,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.corpus.encoded import EncodedText
-from autocomplete.corpus.encoding import LONGEST_LINE
-from autocomplete.corpus.running_text import RunningText, TextFile, Watch, hash_files
+from autocomplete.corpus.files import blank, find_file, numbered_lines
+from autocomplete.corpus.running_text import RunningText, Watch, hash_files
 from autocomplete.corpus.tokens import LONGEST_WORD
 from autocomplete.errors import CorpusError
 from autocomplete.text.normalization import Normalization
 
-__all__ = ["Corpus", "Kind", "entropy", "read_corpus", "read_lines"]
+__all__ = ["Corpus", "Kind", "entropy", "read_corpus"]
 
 Kind = Literal["word list", "word counts", "pair counts", "running text"]
 
@@ -46,33 +41,19 @@ _EVIDENCE = 3  # times that text must have a word, inside of a sentence, to tell
 
 @dataclass(frozen=True)
 class Corpus:
-    """
-    Distinct words and how often each stands in the corpus, the most frequent first.
+    """Distinct words and how often each stands in the corpus, the most frequent first."""
 
-    :param name: the names of the files, joined.
-    :param kinds: what each file was taken for.
-    :param words: keys as `normalization` makes them; distinct, none empty.
-    :param counts: (words,) positive.
-    :param surfaces: how a word is most often written, for the words where that is not their key. In running text, words that
-        begin a sentence are no evidence.
-    :param text: the running text, if there is any.
-    :param pairs: how often one word follows another, by pair of keys.
-    :param size: bytes read.
-    :param sha256: of those bytes.
-    :param left_out: words that were too long to be words.
-    """
-
-    name: str
-    kinds: tuple[Kind, ...]
-    words: tuple[str, ...]
-    counts: NDArray[np.float64]
-    surfaces: dict[str, str] = field(repr=False)
+    name: str  # the names of the files, joined
+    kinds: tuple[Kind, ...]  # what each file was taken for
+    words: tuple[str, ...]  # keys as `normalization` makes them; distinct, none empty
+    counts: NDArray[np.float64]  # (words,) positive
+    surfaces: dict[str, str] = field(repr=False)  # how a word is most often written, where that is not its key
     normalization: Normalization
-    size: int
-    sha256: str
-    left_out: int = 0
+    size: int  # bytes read
+    sha256: str  # of those bytes
+    left_out: int = 0  # number of words that were too long
     text: RunningText | None = field(default=None, repr=False)
-    pairs: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)
+    pairs: Mapping[tuple[str, str], float] = field(default_factory=dict, repr=False)  # how often one follows another
 
     @property
     def characters(self) -> int:
@@ -80,19 +61,9 @@ class Corpus:
         return sum(map(len, self.words))
 
     @property
-    def distinct_characters(self) -> int:
-        """The size of the alphabet that the words are written in."""
-        return len(set().union(*self.words))
-
-    @property
     def lines(self) -> int:
         """The number of lines of running text."""
         return 0 if self.text is None else self.text.counted().lines
-
-    @property
-    def entropy(self) -> float:
-        """The entropy of the counts, in bits per word."""
-        return entropy(self.counts)
 
     def surface(self, word: str) -> str:
         """Return how a word of the corpus is written."""
@@ -107,7 +78,7 @@ class Corpus:
             "sha256": self.sha256,
             "words": len(self.words),
             "characters": self.characters,
-            "entropy": self.entropy,
+            "entropy": entropy(self.counts),
         }
 
     def describe(self) -> str:
@@ -118,7 +89,7 @@ class Corpus:
         text = f" in {self.lines:,} lines" if self.lines else f", {self.characters:,} characters"
         return (
             f"read {self.name} as {kinds}: {len(self.words):,} distinct {words}{text}, "
-            f"{self.distinct_characters:,} distinct characters{left_out}"
+            f"{len(set().union(*self.words)):,} distinct characters{left_out}"
         )
 
 
@@ -147,34 +118,45 @@ def read_corpus(
         bytes or a count that is not a positive number; and for a corpus of fewer than two distinct characters.
     """
     normalization = normalization or Normalization()
-    tallies = {"text": _Tally(normalization), "lists": _Tally(normalization)}
+    in_lists: Counter[str] = Counter()  # by spelling
     pairs: Counter[tuple[str, str]] = Counter()
     kinds: list[Kind] = []
-    files = [_readable(path) for path in paths]
+    left_out = 0
+    files = [find_file(path) for path in paths]
     for file in files:
-        lines = _lines(file)
-        sample = list(islice(lines, _SAMPLE))
-        kind = _kind(line for _, line in sample)
+        lines = numbered_lines(file)
+        if not (sample := list(islice(lines, _SAMPLE))):
+            raise blank(file)
+        kind = _kind([line for _, line in sample])
         kinds.append(kind)
-        every = chain(sample, lines)
-        if kind == "pair counts":
-            for first, second, count in _pairs(file.name, every):
-                pairs[normalization.key(first), normalization.key(second)] += count  # type: ignore[assignment]
-        elif kind != "running text":
-            for word, count in _words(file.name, kind, every):
-                tallies["lists"].add(word, count)
+        if kind == "running text":
+            continue
+        for words, count in _entries(file.name, kind, chain(sample, lines)):
+            if kind == "pair counts":
+                first, second = map(normalization.key, words)
+                pairs[first, second] += count  # type: ignore[assignment]
+                continue
+            for word in words:
+                if len(word) > LONGEST_WORD:
+                    left_out += 1
+                else:
+                    in_lists[word] += count  # type: ignore[assignment]  # counts may be fractions
     text = None
+    in_text: Counter[str] = Counter()
+    evidence: Counter[str] = Counter()
     if found := [file for file, kind in zip(files, kinds, strict=True) if kind == "running text"]:
-        text = RunningText(found, normalization, _diagnose, watch)
-        tallies["text"].add_text(text.counted(hurried))
+        text = RunningText(found, normalization, watch)
+        encoded = text.counted(hurried)
+        in_text, evidence = _spellings(encoded)
+        left_out += encoded.left_out
 
     name = ", ".join(path.name for path in paths)
-    counts = _combine(tallies["text"].counts, tallies["lists"].counts)
+    counts = _combine(_by_key(in_text, normalization), _by_key(in_lists, normalization))
     if not counts:
         raise CorpusError(f"{name}: no word found; give a file with words in it")
     if len(set().union(*counts)) < 2:
         raise CorpusError(f"{name}: only one distinct character; nothing can be learned from it, so add other words")
-    surfaces = tallies["lists"].surfaces(0) | tallies["text"].surfaces(_EVIDENCE if tallies["lists"].counts else 0)
+    surfaces = _surfaces(in_lists, normalization, 0) | _surfaces(evidence, normalization, _EVIDENCE if in_lists else 0)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return Corpus(
         name=name,
@@ -185,68 +167,51 @@ def read_corpus(
         normalization=normalization,
         size=sum(file.state[0] for file in files),
         sha256=text.sha256 if text is not None and len(found) == len(files) else hash_files(files),
-        left_out=sum(tally.left_out for tally in tallies.values()),
+        left_out=left_out,
         text=text,
         pairs=pairs,
     )
 
 
-class _Tally:
-    """Counts words and how they are written."""
+def _spellings(text: EncodedText) -> tuple[Counter[str], Counter[str]]:
+    """
+    Return how often each word stands in a text as it is written, and how often where that tells how it is written.
 
-    def __init__(self, normalization: Normalization) -> None:
-        self._normalization = normalization
-        self._spellings: Counter[str] = Counter()  # of all
-        self._evidence: Counter[str] = Counter()  # of those that tell how a word is written
-        self.left_out = 0
+    Words that begin a sentence tell nothing. The others come in the order in which they first do so.
+    """
+    spellings = text.spellings()
+    # Beyond so many, the rarest are left out: each takes a kilobyte for a while, and few of them are words.
+    rare = np.sort(text.counts)[-_SPELLINGS] if len(spellings) > _SPELLINGS else 0
+    told = (place for place in np.argsort(text.first_evidence, kind="stable").tolist() if text.evidence[place])
+    return (
+        Counter({spellings[place]: int(text.counts[place]) for place in np.flatnonzero(text.counts > rare).tolist()}),
+        Counter({spellings[place]: int(text.evidence[place]) for place in told if text.counts[place] > rare}),
+    )
 
-    def add(self, word: str, count: float) -> None:
-        """Count a word of a list, as it is written."""
-        if len(word) > LONGEST_WORD:
-            self.left_out += 1
-            return
-        self._spellings[word] += count  # type: ignore[assignment]  # counts may be fractions
-        self._evidence[word] += count  # type: ignore[assignment]
 
-    def add_text(self, text: EncodedText) -> None:
-        """Count all words of a text, those that tell how they are written in the order in which they first do so."""
-        spellings = text.spellings()
-        # Beyond so many, the rarest are left out: each takes a kilobyte for a while, and few of them are words.
-        rare = np.sort(text.counts)[-_SPELLINGS] if len(spellings) > _SPELLINGS else 0
-        for spelling, count in zip(spellings, text.counts.tolist(), strict=True):
-            if count > rare:
-                self._spellings[spelling] = count
-        for place in np.argsort(text.first_evidence, kind="stable").tolist():
-            if not (count := int(text.evidence[place])):
-                break
-            if text.counts[place] > rare:
-                self._evidence[spellings[place]] = count
-        self.left_out += text.left_out
+def _by_key(spellings: Counter[str], normalization: Normalization) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for spelling, count in spellings.items():
+        counts[normalization.key(spelling)] += count
+    return counts
 
-    @cached_property
-    def counts(self) -> Counter[str]:
-        """The number of times that each key stands for."""
-        counts: Counter[str] = Counter()
-        for spelling, count in self._spellings.items():
-            counts[self._normalization.key(spelling)] += count
-        return counts
 
-    def surfaces(self, evidence: float) -> dict[str, str]:
-        """Return how each key is written, where there is more than so much to tell it by and most of that agrees."""
-        surfaces: dict[str, str] = {}
-        agreeing: dict[str, float] = {}
-        totals: Counter[str] = Counter()
-        for spelling, count in self._evidence.most_common():  # the most frequent spelling of a key comes first
-            surface = self._normalization.surface(spelling)
-            key = self._normalization.key(surface)
-            surfaces.setdefault(key, surface)
-            agreeing.setdefault(key, count)
-            totals[key] += count
-        return {
-            key: surface if agreeing[key] >= _CONSISTENT * totals[key] else self._normalization.spell(key)
-            for key, surface in surfaces.items()
-            if totals[key] > evidence
-        }
+def _surfaces(evidence: Counter[str], normalization: Normalization, least: float) -> dict[str, str]:
+    """Return how each key is written, where there is more than so much to tell it by and most of that agrees."""
+    surfaces: dict[str, str] = {}
+    agreeing: dict[str, float] = {}
+    totals: Counter[str] = Counter()
+    for spelling, count in evidence.most_common():  # the most frequent spelling of a key comes first
+        surface = normalization.surface(spelling)
+        key = normalization.key(surface)
+        surfaces.setdefault(key, surface)
+        agreeing.setdefault(key, count)
+        totals[key] += count
+    return {
+        key: surface if agreeing[key] >= _CONSISTENT * totals[key] else normalization.spell(key)
+        for key, surface in surfaces.items()
+        if totals[key] > least
+    }
 
 
 def _combine(text: Counter[str], lists: Counter[str]) -> dict[str, float]:
@@ -255,74 +220,8 @@ def _combine(text: Counter[str], lists: Counter[str]) -> dict[str, float]:
     return {key: text[key] + scale * lists[key] for key in text.keys() | lists.keys()}
 
 
-def _readable(path: Path) -> TextFile:
-    """Return a file that can be read more than once; what comes out of a pipe is kept while that is used."""
-    if path.is_dir():
-        raise CorpusError(f"{path}: this is a folder; give the text files in it")
-    try:
-        if not path.exists() or path.is_file():
-            return TextFile(path, path)
-        with path.open("rb") as file, tempfile.NamedTemporaryFile(prefix="autocomplete-", delete=False) as kept:
-            found = TextFile(path, Path(kept.name))
-            weakref.finalize(found, found.path.unlink, missing_ok=True)
-            shutil.copyfileobj(file, kept)
-        return found
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
-
-
-def read_lines(path: Path) -> Generator[str, None, None]:
-    """
-    Yield each line of a text file that is not blank, without the white space around it.
-
-    :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, or has a line of over a million
-        bytes.
-    """
-    for _, line in _lines(_readable(path)):
-        yield line
-
-
-def _lines(file: TextFile) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, text without its line end) for each line that is not blank; there must be one."""
-    path, size, is_blank = file.name, 0, True
-    try:
-        with file.path.open("rb") as opened:
-            for number, raw in enumerate(iter(lambda: opened.readline(LONGEST_LINE + 1), b""), start=1):
-                if len(raw) > LONGEST_LINE:
-                    raise CorpusError(
-                        f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes; break the text into lines"
-                    )
-                if (zero := raw.find(b"\0")) >= 0:
-                    raise CorpusError(
-                        f"{path}: binary data (a zero byte at byte {size + zero}); give a text file in UTF-8"
-                    )
-                try:
-                    line = raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise CorpusError(
-                        f"{path}: not UTF-8 at byte {size + error.start}; save the file as UTF-8 and try again"
-                    ) from None
-                line = (line.removeprefix("\ufeff") if size == 0 else line).strip()
-                size += len(raw)
-                if line:
-                    is_blank = False
-                    yield number, line
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror}); check the name and its permissions") from None
-    if is_blank:
-        empty = "has only blank lines" if size else "is empty"
-        raise CorpusError(f"{path}: the file {empty}; give a file with words in it")
-
-
-def _diagnose(file: TextFile) -> None:
-    """Raise the error that says what is wrong with a file, and where."""
-    for _ in _lines(file):
-        pass
-
-
-def _kind(lines: Iterable[str]) -> Kind:
+def _kind(lines: list[str]) -> Kind:
     """Tell the kind of a file from its first lines, none blank."""
-    lines = list(lines)
     for kind, words in _KINDS_WITH_COUNTS:
         if 2 * sum(_has_count(line, words) for line in lines) > len(lines):
             return kind
@@ -337,24 +236,14 @@ def _has_count(line: str, words: int) -> bool:
     return bool(tab) and len(before.split()) == words and len(count.split()) == 1
 
 
-def _pairs(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, str, float]]:
-    """Yield each pair of words with its count."""
+def _entries(path: Path, kind: Kind, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[list[str], float]]:
+    """Yield the words of each line of a list, and the count of each or, for pair counts, of the two together."""
     for number, line in lines:
-        before, _, count = line.partition("\t")
-        if len(words := before.split()) != 2:
+        before, _, count = (line, "", "1") if kind == "word list" else line.partition("\t")
+        words = before.split()
+        if kind == "pair counts" and len(words) != 2:
             raise CorpusError(f"{path}: line {number} is not word, word, tab, count; write it so")
-        yield words[0], words[1], _count(path, number, count)
-
-
-def _words(path: Path, kind: Kind, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[str, float]]:
-    """Yield each word of a list with its count."""
-    for number, line in lines:
-        if kind == "word counts":
-            word, _, count = line.partition("\t")
-            number_of_times = _count(path, number, count)
-            yield from ((part, number_of_times) for part in word.split())
-        else:
-            yield from ((word, 1) for word in line.split())
+        yield words, _count(path, number, count)
 
 
 def _count(path: Path, number: int, text: str) -> float:

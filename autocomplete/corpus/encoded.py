@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import mmap
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.corpus.cache import DamagedError
-from autocomplete.corpus.chunks import SYMBOLS, WORDS, Numbering
-from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.corpus.chunks import INDEX, SYMBOLS, WORDS, Place
 
-__all__ = ["EncodedText", "FileArray", "Ids", "Place", "count_ids", "translate_ids", "write_index"]
+__all__ = ["EncodedText", "FileArray", "Ids", "count_ids", "translate_ids"]
 
-_INDEX = "index.npz"
 _HELD = 16  # reads until the pages of a file, which the system keeps anyway, are no longer counted as this process's
 _PART = 1_000_000  # items read at once where all are
 
 
 class FileArray:
     """
-    Numbers in a file, of which those asked for are read, and translated.
+    Numbers in a file, read where they are asked for.
 
-    :param length: how many.
-    :param table: what is given in place of each number; the numbers themselves by default.
+    :param kind: their type, as numpy names it.
+    :param length: how many they are.
+    :param table: what is given in place of each; by default the numbers themselves.
     """
 
     def __init__(self, path: Path, kind: str, length: int, table: NDArray[Any] | None = None) -> None:
@@ -67,7 +66,7 @@ class FileArray:
             yield self[start : min(start + _PART, self._length)]
 
     def translated(self, table: NDArray[Any], length: int | None = None) -> FileArray:
-        """Return the first numbers, all by default, each as what stands in its place in a table."""
+        """Return the first numbers, or all, each replaced by its entry in a table."""
         table = table if self._table is None else table[self._table]
         return FileArray(self._path, self._kind, self._length if length is None else length, table)
 
@@ -76,7 +75,7 @@ Ids = NDArray[np.integer[Any]] | FileArray
 
 
 def count_ids(ids: Ids, length: int) -> NDArray[np.int64]:
-    """Return how often each number below a length stands among some."""
+    """Return (length,) how often each number is there; none is higher."""
     counts = np.zeros(length, dtype=np.int64)
     for part in ids.parts() if isinstance(ids, FileArray) else (ids,):
         counts += np.bincount(part, minlength=length)
@@ -84,67 +83,31 @@ def count_ids(ids: Ids, length: int) -> NDArray[np.int64]:
 
 
 def translate_ids(ids: Ids, table: NDArray[Any]) -> Ids:
-    """Return what stands in a table in the place of each number."""
+    """Return the entry of a table for each number."""
     return ids.translated(table) if isinstance(ids, FileArray) else table[ids]
-
-
-@dataclass(frozen=True)
-class Place:
-    """
-    Where something begins in a text.
-
-    :param file: the number of the file, and
-    :param byte: the place in it;
-    :param line: how many lines that are not blank,
-    :param symbol: symbols, and
-    :param word: numbers of words come before.
-    """
-
-    file: int
-    byte: int
-    line: int
-    symbol: int
-    word: int
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedText:
-    """
-    A text as numbers.
+    """A text as numbers."""
 
-    :param symbols: (n,) codes, of which 2 is the first of `characters`.
-    :param words: (m,) numbers, START and OTHER among them, of which 2 is the first of `spellings`.
-    :param spelled: all spellings, a line each.
-    :param character_counts: (characters,) how often each stands among the symbols.
-    :param counts: (spellings,) how often each stands in the text as it is written, and
-    :param evidence: how often inside of a sentence;
-    :param first_evidence: before which token of the text that was for the first time.
-    :param left_out: words that are too long to be words.
-    :param chunks: where each begins, and the end of all.
-    """
-
-    symbols: FileArray
-    words: FileArray
+    symbols: FileArray  # (n,) codes, of which 2 is the first of `characters`
+    words: FileArray  # (m,) numbers, START and OTHER among them, of which 2 is the first of `spellings`
     characters: str
-    character_counts: NDArray[np.int64]
-    spelled: bytes
-    counts: NDArray[np.int64]
-    evidence: NDArray[np.int64]
-    first_evidence: NDArray[np.int64]
-    left_out: int
-    chunks: list[Place]
+    character_counts: NDArray[np.int64]  # (characters,) how often each stands among the symbols
+    spelled: bytes  # all spellings, a line each
+    counts: NDArray[np.int64]  # (spellings,) how often each stands in the text as it is written
+    evidence: NDArray[np.int64]  # (spellings,) how often each stands inside of a sentence
+    first_evidence: NDArray[np.int64]  # (spellings,) before which token of the text that was for the first time
+    left_out: int  # number of words that were too long
+    chunks: list[Place]  # where each begins, and the end of all
 
     @classmethod
     def read(cls, folder: Path) -> EncodedText:
-        """
-        Open what `write_text` wrote.
-
-        :raises DamagedError: where the files are not as they were written.
-        :raises FileNotFoundError: where there is no such folder.
-        """
+        """Open what `ChunkWriter` and `Numbering` wrote; raise DamagedError or, for the folder, FileNotFoundError."""
         folder.stat()
         try:
-            with (folder / _INDEX).open("rb") as file, np.load(file) as arrays:
+            with (folder / INDEX).open("rb") as file, np.load(file) as arrays:
                 index = dict(arrays)
             chunks = [Place(*row) for row in index["chunks"].tolist()]
             kind, length = f"u{index['bytes']}", chunks[-1].symbol + 1
@@ -155,13 +118,10 @@ class EncodedText:
                 symbols=FileArray(folder / SYMBOLS, kind, length),
                 words=FileArray(folder / WORDS, "u4", chunks[-1].word),
                 characters=index["characters"].tobytes().decode("utf-32-le"),
-                character_counts=index["character_counts"],
                 spelled=index["spellings"].tobytes(),
-                counts=index["counts"],
-                evidence=index["evidence"],
-                first_evidence=index["first_evidence"],
                 left_out=int(index["left_out"]),
                 chunks=chunks,
+                **{name: index[name] for name in ("character_counts", "counts", "evidence", "first_evidence")},
             )
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise DamagedError(f"{folder}: {error}") from None
@@ -174,16 +134,3 @@ class EncodedText:
     def lines(self) -> int:
         """The number of lines that are not blank."""
         return self.chunks[-1].line
-
-
-def write_index(folder: Path, numbering: Numbering, chunks: Sequence[Place]) -> None:
-    """
-    Write what `EncodedText.read` needs beside the symbols and words, and the last boundary.
-
-    :param chunks: where each begins, and the end of all.
-    """
-    arrays = numbering.arrays()
-    with (folder / SYMBOLS).open("ab") as file:
-        file.write(np.array([BOUNDARY], dtype=f"<u{arrays['bytes']}").data)
-    with (folder / _INDEX).open("wb") as file:
-        np.savez(file, chunks=np.array([astuple(place) for place in chunks]), **arrays)

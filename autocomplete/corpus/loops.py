@@ -1,8 +1,7 @@
 """
 The loops over each byte and each token of a text, which Numba compiles to machine code.
 
-What the numbers in their arrays mean is said in `tokens` and `encoding`. Import this module where a text is to be encoded, not
-before: Numba takes half a second and 100 MB.
+What the numbers in their arrays mean is said in `tokens`. Only `encoding` imports this module: see there.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ from __future__ import annotations
 import functools
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
@@ -24,8 +22,9 @@ from autocomplete.text.vocabulary import BOUNDARY
 __all__ = ["add_counts", "blank_out", "spell_out", "split", "translate"]
 
 _LINE_END, _BLANK = ord("\n"), ord(" ")
-_IS_BLANK = np.array([chr(code).isspace() for code in range(128)] + [False] * 128)  # by byte
-_IS_PLAIN = np.array([chr(code).isalnum() for code in range(128)] + [False] * 128)  # by byte
+_ASCII = [chr(code) for code in range(128)]
+_IS_BLANK = np.array([*map(str.isspace, _ASCII), *[False] * 128])  # by byte
+_IS_PLAIN = np.array([*map(str.isalnum, _ASCII), *[False] * 128])  # by byte
 _IS_MARK = np.array([chr(code) in '.,?!:;)]"' for code in range(256)])  # by byte
 _AFTER_MARK = np.array([(SETTLES | ENDS) * (chr(code) in ".?!:") for code in range(256)], dtype=np.int32)  # by byte
 _FIRST_BYTES = np.array([(1 << 8 * length) - 1 for length in range(9)], dtype=np.uint64)
@@ -43,31 +42,23 @@ def _compiled(function: Loop) -> Loop:
 
 
 def _loop(function: Loop) -> Loop:
-    """Compile a function that is called from Python: where a Ctrl-C is raised while Numba makes its answer, Python crashes."""
+    """Compile a function that is called from Python; a Ctrl-C is kept back until its end, as one within crashes Python."""
     compiled = _compiled(function)
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
-        with _uninterrupted():
+        if threading.current_thread() is not threading.main_thread():  # which is never interrupted
             return compiled(*arguments)
+        kept: list[int] = []
+        former = signal.signal(signal.SIGINT, lambda number, frame: kept.append(number))
+        try:
+            return compiled(*arguments)
+        finally:
+            signal.signal(signal.SIGINT, former)
+            if kept:
+                signal.raise_signal(signal.SIGINT)
 
     return cast(Loop, call)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Keep a Ctrl-C back until the end."""
-    if threading.current_thread() is not threading.main_thread():  # which is never interrupted
-        yield
-        return
-    kept: list[int] = []
-    former = signal.signal(signal.SIGINT, lambda number, frame: kept.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
-        if kept:
-            signal.raise_signal(signal.SIGINT)
 
 
 @_loop
@@ -91,9 +82,9 @@ def split(codes: NDArray[np.uint8], pieces: NDArray[np.uint64], table: NDArray[n
 
     :param codes: (n,) UTF-8 with a line end added before it, and `ROOM` line ends after it.
     :param pieces: (n - 7,) the eight bytes that begin at each of them.
-    :param table: (slots, 2) of each token that is remembered its fingerprint, which is never 0, and its number; as many slots
-        as a power of two. New ones are entered.
-    :param known: how many numbers are given already.
+    :param table: (slots, 2) fingerprint, never 0, and number of each token that is remembered; new ones are entered. The number
+        of slots is a power of two.
+    :param known: number of tokens that have a number already.
     :returns: (tokens,) numbers; (tokens,) the mark taken off each, or 0; (tokens,) whether a line begins with it;
         (new, 2) where the tokens of the numbers from `known` on begin and end; and the length of the longest line.
     """
@@ -166,11 +157,11 @@ def spell_out(
     """
     Return the symbols and words of a text, and count its tokens.
 
-    :param tokens: (tokens,) with `marks` and `begins_line`, as `split` gives them.
+    :param tokens: (tokens,) as `split` gives them, like `marks` and `begins_line`.
     :param hurried: (lines,) whether a line is spelled without its marks.
-    :param forms: of `Tokens`, with `symbols` and `words`.
-    :param counts: (2 * tokens known,) how often each was inside of a sentence and at the beginning of one, and
-    :param first: where first; both are updated.
+    :param forms: as `Tokens.forms` gives them, like `symbols` and `words`.
+    :param counts: (2 * tokens known,) how often each was inside of a sentence and at the beginning of one; updated.
+    :param first: (2 * tokens known,) where each was so for the first time; updated.
     :param begin: what the place of the first token is called in `first`.
     """
     line, most_symbols, most_words = -1, ROOM, ROOM

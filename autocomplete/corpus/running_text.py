@@ -12,32 +12,27 @@ import hashlib
 import multiprocessing
 import os
 import signal
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from autocomplete.corpus.cache import cached, find_cached, temporary
-from autocomplete.corpus.chunks import (
-    SYMBOLS,
-    WORDS,
-    Chunk,
-    ChunkReport,
-    ChunkWriter,
-    Destination,
-    Numbering,
-    TooManyError,
-)
-from autocomplete.corpus.encoded import EncodedText, Place, write_index
-from autocomplete.corpus.encoding import LONGEST_LINE, Tally
+from autocomplete.corpus.chunks import SYMBOLS, WORDS, Chunk, Destination, Numbering, Place, TooManyError
+from autocomplete.corpus.encoded import EncodedText
+from autocomplete.corpus.files import LONGEST_LINE, TextFile, numbered_lines, reading
 from autocomplete.errors import CorpusError
 from autocomplete.text.normalization import Normalization
 
-__all__ = ["RunningText", "TextFile", "Watch", "hash_files"]
+if TYPE_CHECKING:
+    from autocomplete.corpus.encoding import ChunkWriter
+
+__all__ = ["RunningText", "Watch", "hash_files"]
 
 Watch = Callable[[Literal["checking", "reading"], int, int], None]  # what is done, and how many bytes of how many
 
@@ -47,42 +42,16 @@ _CHUNK = 8_000_000  # bytes
 _PROCESSES = 4  # each takes 100 MB, and one alone can serve no more
 
 
-@dataclass(frozen=True)
-class TextFile:
-    """
-    A file as it is found.
-
-    :param name: what the user calls it.
-    :param path: where its bytes can be read, more than once.
-    """
-
-    name: Path
-    path: Path
-
-    @property
-    def state(self) -> tuple[int, int]:
-        """What changes where the file does: its size and time."""
-        status = self.path.stat()
-        return status.st_size, status.st_mtime_ns
-
-
 class RunningText:
     """
     The lines of some files, one after another.
 
-    :param diagnose: raises the CorpusError that says what is wrong with a file that is no text.
     :param watch: told how far the files are read.
     :raises CorpusError: where one cannot be read.
     """
 
-    def __init__(
-        self,
-        files: Sequence[TextFile],
-        normalization: Normalization,
-        diagnose: Callable[[TextFile], None],
-        watch: Watch | None = None,
-    ) -> None:
-        self._files, self.normalization, self._diagnose = tuple(files), normalization, diagnose
+    def __init__(self, files: Sequence[TextFile], normalization: Normalization, watch: Watch | None = None) -> None:
+        self._files, self.normalization = tuple(files), normalization
         self._watch: Watch = watch or (lambda *_: None)
         self._encoded: dict[float, EncodedText] = {}
         self._states = [file.state for file in files]
@@ -98,11 +67,8 @@ class RunningText:
         :raises CorpusError: where it is no text, has changed, or there is no room for what is made of it.
         """
         if hurried not in self._encoded:
-            if self.size < _SMALL:
-                self._encoded[hurried] = temporary(lambda folder: self._make(folder, hurried), EncodedText.read)
-            else:
-                name = f"{self._content}-{hurried:g}"
-                self._encoded[hurried] = cached(name, lambda folder: self._make(folder, hurried), EncodedText.read)
+            keep = temporary if self.size < _SMALL else partial(cached, f"{self._content}-{hurried:g}")
+            self._encoded[hurried] = keep(lambda folder: self._make(folder, hurried), EncodedText.read)
         return self._encoded[hurried]
 
     def counted(self, hurried: float = 0.0) -> EncodedText:
@@ -113,42 +79,29 @@ class RunningText:
 
     def lines(self, start: int = 0) -> Iterator[str]:
         """Yield the lines from one on, in normal form, without blank ones."""
-        place = Place(0, 0, 0, 0, 0)
-        if start:
-            place = max(
-                (chunk for chunk in self.counted().chunks[:-1] if chunk.line <= start), key=lambda chunk: chunk.line
-            )
-        lines = (line for number in range(place.file, len(self._files)) for _, line in self._lines(number, place))
-        yield from map(self.normalization.surface, islice(lines, start - place.line, None))
+        chunks = self.counted().chunks[:-1] if start else [Place(0, 0, 0, 0, 0)]
+        place = chunks[_chunk_at(chunks, start)]
+        files = self._files[place.file :]
+        lines = chain(numbered_lines(files[0], place.byte), *map(numbered_lines, files[1:]))
+        yield from (self.normalization.surface(line) for _, line in islice(lines, start - place.line, None))
 
     def before(self, line: int, hurried: float = 0.0) -> tuple[int, int]:
         """Return how many symbols and numbers of words come before a line."""
         chunks = self.encoded(hurried).chunks
-        number = max(i for i, chunk in enumerate(chunks) if chunk.line <= line)
+        number = _chunk_at(chunks, line)
         place = chunks[number]
         if place.line == line:
             return place.symbol, place.word
-        last = next(islice(self._lines(place.file, place), line - place.line - 1, None))[0]
-        with self._files[place.file].path.open("rb") as file:
-            file.seek(place.byte)
-            length = sum(map(len, islice(file, last + 1)))
+        file = self._files[place.file]
+        last, _ = next(islice(numbered_lines(file, place.byte), line - place.line - 1, None))
+        with reading(file.name), file.path.open("rb") as opened:
+            opened.seek(place.byte)
+            length = sum(map(len, islice(opened, last)))
         with self._writers(Path(), hurried, most=1) as [writer]:
             writer.send(None, Chunk(number, place.file, place.byte, length))
             report = writer.receive()
         assert report is not None
         return place.symbol + report.symbols, place.word + report.words
-
-    def _lines(self, number: int, place: Place) -> Iterator[tuple[int, str]]:
-        """Yield the lines of a file that are not blank, each with its number; from a place on, if that is in this file."""
-        with self._files[number].path.open("rb") as file:
-            file.seek(place.byte if number == place.file else 0)
-            begins_file = file.tell() == 0
-            for count, raw in enumerate(file):
-                line = raw.decode()
-                if begins_file and count == 0:
-                    line = line.removeprefix("\ufeff")
-                if line := line.strip():
-                    yield count, line
 
     @property
     def _content(self) -> str:
@@ -169,47 +122,47 @@ class RunningText:
         """Write the encoded text into files, with so many bytes for a symbol."""
         for name in (SYMBOLS, WORDS):
             (folder / name).write_bytes(b"")
-        numbering, places, done = Numbering(width), [], 0
+        numbering, done = Numbering(width), 0
         with self._writers(folder, hurried) as writers:
             chunks = self._chunks()
-            given = deque[tuple[_Helper | _Alone, Chunk]]()
-            for writer, chunk in zip(writers, chunks, strict=False):
+            given = deque(zip(writers, chunks, strict=False))
+            for writer, chunk in given:
                 writer.send(None, chunk)
-                given.append((writer, chunk))
+            at_work = [writer for writer, _ in given]
             while given:
                 writer, chunk = given.popleft()
                 if (report := writer.receive()) is None:
-                    self._diagnose(self._files[chunk.file])
-                    raise _changed(self._files[chunk.file])
-                places.append(Place(chunk.file, chunk.byte, numbering.lines, numbering.symbols, numbering.words))
+                    file = self._files[chunk.file]
+                    for _ in numbered_lines(file):  # raises the error that says what is wrong, and where
+                        pass
+                    raise _changed(file)
                 following = next(chunks, None)
-                writer.send(numbering.place(report), following)
+                writer.send(numbering.place(chunk, report), following)
                 if following is not None:
                     given.append((writer, following))
                 done += chunk.length
                 self._watch("reading", done, self.size)
-            for writer in writers[: len(places)]:
-                numbering.add(writer.finish())
-        end = replace(places[-1], line=numbering.lines, symbol=numbering.symbols, word=numbering.words)
-        write_index(folder, numbering, [*places, end])
+            for writer in at_work:
+                numbering.add(writer.receive())
+        numbering.write(folder)
 
     @contextmanager
-    def _writers(self, folder: Path, hurried: float, most: int = _PROCESSES) -> Iterator[list[_Helper | _Alone]]:
+    def _writers(self, folder: Path, hurried: float, most: int = _PROCESSES) -> Iterator[list[_Helper | ChunkWriter]]:
         """Yield writers of chunks: of a long text in processes of their own, which take their memory with them."""
         count = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
         arguments = [file.path for file in self._files], folder, self.normalization, hurried
+        if count == 1:
+            yield [_chunk_writer(*arguments)]
+            return
         with ExitStack() as stack:
-            yield [
-                stack.enter_context(_Helper(*arguments)) if count > 1 else _Alone(*arguments)
-                for _ in range(min(most, count))
-            ]
+            yield [stack.enter_context(_Helper(*arguments)) for _ in range(min(most, count))]
 
     def _chunks(self) -> Iterator[Chunk]:
         """Yield the text in whole lines."""
         number = 0
         for index, file in enumerate(self._files):
             size, begin = self._states[index][0], 0
-            with _reading(file) as opened:
+            with reading(file.name), file.path.open("rb") as opened:
                 while begin < size:
                     opened.seek(begin + _CHUNK - 1)
                     opened.readline(LONGEST_LINE + 1)
@@ -222,7 +175,7 @@ def hash_files(files: Sequence[TextFile], watch: Watch = lambda *_: None) -> str
     """Return the SHA-256 of the bytes of all files; raise CorpusError where one cannot be read."""
     digest, done, size = hashlib.sha256(), 0, sum(file.state[0] for file in files)
     for file in files:
-        with _reading(file) as opened:
+        with reading(file.name), file.path.open("rb") as opened:
             while data := opened.read(_CHUNK):
                 digest.update(data)
                 done += len(data)
@@ -230,45 +183,23 @@ def hash_files(files: Sequence[TextFile], watch: Watch = lambda *_: None) -> str
     return digest.hexdigest()
 
 
-@contextmanager
-def _reading(file: TextFile) -> Iterator[BinaryIO]:
-    try:
-        with file.path.open("rb") as opened:
-            yield opened
-    except OSError as error:
-        raise CorpusError(
-            f"{file.name}: cannot be read ({error.strerror}); check the name and its permissions"
-        ) from None
-
-
 def _changed(file: TextFile) -> CorpusError:
     return CorpusError(f"{file.name}: has changed while it was read; try again")
 
 
-class _Alone:
-    """Writes chunks in this process."""
+def _chunk_at(chunks: Sequence[Place], line: int) -> int:
+    """Return the number of the last chunk that begins no later than a line."""
+    return bisect_right(chunks, line, key=lambda chunk: chunk.line) - 1
 
-    def __init__(self, *arguments: Any) -> None:
-        self._writer = ChunkWriter(*arguments)
 
-    def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
-        """Have the last chunk written, and the next one encoded, if there are."""
-        if destination is not None:
-            self._writer.write(destination)
-        self._next = chunk
+def _chunk_writer(*arguments: Any) -> ChunkWriter:
+    from autocomplete.corpus.encoding import ChunkWriter  # loads Numba
 
-    def receive(self) -> ChunkReport | None:
-        """Return what is in the next chunk: nothing where it is no text."""
-        assert self._next is not None
-        return self._writer.encode(self._next)
-
-    def finish(self) -> Tally:
-        """Return how often each word was in all chunks that have not been counted yet."""
-        return self._writer.tally()
+    return ChunkWriter(*arguments)
 
 
 class _Helper:
-    """A process that does the same."""
+    """A process with a `ChunkWriter`, which does the same."""
 
     def __init__(self, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
@@ -277,7 +208,7 @@ class _Helper:
         self._process.start()
         theirs.close()
 
-    def __enter__(self) -> _Helper:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -286,21 +217,10 @@ class _Helper:
         self._process.join()
 
     def send(self, destination: Destination | None, chunk: Chunk | None) -> None:
-        """Have it write the last chunk and encode the next one, if there are."""
-        with suppress(BrokenPipeError):  # told by `_receive`
+        with suppress(BrokenPipeError):  # told by `receive`
             self._ours.send((destination, chunk))
 
-    def receive(self) -> ChunkReport | None:
-        """Wait for what is in the next chunk: nothing where it is no text."""
-        report: ChunkReport | None = self._receive()
-        return report
-
-    def finish(self) -> Tally:
-        """Wait for how often each word was in all chunks that have not been counted yet."""
-        tally: Tally = self._receive()
-        return tally
-
-    def _receive(self) -> Any:
+    def receive(self) -> Any:
         try:
             answer = self._ours.recv()
         except (EOFError, ConnectionResetError):
@@ -311,17 +231,16 @@ class _Helper:
 
 
 def _serve(pipe: Connection, *arguments: Any) -> None:
-    """Answer each chunk with its report, and the end of all with a tally; an OSError with itself."""
+    """Answer what is sent as a `ChunkWriter` does, and an OSError with itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
     gc.disable()  # nothing here goes in circles
-    writer = ChunkWriter(*arguments)
+    writer = _chunk_writer(*arguments)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # that one has ended
         while True:
-            destination, chunk = pipe.recv()
+            task = pipe.recv()
             try:
-                if destination is not None:
-                    writer.write(destination)
-                answer: Any = writer.tally() if chunk is None else writer.encode(chunk)
+                writer.send(*task)
+                answer = writer.receive()
             except OSError as error:
                 answer = error
             pipe.send(answer)

@@ -17,49 +17,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.corpus.chunks import SPECIAL
+from autocomplete.corpus.files import reading
 from autocomplete.corpus.tokens import OTHER, START
 from autocomplete.errors import CorpusError
 
 __all__ = ["SoftTargets"]
 
+_ARRAYS = ("text", "places", "candidates", "shares")
+
 
 @dataclass(frozen=True, eq=False)
 class SoftTargets:
-    """
-    Words of text as numbers, and for some of their places what might stand there.
+    """Words of text as numbers, and for some of their places what might stand there."""
 
-    :param words: keys, of which the first has the number 2.
-    :param text: (n,) numbers of words; START where a line or sentence begins, OTHER for a word that is not among `words`.
-    :param places: (m,) in the text, each once.
-    :param candidates: (m, k) numbers of words; one may come twice.
-    :param shares: (m, k) how probable each is, given that a word comes; the sum of a row is about one.
-    :param sha256: of the file that they come from.
-    """
-
-    words: tuple[str, ...]
-    text: NDArray[np.int32]
-    places: NDArray[np.int64]
-    candidates: NDArray[np.uint16]
-    shares: NDArray[np.float16]
-    sha256: str = field(default="", repr=False)
+    words: tuple[str, ...]  # keys, of which the first has the number 2
+    text: NDArray[np.int32]  # (n,) START where a line or sentence begins, OTHER for a word that is not among `words`
+    places: NDArray[np.int64]  # (m,) in the text, each once
+    candidates: NDArray[np.uint16]  # (m, k) numbers of words; one may come twice
+    shares: NDArray[np.float16]  # (m, k) how probable each is, given that a word comes; the sum of a row is about one
+    sha256: str = field(default="", repr=False)  # of the file that they come from
 
     def __post_init__(self) -> None:
         """Raise ValueError where the parts do not fit together."""
         numbers = SPECIAL + len(self.words)
-        fits = self.text.ndim == self.places.ndim == 1 and self.candidates.ndim == 2
-        fits = fits and len(self.text) > 1 and len(self.places) > 0
-        fits = fits and self.shares.shape == self.candidates.shape and len(self.candidates) == len(self.places)
-        if not fits:
+        if not (
+            self.text.ndim == self.places.ndim == 1
+            and self.candidates.ndim == 2
+            and len(self.text) > 1
+            and 0 < len(self.places) == len(self.candidates)
+            and self.shares.shape == self.candidates.shape
+        ):
             raise ValueError("its arrays do not have the sizes that belong together")
         if self.text.min() < START or self.text.max() >= numbers:
             raise ValueError("its text has numbers of no words")
         if self.candidates.min() < SPECIAL or self.candidates.max() >= numbers:
             raise ValueError("its candidates have numbers of no words")
-        if (
-            self.places.min() < 1
-            or self.places.max() >= len(self.text)
-            or len(np.unique(self.places)) < len(self.places)
-        ):
+        distinct = np.unique(self.places)
+        if distinct[0] < 1 or distinct[-1] >= len(self.text) or len(distinct) < len(self.places):
             raise ValueError("its places are not in its text")
         if not (np.isfinite(self.shares).all() and self.shares.min() >= 0 and self.shares.sum(axis=1).min() > 0):
             raise ValueError("its shares are not probabilities")
@@ -68,24 +62,18 @@ class SoftTargets:
         """Write them into a file."""
         words = np.frombuffer("\n".join(self.words).encode(), dtype=np.uint8)
         with path.open("wb") as file:
-            np.savez(
-                file, words=words, text=self.text, places=self.places, candidates=self.candidates, shares=self.shares
-            )
+            np.savez(file, words=words, **{name: getattr(self, name) for name in _ARRAYS})
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read them from a file; raise CorpusError where it cannot be read or is something else."""
         try:
-            with path.open("rb") as file:
+            with reading(path), path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 file.seek(0)
                 with np.load(file) as arrays:
                     words = tuple(arrays["words"].tobytes().decode().split("\n"))
-                    text, places = arrays["text"], arrays["places"]
-                    return cls(words, text, places, arrays["candidates"], arrays["shares"], sha256)
-        except OSError as error:
-            problem = error.strerror or "it is cut off"
-            raise CorpusError(f"{path}: cannot be read ({problem}); check the name and its permissions") from None
+                    return cls(words, **{name: arrays[name] for name in _ARRAYS}, sha256=sha256)
         except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
             problem = str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else "another format"
             raise CorpusError(
@@ -95,13 +83,7 @@ class SoftTargets:
     def numbered(
         self, numbers: dict[str, int], start: int, other: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32], NDArray[np.float16]]:
-        """
-        Return text, places, candidates and shares with other numbers.
-
-        :param numbers: of words.
-        :param start: where a line or sentence begins.
-        :param other: for any other word.
-        """
+        """Return text, places, candidates and shares with other numbers: of words, of a beginning, and of any other word."""
         table = np.array([0] * SPECIAL + [numbers.get(word, other) for word in self.words], dtype=np.int32)
         table[START], table[OTHER] = start, other
         return table[self.text], self.places, table[self.candidates], self.shares

@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from autocomplete.corpus.files import reading
 from autocomplete.errors import CorpusError
 
 __all__ = ["WordVectors"]
@@ -25,21 +26,16 @@ _MAKE = "give a line for each word: the word, then its numbers, all with blanks 
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """
-    Words and their vectors.
-
-    :param numbers: (words, dimensions) float32.
-    :param sha256: of the file that they come from.
-    """
+    """Words and their vectors."""
 
     words: tuple[str, ...]
-    numbers: NDArray[np.float32]
-    sha256: str = field(default="", repr=False)
+    numbers: NDArray[np.float32]  # (words, dimensions)
+    sha256: str = field(default="", repr=False)  # of the file that they come from
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """
-        Read a file as GloVe and word2vec write it: a word and its numbers a line; before them, there may be how many there are.
+        Read a file as GloVe and word2vec write it: a word and its numbers a line, after a line that may say how many there are.
 
         :raises CorpusError: where it cannot be read or is something else.
         """
@@ -47,7 +43,7 @@ class WordVectors:
         words: list[str] = []
         vectors: list[NDArray[np.float32]] = []
         try:
-            with path.open("rb") as file:
+            with reading(path), path.open("rb") as file:
                 for place, raw in enumerate(file, start=1):
                     digest.update(raw)
                     line = raw.decode("utf-8-sig" if place == 1 else "utf-8").rstrip()
@@ -55,15 +51,11 @@ class WordVectors:
                     vector = np.array(rest.split(), dtype=np.float32)
                     if place == 1 and len(vector) == 1 and word.isdecimal():
                         continue
-                    if not (word and len(vector) and np.isfinite(vector).all()):
-                        raise ValueError
-                    if vectors and len(vector) != len(vectors[0]):
+                    length = len(vectors[0]) if vectors else max(1, len(vector))
+                    if not word or len(vector) != length or not np.isfinite(vector).all():
                         raise ValueError
                     words.append(word)
                     vectors.append(vector)
-        except OSError as error:
-            problem = error.strerror or "it is cut off"
-            raise CorpusError(f"{path}: cannot be read ({problem}); check the name and its permissions") from None
         except ValueError:
             expected = f"a word and {len(vectors[0])} numbers" if vectors else "a word and its numbers"
             raise CorpusError(f"{path}: line {place} is not {expected}; {_MAKE}") from None
@@ -73,9 +65,9 @@ class WordVectors:
 
     def of(self, words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """
-        Return the vectors of some words, (words, dimensions), and (words,) which of them have one; zeros are for the others.
+        Return the vectors of some words, (words, dimensions) with zeros for those that have none, and (words,) which have one.
 
-        :param words: by their keys: a word is looked up as it stands there. Where it comes twice, the first one counts.
+        :param words: keys, looked up as they are. Where the file has a word twice, the first one counts.
         """
         places = {word: place for place, word in reversed(list(enumerate(self.words)))}
         found = np.array([places.get(word, -1) for word in words], dtype=np.int64)

@@ -28,7 +28,8 @@ from autocomplete.models.protocol import CharacterLanguageModel
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.models.within_word import WithinWord
-from autocomplete.storage.checkpoint import DEFAULT, find_checkpoint, read_checkpoint
+from autocomplete.storage.checkpoint import read_checkpoint
+from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 
 __all__ = ["SCENE"]
 

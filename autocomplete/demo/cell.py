@@ -19,7 +19,7 @@ from autocomplete.demo.scene import Frame, Scene, Size
 
 if TYPE_CHECKING:
     from autocomplete.lab.cells import Walk
-    from autocomplete.storage.checkpoint import Cell
+    from autocomplete.storage.configuration import Cell
 
 __all__ = ["SCENE"]
 
@@ -113,7 +113,7 @@ def _trained(cell: Cell, letters: str) -> tuple[Walk, float]:
     from autocomplete.lab.cells import walk
     from autocomplete.lab.spelling import learn, new_network, spelling_batch
     from autocomplete.lab.unrolled import unroll
-    from autocomplete.storage.checkpoint import Configuration
+    from autocomplete.storage.configuration import Configuration
     from autocomplete.text.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.from_words([letters])

@@ -14,7 +14,7 @@ from autocomplete.demo.drawing import centred, percent_tile, sign_tile, visible
 
 if TYPE_CHECKING:
     from autocomplete.lab.cells import ParameterCount, Step, Walk
-    from autocomplete.storage.checkpoint import Cell
+    from autocomplete.storage.configuration import Cell
 
 __all__ = ["beside", "cell_name", "counts_picture", "gates_picture", "map_picture", "step_picture"]
 

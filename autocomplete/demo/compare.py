@@ -22,7 +22,8 @@ from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
 from autocomplete.reports.comparison import comparison_table, time_key, verdict
 from autocomplete.reports.comparison_chart import CurvesChart
-from autocomplete.storage.checkpoint import DEFAULT, find_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import read_lexicon
+from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 from autocomplete.text.normalization import Normalization
 
 if TYPE_CHECKING:

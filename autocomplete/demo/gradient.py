@@ -25,7 +25,7 @@ from autocomplete.demo.drawing import cell_of, visible
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import SettingsError
-from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 

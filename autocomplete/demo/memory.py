@@ -23,7 +23,9 @@ from rich.text import Text
 from autocomplete.demo.beginnings import LETTERS, plain_words, read_beginnings
 from autocomplete.demo.drawing import bar, height, percent, tail, visible
 from autocomplete.demo.scene import Frame, Scene, Size
-from autocomplete.storage.checkpoint import DEFAULT, Configuration, find_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import read_lexicon
+from autocomplete.storage.configuration import Configuration
+from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def _play(word: str, size: Size) -> Iterator[Frame]:
     letters = one_word(word, "name")
     from autocomplete.lab.spelling import learn, make_up, new_network, spelling_batch
     from autocomplete.lab.unrolled import unroll
-    from autocomplete.storage.checkpoint import Configuration
+    from autocomplete.storage.configuration import Configuration
     from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
     vocabulary = Vocabulary.from_words([letters])

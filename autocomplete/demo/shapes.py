@@ -89,7 +89,7 @@ def _tensors(words: Sequence[str]) -> _Tensors:
     """Return the tensors of a pass over some words, after a training on them."""
     from autocomplete.lab.spelling import learn, new_network, spelling_batch
     from autocomplete.lab.unrolled import unroll
-    from autocomplete.storage.checkpoint import Configuration
+    from autocomplete.storage.configuration import Configuration
     from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
     vocabulary = Vocabulary.from_words(words)

@@ -21,7 +21,8 @@ from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import SettingsError
 from autocomplete.lab.units import FEATURES, FoundUnit, find_units, hidden_states
-from autocomplete.storage.checkpoint import DEFAULT, find_checkpoint, read_checkpoint
+from autocomplete.storage.checkpoint import read_checkpoint
+from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 
 __all__ = ["SCENE"]
 

@@ -12,7 +12,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from autocomplete.corpus.corpus import read_lines
+from autocomplete.corpus.files import read_lines
 from autocomplete.errors import CorpusError
 from autocomplete.text.normalization import Kept, without_marks
 

@@ -26,7 +26,8 @@ from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.protocol import CharacterLanguageModel
 from autocomplete.models.search_tree import ROOT, SearchTree
 from autocomplete.models.within_word import WithinWord
-from autocomplete.storage.checkpoint import Checkpoint, find_checkpoint, read_with_lexicon
+from autocomplete.storage.checkpoint import Checkpoint, read_with_lexicon
+from autocomplete.storage.lookup import find_checkpoint
 from autocomplete.text.blocklist import explicit_words
 from autocomplete.text.normalization import split_last_word
 from autocomplete.text.vocabulary import UNKNOWN

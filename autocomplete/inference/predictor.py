@@ -31,15 +31,9 @@ from autocomplete.models.out_of_vocabulary import Network
 from autocomplete.models.protocol import CharacterLanguageModel, word_log_probabilities
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.search_tree import ROOT, SearchTree
-from autocomplete.storage.checkpoint import (
-    CONTEXT,
-    DEFAULT,
-    Checkpoint,
-    Configuration,
-    find_checkpoint,
-    read_context,
-    read_with_lexicon,
-)
+from autocomplete.storage.checkpoint import CONTEXT, Checkpoint, read_context, read_with_lexicon
+from autocomplete.storage.configuration import Configuration
+from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 from autocomplete.text.blocklist import explicit_words
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from autocomplete.models.protocol import CharacterLanguageModel, probabilities
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 
 __all__ = ["ANSWER_LIMIT", "answer_seconds", "key_seconds"]
 

@@ -30,7 +30,8 @@ from autocomplete.models.search_tree import SearchTree
 from autocomplete.models.within_word import WithinWord
 from autocomplete.models.word_network import WordNetwork
 from autocomplete.models.word_ngrams import NGrams
-from autocomplete.storage.checkpoint import Checkpoint, Configuration
+from autocomplete.storage.checkpoint import Checkpoint
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 
 __all__ = ["Members", "WordModels"]

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from autocomplete.storage.checkpoint import Cell
-from autocomplete.training.networks.recurrent import CharRNN
+from autocomplete.storage.configuration import CELLS, Cell, Configuration
+from autocomplete.training.networks.recurrent import CharRNN, new_recurrent
 
 __all__ = ["ParameterCount", "Step", "Walk", "count_parameters", "walk"]
-
-_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-_LAYERS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 Array = NDArray[np.float32]
 
@@ -49,8 +46,8 @@ class ParameterCount:
 
 def count_parameters(cell: Cell, inputs: int, units: int) -> ParameterCount:
     """Return the trained numbers of one layer."""
-    gates = _GATES[cell]
-    layer = _LAYERS[cell](inputs, units)
+    gates = CELLS[cell]
+    layer = new_recurrent(Configuration(1, cell, hidden=units, embedding=inputs), dropout=0.0)
     return ParameterCount(
         gates * units * inputs,
         gates * units * units,

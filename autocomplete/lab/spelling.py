@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step

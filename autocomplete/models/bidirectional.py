@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from autocomplete.models.protocol import Array, States, log_softmax
 from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 
 __all__ = ["BidirectionalNetwork"]
 

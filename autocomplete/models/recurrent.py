@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from autocomplete.models.protocol import Array, States, Symbols
-from autocomplete.storage.byte_matrix import ByteMatrix, Tensor, in_bytes
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.byte_matrix import ByteMatrix, Tensor, quantize
+from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["RecurrentNetwork"]
@@ -38,7 +38,7 @@ class RecurrentNetwork:
     def __init__(self, configuration: Configuration, tensors: Mapping[str, Tensor]) -> None:
         weights: dict[str, Any] = {
             name: value if isinstance(value, ByteMatrix) else np.asarray(value, dtype=np.float32)
-            for name, value in (in_bytes(tensors) if configuration.tied else tensors).items()
+            for name, value in (quantize(tensors) if configuration.tied else tensors).items()
         }
         layer = {"rnn": _RNNLayer, "gru": _GRULayer, "lstm": _LSTMLayer}[configuration.cell]
         self._layers = [

@@ -19,7 +19,7 @@ from autocomplete.models.class_softmax import PREFIX, ClassSoftmax
 from autocomplete.models.protocol import Array, States, Symbols
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.storage.byte_matrix import unpacked
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 

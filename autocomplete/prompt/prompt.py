@@ -53,7 +53,7 @@ from autocomplete.prompt.commands import (
 from autocomplete.prompt.dumb import run_dumb_prompt
 from autocomplete.prompt.layout import HEIGHTS, Status, prompt_layout, render_commands, render_demo, render_strip
 from autocomplete.prompt.settings import STYLES, PromptSettings
-from autocomplete.storage.checkpoint import find_checkpoint, list_checkpoints
+from autocomplete.storage.lookup import find_checkpoint, list_checkpoints
 from autocomplete.storage.signals import leaving_on_signals
 from autocomplete.text.printable import printable
 

@@ -26,7 +26,7 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.styles import Style
 
 from autocomplete.errors import SettingsError
-from autocomplete.storage.checkpoint import DEFAULT
+from autocomplete.storage.lookup import DEFAULT
 
 __all__ = [
     "ACTIONS",

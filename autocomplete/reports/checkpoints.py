@@ -12,7 +12,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.storage.checkpoint import Checkpoint, Configuration, read_context
+from autocomplete.storage.checkpoint import Checkpoint, read_context
+from autocomplete.storage.configuration import Configuration
 
 __all__ = ["CurveChart", "checkpoint_json", "checkpoint_list", "checkpoint_tables", "forgotten"]
 

@@ -1,8 +1,8 @@
 """
 Files and folders that are written whole or not at all.
 
-What is new is written beside its place, to the disk and not only to memory, under a name that ends in the number of the
-process, and renamed. A process that is killed may leave such a name behind; `clear_leftovers` takes it away later.
+What is new is written beside its place, under a name that ends in the number of the process, and renamed. A process that is
+killed may leave such a name behind; `clear_leftovers` takes it away later.
 """
 
 from __future__ import annotations
@@ -13,73 +13,87 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 from autocomplete.errors import CheckpointError
 
 __all__ = [
-    "cannot_write",
     "clear_leftovers",
+    "fresh_folder",
     "is_temporary",
     "place_folder",
     "replace_file",
     "replace_folder",
-    "search_folder",
+    "temporary_folder",
+    "writing",
 ]
 
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<kind>new|former|search)-(?P<process>\d+)", re.DOTALL)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise CheckpointError where the system cannot write a file or folder at this place."""
+    try:
+        yield
+    except OSError as error:
+        problem = error.strerror or error
+        raise CheckpointError(
+            f"{path}: cannot be written ({problem}); free some space or choose another place"
+        ) from None
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Replace a file in one step; raise CheckpointError where that fails, changing nothing."""
     fresh = _beside(path, "new")
     try:
-        _write(fresh, content)
-        fresh.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from None
+        with writing(path):
+            _write(fresh, content)
+            fresh.replace(path)
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
 
 
 def replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Replace a folder, if there is one, by a folder of these files; raise CheckpointError where that fails, changing nothing."""
+    with writing(folder), fresh_folder(folder) as fresh:
+        for name, content in files.items():
+            _write(fresh / name, content)
+
+
+@contextlib.contextmanager
+def fresh_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder, which at the end replaces another, if there is one; any exception leaves that as it was."""
+    with temporary_folder(folder, "new") as fresh:
+        yield fresh
+        place_folder(fresh, folder)
+
+
+def place_folder(fresh: Path, folder: Path) -> None:
     """
-    Replace a folder, if there is one, by a folder of these files; raise CheckpointError where that fails, changing nothing.
+    Rename a folder to the place of another, if there is one; raise OSError where that fails, changing nothing.
 
     No system renames a folder over another. Between the two steps that it takes, both stand beside the place, and
     `clear_leftovers` does the second one.
     """
-    fresh = _beside(folder, "new")
-    try:
-        fresh.mkdir(parents=True)
-        for name, content in files.items():
-            _write(fresh / name, content)
-        place_folder(fresh, folder)
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def place_folder(fresh: Path, folder: Path) -> None:
-    """Rename a folder to the place of another, if there is one; raise CheckpointError where that fails, changing nothing."""
     former = _beside(folder, "former")
     try:
         if folder.exists():
             folder.rename(former)
         fresh.rename(folder)
-    except OSError as error:
+    except OSError:
         if former.exists() and not folder.exists():
             former.rename(folder)
-        raise cannot_write(folder, error) from None
+        raise
     finally:
         shutil.rmtree(former, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def search_folder(folder: Path) -> Iterator[Path]:
+def temporary_folder(folder: Path, kind: Literal["new", "search"]) -> Iterator[Path]:
     """Yield an empty folder beside the place of another, to try things in; it is taken away at the end."""
-    path = _beside(folder, "search")
+    path = _beside(folder, kind)
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     try:
@@ -88,20 +102,22 @@ def search_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def clear_leftovers(folder: Path) -> None:
-    """Take away what killed processes left of writing a folder or a file in it; finish what was about to be renamed."""
-    for fresh in _temporary(folder.parent, folder.name, "new"):
-        former = _beside(folder, "former", _process(fresh))
+def clear_leftovers(folder: Path, *, locked: bool = False) -> None:
+    """
+    Take away what killed processes left of writing a folder or a file in it; finish what was about to be renamed.
+
+    :param locked: no other process writes them now: what looks like another's work is a leftover, too.
+    """
+    for fresh, process in _temporary(folder.parent, folder.name, "new"):
+        former = _beside(folder, "former", process)
         if former.exists() and not folder.exists():
             with contextlib.suppress(OSError):
                 fresh.rename(folder)
-    for path in [*_temporary(folder.parent, folder.name), *_temporary(folder)]:
-        if not _is_alive(_process(path)):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    path.unlink(missing_ok=True)
+    for path, process in [*_temporary(folder.parent, folder.name), *_temporary(folder)]:
+        if locked or not _is_alive(process):
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # of a folder it is done
+                path.unlink()
 
 
 def is_temporary(name: str) -> bool:
@@ -109,20 +125,9 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def cannot_write(path: Path, error: OSError) -> CheckpointError:
-    """Return the error that tells that a file or folder cannot be written, why, and what to do."""
-    return CheckpointError(
-        f"{path}: cannot be written ({error.strerror or error}); free some space or choose another place"
-    )
-
-
 def _beside(path: Path, kind: str, process: int | None = None) -> Path:
     """Return the temporary name of a path that this process uses, or another."""
     return path.with_name(f".{path.name}.{kind}-{os.getpid() if process is None else process}")
-
-
-def _process(temporary: Path) -> int:
-    return int(temporary.name.rpartition("-")[2])
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -133,15 +138,12 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _temporary(place: Path, name: str | None = None, kind: str | None = None) -> list[Path]:
-    """Return what processes write in a place, or wrote there: of one name, or of one kind."""
-    found = []
+def _temporary(place: Path, name: str | None = None, kind: str | None = None) -> list[tuple[Path, int]]:
+    """Return what processes write in a place, or wrote there, and their numbers: of one name, or of one kind."""
     with contextlib.suppress(OSError):  # the place may not be there
-        for path in place.iterdir():
-            match = _TEMPORARY.fullmatch(path.name)
-            if match and name in (None, match["name"]) and kind in (None, match["kind"]):
-                found.append(path)
-    return found
+        found = [(path, match) for path in place.iterdir() if (match := _TEMPORARY.fullmatch(path.name))]
+        return [(p, int(m["process"])) for p, m in found if name in (None, m["name"]) and kind in (None, m["kind"])]
+    return []
 
 
 def _is_alive(process: int) -> bool:

@@ -1,10 +1,9 @@
 """
-Matrices of which each row is whole numbers from -127 to 127, times a power of two.
+Quantized matrices: each row is whole numbers from -127 to 127, times a power of two.
 
-A network of words is large, and its weights need no more than seven bits: where they are rounded so, it expects the next word
-of held-out text as well as in fp16, within 0.002 bits. Its matrices then take a byte a number in memory, and in a
-checkpoint deflate to half of what fp16 does. Where only every fourth of the numbers is used, a word takes 0.008 bits more,
-and they deflate to three quarters of that: room for more units. All these numbers are numbers of fp16, too, so nothing is
+With weights of seven bits, a network of words predicts held-out text as well as in fp16, within 0.002 bits a word. They take one
+byte in memory, and in a checkpoint deflate to half of what fp16 does. Where only every fourth number is used, a word takes
+0.008 bits more, and they deflate to three quarters of that: room for more units. Each is a number of fp16, too, so nothing is
 lost on the way.
 """
 
@@ -17,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ByteMatrix", "Tensor", "in_bytes", "in_floats", "packed", "unpacked"]
+__all__ = ["ByteMatrix", "Tensor", "dequantize", "packed", "quantize", "unpacked"]
 
 _HIGHEST = 127
 _EXPONENTS = -24, 9  # with those, all whole numbers up to 127 are numbers of fp16
@@ -27,22 +26,17 @@ _SUFFIX = ".exponents"
 
 @dataclass(frozen=True, eq=False)
 class ByteMatrix:
-    """
-    A matrix.
+    """A quantized matrix: each row is its numbers times two to the power of its exponent."""
 
-    :param numbers: (rows, columns) int8.
-    :param exponents: (rows,) int8: each row is its numbers times two to that power.
-    """
-
-    numbers: NDArray[np.int8]
-    exponents: NDArray[np.int8]
+    numbers: NDArray[np.int8]  # (rows, columns)
+    exponents: NDArray[np.int8]  # (rows,)
 
     @classmethod
     def of(cls, matrix: NDArray[Any], step: int = 1) -> Self:
         """
-        Return the nearest to a matrix of floats; one that `floats` gave is kept as it is, where the step is the same or 1.
+        Quantize a matrix of floats; one that `floats` gave is kept as it is, where the step is the same or 1.
 
-        :param step: of which all numbers are multiples, from 1 to 127.
+        :param step: from 1 to 127; all numbers are multiples of it.
         """
         matrix = matrix.astype(np.float32)
         largest = np.abs(matrix).max(axis=1, initial=0.0)
@@ -82,29 +76,25 @@ class ByteMatrix:
 Tensor = NDArray[Any] | ByteMatrix
 
 
-def in_bytes(tensors: Mapping[str, Tensor], step: int = 1) -> dict[str, Tensor]:
-    """Return the tensors of a network with its matrices of floats in bytes; for `step` see `ByteMatrix.of`."""
+def quantize(tensors: Mapping[str, Tensor], step: int = 1) -> dict[str, Tensor]:
+    """Return the tensors of a network with its matrices of floats quantized; for `step` see `ByteMatrix.of`."""
     return {
-        name: ByteMatrix.of(tensor, step) if isinstance(tensor, np.ndarray) and _of_floats(tensor) else tensor
-        for name, tensor in tensors.items()
+        name: ByteMatrix.of(each, step)
+        if isinstance(each, np.ndarray) and each.ndim == 2 and each.dtype.kind == "f"
+        else each
+        for name, each in tensors.items()
     }
 
 
-def _of_floats(tensor: NDArray[Any]) -> bool:
-    """Return whether it is a matrix of floats."""
-    return tensor.ndim == 2 and tensor.dtype.kind == "f"
-
-
-def in_floats(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Return the tensors of a network with its matrices in fp16."""
+def dequantize(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a network with its quantized matrices in fp16."""
     return {
-        name: tensor.floats().astype(np.float16) if isinstance(tensor, ByteMatrix) else tensor
-        for name, tensor in tensors.items()
+        n: each.floats().astype(np.float16) if isinstance(each, ByteMatrix) else each for n, each in tensors.items()
     }
 
 
 def packed(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Return tensors as arrays for a file: numbers and exponents of a matrix in bytes apart."""
+    """Return tensors as arrays for a file: numbers and exponents of a quantized matrix apart."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
         if isinstance(tensor, ByteMatrix):
@@ -115,22 +105,14 @@ def packed(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def unpacked(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """
-    Return the tensors of which `packed` made arrays.
-
-    :raises ValueError: where numbers and exponents do not fit together.
-    """
+    """Return the tensors of which `packed` made arrays; raise ValueError where numbers and exponents do not fit together."""
     tensors: dict[str, Tensor] = {}
     for name, array in arrays.items():
         if name.endswith(_SUFFIX):
             continue
-        exponents = arrays.get(name + _SUFFIX)
-        if exponents is None:
-            tensors[name] = array
-        elif (
-            array.ndim != 2 or exponents.shape != array.shape[:1] or {array.dtype, exponents.dtype} != {np.dtype("i1")}
-        ):
-            raise ValueError(f"{name} is no matrix in bytes")
-        else:
+        tensors[name] = array
+        if (exponents := arrays.get(name + _SUFFIX)) is not None:
+            if array.ndim != 2 or exponents.shape != array.shape[:1] or not array.dtype == exponents.dtype == np.int8:
+                raise ValueError(f"{name} is no matrix in bytes")
             tensors[name] = ByteMatrix(array, exponents)
     return tensors

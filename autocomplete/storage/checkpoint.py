@@ -9,54 +9,48 @@ The one contract between training and inference: a folder that both can read.
                              all first, the highest last
       resume.safetensors     only while a training may go on: the trainer's own state, written and read by `training`
 
-A training that has not validated its network yet may have saved the last of these alone. Safetensors hold numbers and
-nothing else, so loading a stranger's checkpoint runs no code; a checksum tells whether they are those that were written. A new
-checkpoint is written to a folder beside its place and renamed; one that exists is changed one whole file at a time (`files`).
-A reader never sees half of one.
+A training that has not validated its network yet may have saved the last of these alone. Safetensors hold nothing but numbers,
+so loading a stranger's checkpoint runs no code; a checksum tells whether they are those that were written. A reader never sees
+half of a checkpoint: a new one is renamed to its place, one that exists is changed one whole file at a time (`atomic`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from autocomplete.errors import AutocompleteError, CheckpointError, SettingsError
+from autocomplete.errors import AutocompleteError, CheckpointError
 from autocomplete.storage.atomic import (
-    cannot_write,
     clear_leftovers,
     is_temporary,
     place_folder,
     replace_file,
     replace_folder,
+    writing,
 )
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import deflate, inflate, read_tensors, tensor_bytes
+from autocomplete.storage.upgrades import CONTEXT_UPGRADES, FORMAT_VERSION, MODEL_UPGRADES, upgrade
 from autocomplete.text.normalization import Normalization
 from autocomplete.text.vocabulary import Vocabulary
 
 __all__ = [
-    "DEFAULT",
-    "FORMAT_VERSION",
     "RESUME",
-    "Cell",
     "Checkpoint",
-    "Configuration",
     "check_name",
     "check_place",
     "context_bytes",
-    "find_checkpoint",
-    "list_checkpoints",
     "place_checkpoint",
     "read_checkpoint",
     "read_context",
@@ -68,108 +62,24 @@ __all__ = [
     "write_resume",
 ]
 
-FORMAT_VERSION = 1
-DEFAULT = "english"
 MODEL, LEXICON, CONTEXT, RESUME = "model.safetensors", "lexicon.tsv", "context.safetensors", "resume.safetensors"
 
-Cell = Literal["rnn", "gru", "lstm"]
-_GATES: dict[str, int] = {"rnn": 1, "gru": 3, "lstm": 4}
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """
-    The sizes of a network: all that is needed to know the shape of each of its tensors.
-
-    :param vocabulary: symbols, the special ones included.
-    :param embedding: numbers that a symbol is embedded in.
-    :param tied: whether outputs are projected to the size of an embedding and compared with the embeddings themselves (Inan et
-        al., 2017; Press and Wolf, 2017), which spares the decoder of a large vocabulary.
-    :param bidirectional: whether it reads from both sides and fills gaps; one that does not predicts what comes next.
-    :raises SettingsError: for an unknown cell or a size that no network has.
-    """
-
-    vocabulary: int
-    cell: Cell = "lstm"
-    layers: int = 1
-    hidden: int = 256
-    embedding: int = 64
-    tied: bool = False
-    bidirectional: bool = False
-
-    def __post_init__(self) -> None:
-        if self.cell not in _GATES:
-            raise SettingsError(f"unknown cell {self.cell!r}; choose rnn, gru or lstm")
-        for name, highest in [("vocabulary", 2**21), ("layers", 64), ("hidden", 2**16), ("embedding", 2**16)]:
-            value = getattr(self, name)
-            if not isinstance(value, int) or not 1 <= value <= highest:
-                raise SettingsError(f"{name} is {value}; it must be a whole number from 1 to {highest:,}")
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of each tensor, by the names that torch gives them."""
-        rows = _GATES[self.cell] * self.hidden
-        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (self.vocabulary, self.embedding)}
-        for direction in ("recurrent", "recurrent_backward")[: 1 + self.bidirectional]:
-            for layer in range(self.layers):
-                shapes |= {
-                    f"{direction}.weight_ih_l{layer}": (rows, self.hidden if layer else self.embedding),
-                    f"{direction}.weight_hh_l{layer}": (rows, self.hidden),
-                    f"{direction}.bias_ih_l{layer}": (rows,),
-                    f"{direction}.bias_hh_l{layer}": (rows,),
-                }
-        if self.bidirectional:
-            for gap in ("letter", "word"):
-                shapes |= {f"{gap}.weight": (2 * self.hidden, 2 * self.hidden), f"{gap}.bias": (2 * self.hidden,)}
-        decoder = (
-            ("projection.weight", (self.embedding, self.hidden))
-            if self.tied
-            else ("decoder.weight", (self.vocabulary, self.hidden * (1 + self.bidirectional)))
-        )
-        return shapes | dict([decoder, ("decoder.bias", (self.vocabulary,))])
-
-    def layer_parameters(self) -> dict[str, int]:
-        """Return the number of trained numbers of each layer, from the embedding to the decoder."""
-        counts: dict[str, int] = {}
-        for name, shape in self.shapes().items():
-            layer = name.partition(".")[0]
-            if layer in ("recurrent", "recurrent_backward"):
-                direction = (
-                    "" if not self.bidirectional else " backward" if layer == "recurrent_backward" else " forward"
-                )
-                layer = f"{self.cell} {int(name.rpartition('_l')[2]) + 1}{direction}"
-            elif layer in ("letter", "word"):
-                layer = f"join, {layer}"
-            elif layer == "projection":
-                layer = "decoder"
-            counts[layer] = counts.get(layer, 0) + int(np.prod(shape))
-        return counts
-
-    @property
-    def parameters(self) -> int:
-        """The number of trained numbers."""
-        return sum(int(np.prod(shape)) for shape in self.shapes().values())
+# What may be raised by a file that is not as it was written.
+_DAMAGED = SafetensorError, zlib.error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """
-    A trained network and everything that is needed to use it.
-
-    :param tensors: weights by name, of the shapes that `configuration` gives, in fp16 or fp32.
-    :param corpus: name, kinds, size in bytes, sha256, words, characters and entropy of what it was trained on.
-    :param training: the settings of the run.
-    :param figures: what was measured at its end, and the prior that the mixture gives to the network.
-    :param unit: "words" where each word starts afresh from zeros, "text" where the line before it counts.
-    """
+    """A trained network and everything that is needed to use it."""
 
     configuration: Configuration
     vocabulary: Vocabulary
     normalization: Normalization
-    tensors: Mapping[str, NDArray[Any]] = field(repr=False)
-    unit: Literal["words", "text"] = "words"
-    corpus: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Mapping[str, NDArray[Any]] = field(repr=False)  # of the shapes that `configuration` gives, fp16 or fp32
+    unit: Literal["words", "text"] = "words"  # each word starts afresh from zeros, or the line before it counts
+    corpus: Mapping[str, Any] = field(default_factory=dict)  # what it was trained on, as `Corpus.to_json` tells it
+    training: Mapping[str, Any] = field(default_factory=dict)  # the settings of the run
+    figures: Mapping[str, Any] = field(default_factory=dict)  # measured at its end, and the prior of the network
 
     def __post_init__(self) -> None:
         if not 0 < self.network_prior < 1:
@@ -213,10 +123,7 @@ class Checkpoint:
             vocabulary=Vocabulary(metadata["vocabulary"]),
             normalization=Normalization.from_json(metadata["normalization"]),
             tensors=tensors,
-            unit=metadata["unit"],
-            corpus=metadata["corpus"],
-            training=metadata["training"],
-            figures=metadata["figures"],
+            **{part: metadata[part] for part in ("unit", "corpus", "training", "figures")},
         )
 
 
@@ -231,13 +138,10 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
     check_name(folder, overwrite=overwrite)
     if folder.parent.exists() and not folder.parent.is_dir():
         raise CheckpointError(f"{folder}: cannot be written ({folder.parent} is a file, not a folder); move it away")
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.parent):
-            pass
+        tempfile.TemporaryFile(dir=folder.parent).close()
         free = shutil.disk_usage(folder.parent).free
-    except OSError as error:
-        raise cannot_write(folder, error) from None
     if free < size:
         raise CheckpointError(
             f"{folder}: needs {size:,} bytes, {free:,} are free; free some space or choose another place"
@@ -246,11 +150,9 @@ def check_place(folder: Path, *, overwrite: bool, size: int) -> None:
 
 def check_name(folder: Path, *, overwrite: bool) -> None:
     """Raise CheckpointError where a folder is no checkpoint, or one that may not be replaced."""
-    try:
+    with writing(folder):  # a name may be too long
         names = {path.name for path in folder.iterdir() if not is_temporary(path.name)} if folder.is_dir() else set()
         exists = folder.exists()
-    except OSError as error:  # a name that is too long
-        raise cannot_write(folder, error) from None
     if exists and (not names & {MODEL, RESUME} or names - {MODEL, LEXICON, CONTEXT, RESUME}):
         raise CheckpointError(f"{folder}: exists and is not, or not only, a checkpoint; choose another --name")
     if exists and not overwrite:
@@ -279,7 +181,7 @@ def write_checkpoint(
     check_name(folder, overwrite=overwrite)
     # Sorted, as whoever reads it wants it: to sort it again then takes a tenth of the time.
     ordered = sorted(lexicon.items(), key=lambda entry: checkpoint.normalization.key(entry[0]))
-    lines = (f"{surface}\t{_shortest(count)}\n" for surface, count in ordered)
+    lines = (f"{surface}\t{str(float(count)).removesuffix('.0')}\n" for surface, count in ordered)
     replace_folder(folder, {MODEL: _model_bytes(checkpoint), LEXICON: "".join(lines).encode(), **(others or {})})
 
 
@@ -287,8 +189,7 @@ def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> No
     """
     Write, or replace in one step, what a training goes on with, also where it has no checkpoint yet.
 
-    :raises CheckpointError: where something of that name exists and `overwrite` is false, or it cannot be written; what was there
-        stays.
+    :raises CheckpointError: as `write_checkpoint` does.
     """
     check_name(folder, overwrite=overwrite)
     if folder.exists():
@@ -298,18 +199,10 @@ def write_resume(folder: Path, content: bytes, *, overwrite: bool = False) -> No
 
 
 def place_checkpoint(fresh: Path, folder: Path, *, overwrite: bool) -> None:
-    """
-    Rename a checkpoint that was written elsewhere on the same disk.
-
-    :raises CheckpointError: where one exists and `overwrite` is false, or the place cannot be written; what was there stays.
-    """
+    """Rename a checkpoint that was written elsewhere on the same disk; raise CheckpointError as `write_checkpoint` does."""
     check_name(folder, overwrite=overwrite)
-    place_folder(fresh, folder)
-
-
-def _shortest(count: float) -> str:
-    """Return the fewest digits that read as the same number."""
-    return repr(float(count)).removesuffix(".0")
+    with writing(folder):
+        place_folder(fresh, folder)
 
 
 def write_context(folder: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
@@ -323,38 +216,25 @@ def context_bytes(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, An
     deflated = {name: deflate(array) for name, array in small.items()}
     types = {name: array.dtype.str for name, array in small.items()}
     shapes = {name: array.shape for name, array in small.items() if array.ndim != 1}
-    return tensor_bytes({**tensors, **deflated}, json.dumps({**metadata, "deflated": types, "shapes": shapes}))
+    return tensor_bytes(
+        {**tensors, **deflated}, json.dumps({**metadata, "format": FORMAT_VERSION, "deflated": types, "shapes": shapes})
+    )
 
 
 def read_context(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
-    """
-    Return what a checkpoint knows of words in context, None where it knows nothing.
-
-    :raises CheckpointError: where the file is damaged.
-    """
+    """Return what a checkpoint knows of words in context, None where it knows nothing; raise CheckpointError for damage."""
     path = folder / CONTEXT
     if not path.exists():
         return None
-    try:
+    with _reading(path):
         tensors, text = read_tensors(path)
-        metadata = json.loads(text)
+        metadata = upgrade({"format": 1, **json.loads(text)}, CONTEXT_UPGRADES)  # once, none was written
         shapes = metadata.pop("shapes", {})
         inflated = {
             name: inflate(tensors[name], dtype).reshape(shapes.get(name, -1))
             for name, dtype in metadata.pop("deflated", {}).items()
         }
         return tensors | inflated, metadata
-    except (
-        CheckpointError,
-        SafetensorError,
-        zlib.error,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); train it again, or copy it again") from None
 
 
 def update_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -375,15 +255,19 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     path = folder / MODEL
     if not path.is_file():
         raise CheckpointError(f"{folder}: no {MODEL} in it; give the folder of a checkpoint")
-    try:
+    with _reading(path):
         tensors, text = read_tensors(path)
-        metadata = json.loads(text)
-        if metadata["format"] > FORMAT_VERSION:
-            raise CheckpointError(f"its format is {metadata['format']}, this version reads up to {FORMAT_VERSION}")
-        return Checkpoint.from_metadata(metadata, tensors)
+        return Checkpoint.from_metadata(upgrade(json.loads(text), MODEL_UPGRADES), tensors)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise CheckpointError that says what to do with a file that cannot be read."""
+    try:
+        yield
     except AutocompleteError as error:
         raise CheckpointError(f"{path}: {error}; upgrade autocomplete, or train it again") from None
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except _DAMAGED as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: damaged ({problem}); train it again, or copy it again") from None
 
@@ -410,27 +294,26 @@ def read_lexicon(folder: Path) -> dict[str, float]:
     if not path.exists():
         return {}
     try:
-        content = path.read_bytes().removesuffix(b"\n") + b"\n"
-        text = "" if content == b"\n" else content.decode()
+        text = path.read_bytes().decode().removesuffix("\n")
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not UTF-8 at byte {error.start}; copy the checkpoint again") from None
     # All at once, as the prompt waits for it; line by line only to find what is wrong.
-    characters = np.frombuffer(content if text else b"", dtype=np.uint8)
-    marks = np.flatnonzero((characters == ord("\t")) | (characters == ord("\n")))
-    whole = bool((characters[marks[::2]] == ord("\t")).all() and (characters[marks[1::2]] == ord("\n")).all())
-    in_count = np.repeat(np.arange(len(marks)) % 2 == 1, np.diff(marks, prepend=-1))
-    surfaces = characters[~in_count].tobytes().decode().split("\t")[:-1]
+    if not text:
+        return {}
+    characters = np.frombuffer(text.encode(), dtype=np.uint8)
+    marks = characters[(characters == ord("\t")) | (characters == ord("\n"))]
+    whole = bool((marks[::2] == ord("\t")).all() and (marks[1::2] == ord("\n")).all())
+    fields = text.replace("\n", "\t").split("\t")
     try:
-        lexicon = dict(zip(surfaces, map(float, characters[in_count].tobytes().split()), strict=True))
+        lexicon = dict(zip(fields[::2], map(float, fields[1::2]), strict=True))
         counts = np.fromiter(lexicon.values(), dtype=np.float64, count=len(lexicon))
         whole = whole and "" not in lexicon and bool((counts > 0).all() and np.isfinite(counts).all())
     except ValueError:
         whole = False
     if not whole:
-        lines = text.removesuffix("\n").split("\n")
-        number = next(i for i, line in enumerate(lines, start=1) if not _is_entry(line))
+        number = next(i for i, line in enumerate(text.split("\n"), start=1) if not _is_entry(line))
         raise CheckpointError(f"{path}: line {number} is not a word, a tab and a count; copy it again")
     return lexicon
 
@@ -441,45 +324,3 @@ def _is_entry(line: str) -> bool:
         return bool(surface) and 0 < float(count) < float("inf")
     except ValueError:
         return False
-
-
-def search_path() -> list[Path]:
-    """Return where names are looked up: ./checkpoints, the user's data folder, then what came with the package."""
-    package = Path(__file__).parents[1]
-    shipped = package / "checkpoints"
-    return [
-        Path("checkpoints"),
-        platformdirs.user_data_path("autocomplete", appauthor=False) / "checkpoints",
-        shipped if shipped.is_dir() else package.parent / "checkpoints",  # the second: run from its source
-    ]
-
-
-def find_checkpoint(name: str) -> Path:
-    """
-    Return the folder of a checkpoint, given its name or the folder itself.
-
-    :raises CheckpointError: where there is none, with the names that there are.
-    """
-    if not name:
-        raise CheckpointError("the name of the checkpoint is empty; `autocomplete checkpoints` lists those there are")
-    candidates = [place / name for place in search_path()] if Path(name).name == name else []
-    for folder in [*candidates, Path(name)]:
-        with contextlib.suppress(OSError):  # a name that is too long
-            if (folder / MODEL).is_file():
-                return folder
-    with contextlib.suppress(OSError):
-        if Path(name).is_dir():
-            raise CheckpointError(f"{name}: no {MODEL} in it; give the folder of a checkpoint")
-    names = ", ".join(dict.fromkeys(folder.name for folder in list_checkpoints())) or "none yet"
-    raise CheckpointError(f"{name}: no such checkpoint; there are: {names}. `autocomplete train` makes one")
-
-
-def list_checkpoints() -> list[Path]:
-    """Return the folders of all checkpoints that can be named, in the order of the look-up."""
-    return [
-        folder
-        for place in dict.fromkeys(place.resolve() for place in search_path())
-        if place.is_dir()
-        for folder in sorted(place.iterdir())
-        if (folder / MODEL).is_file() and not folder.name.startswith(".")
-    ]

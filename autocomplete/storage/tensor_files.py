@@ -25,7 +25,7 @@ _METADATA_KEY, _CHECKSUM = "autocomplete", ', "crc32": "'
 
 def tensor_bytes(tensors: Mapping[str, NDArray[Any]], metadata: str) -> bytes:
     """Return the content of a file with tensors and metadata, a JSON object, to which the checksum of all is added."""
-    # In the same object, as safetensors write several in any order, and the same checkpoint shall be the same bytes.
+    # In the same object: safetensors write several in any order, and the same checkpoint shall be the same bytes.
     text = f'{metadata[:-1]}{_CHECKSUM}{_checksum(tensors, metadata)}"}}'
     return save(dict(tensors), metadata={_METADATA_KEY: text})
 
@@ -35,8 +35,8 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], str]:
     Return the tensors and the metadata of a file, as `tensor_bytes` was given them.
 
     :raises SafetensorError, OSError: where it cannot be read.
-    :raises CheckpointError: where it is of another program.
-    :raises ValueError: where it is not what was written; of files that have no checksum, as once, that is not known.
+    :raises CheckpointError: where another program wrote it.
+    :raises ValueError: where its checksum is wrong; the first files had none.
     """
     with safe_open(path, framework="numpy") as file:
         text = (file.metadata() or {}).get(_METADATA_KEY)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autocomplete.corpus.corpus import Corpus
-from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.training.settings import TrainingSettings
 
 __all__ = [

@@ -19,7 +19,7 @@ from torch import Tensor
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.models.class_softmax import PREFIX
 from autocomplete.models.word_ngrams import Pairs
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training.batching.prefixes import Words

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from autocomplete.errors import SettingsError
-from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.training.networks.recurrent import CharRNN, new_recurrent
 from autocomplete.training.objectives.lessons import Lesson
 from autocomplete.training.optimization import autocast

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from autocomplete.errors import SettingsError
-from autocomplete.storage.checkpoint import Cell, Configuration
+from autocomplete.storage.configuration import Cell, Configuration
 
 if TYPE_CHECKING:
     from autocomplete.corpus.corpus import Corpus

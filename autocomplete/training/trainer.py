@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from autocomplete.errors import SettingsError
-from autocomplete.storage.checkpoint import Configuration, check_place
+from autocomplete.storage.checkpoint import check_place
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.memory import keep_memory
 from autocomplete.training.events import Event, Finished, Progress, Started, Validated
 from autocomplete.training.networks.bidirectional import BidirectionalRNN

@@ -23,8 +23,9 @@ from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.models.rare_words import RareWords
 from autocomplete.models.word_ngrams import NGrams, Pairs
-from autocomplete.storage.byte_matrix import in_floats, unpacked
-from autocomplete.storage.checkpoint import Configuration, read_checkpoint, read_context, read_lexicon
+from autocomplete.storage.byte_matrix import dequantize, unpacked
+from autocomplete.storage.checkpoint import read_checkpoint, read_context, read_lexicon
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
@@ -125,7 +126,7 @@ def _words_in_context(folder: Path, words: int) -> tuple[Pairs | None, Network |
         ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
         network = None
         if "configuration" in metadata:
-            network = Configuration(**metadata["configuration"]), in_floats(unpacked(named(tensors, "network.")))
+            network = Configuration(**metadata["configuration"]), dequantize(unpacked(named(tensors, "network.")))
         if rare := named(tensors, "rare."):
             listed = RareWords.from_tensors(**rare)
         fits = ngrams.start == words and (network is None or int(network[1]["rows"].max(initial=0)) < words)

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
 from autocomplete.training.networks.recurrent import CharRNN, initialize, new_recurrent
 

@@ -13,7 +13,7 @@ from itertools import takewhile
 import torch
 from torch import Tensor, nn
 
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batching.prefixes import PrefixBatch
 

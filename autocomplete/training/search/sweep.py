@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from autocomplete.errors import AutocompleteError, SettingsError
-from autocomplete.storage.atomic import search_folder
-from autocomplete.storage.checkpoint import Configuration, check_place, place_checkpoint
+from autocomplete.storage.atomic import temporary_folder
+from autocomplete.storage.checkpoint import check_place, place_checkpoint
+from autocomplete.storage.configuration import Configuration
 from autocomplete.training.events import (
     SEARCHED,
     Event,
@@ -88,7 +89,7 @@ def sweep(
         settings = replace(settings, minutes=trials)
     check_place(folder, overwrite=inputs.overwrite, size=0)  # each run asks for the room that it needs
     new_optimizer(CharRNN(Configuration(1, hidden=1)), 0)  # with the first one, torch loads what takes it a second
-    with search_folder(folder) as place:
+    with temporary_folder(folder, "search") as place:
         search = _Search(replace(inputs, settings=settings, overwrite=False), place)
         started = search.begin()
         search.budget.refuse_too_little(trials)

@@ -22,7 +22,7 @@ from autocomplete.corpus.encoded import Ids
 from autocomplete.models.class_softmax import PREFIX, ClassSoftmax
 from autocomplete.models.protocol import along, gather
 from autocomplete.models.word_network import WordNetwork
-from autocomplete.storage.byte_matrix import in_bytes, in_floats
+from autocomplete.storage.byte_matrix import dequantize, quantize
 from autocomplete.storage.tensor_files import named
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.words.word_network import Network
@@ -227,4 +227,4 @@ class _Learner(nn.Module):
         constant = torch.full((_WIDTH + 1,), _LOG_STEP)
         constant[:_WIDTH] = _STEP * ((self.query.bias - mean) @ network_side) - weight[:_WIDTH] @ self._mean
         tail = {"numbers": whole.T.to(torch.int8), "weight": weight.half(), "bias": constant.half()}
-        return in_floats(in_bytes({PREFIX + name: tensor.numpy() for name, tensor in tail.items()}))
+        return dequantize(quantize({PREFIX + name: tensor.numpy() for name, tensor in tail.items()}))

@@ -28,7 +28,7 @@ from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.models.within_word import WithinWord
 from autocomplete.models.word_network import WordNetwork
 from autocomplete.models.word_ngrams import NGrams, Pairs, estimate
-from autocomplete.storage.byte_matrix import in_bytes, packed
+from autocomplete.storage.byte_matrix import packed, quantize
 from autocomplete.text.normalization import Normalization, is_word_character, without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
@@ -215,7 +215,7 @@ class Context:
             tensors["spelled"] = self._spelled_known
         if self._network is not None:
             metadata["configuration"] = asdict(self._network[0])
-            tensors |= {f"network.{name}": array for name, array in packed(in_bytes(self._network[1])).items()}
+            tensors |= {f"network.{name}": array for name, array in packed(quantize(self._network[1])).items()}
         return tensors, metadata
 
     def finish(self, model: CharRNN, *, whole: bool = True) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from torch import Tensor
 from autocomplete.corpus.encoded import Ids, count_ids, translate_ids
 from autocomplete.errors import SettingsError
 from autocomplete.models.word_network import symbol_table
-from autocomplete.storage.byte_matrix import in_bytes, in_floats
-from autocomplete.storage.checkpoint import Configuration
+from autocomplete.storage.byte_matrix import dequantize, quantize
+from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.memory import keep_memory
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.batching.streams import Passages, SampledLoss, Streams, choose_source
@@ -153,7 +153,7 @@ class WordNetworkTraining:
     def network(self) -> Network:
         """Return the best so far: its sizes and its tensors; among them `rows`, the numbers of its words, in its own order."""
         tensors = {name: value.numpy() for name, value in (self._best or self._halved()).items()}
-        tensors = in_floats(in_bytes(tensors, _STEP))  # as they are in a checkpoint
+        tensors = dequantize(quantize(tensors, _STEP))  # as they are in a checkpoint
         return self._configuration, tensors | {"rows": self._rows.astype(np.int32)}
 
     def _halved(self) -> dict[str, Tensor]:
