@@ -78,6 +78,21 @@ def test_network_in_numpy_needs_no_screen() -> None:
     assert reached(modules("inference"), ("prompt_toolkit", "rich", "autocomplete.terminal")) == set()
 
 
+def test_session_of_the_prompt_needs_no_toolkit() -> None:
+    assert reached(("autocomplete.prompt.session",), ("prompt_toolkit", "rich")) == set()
+    assert reached(("autocomplete.prompt.layout",), ("prompt_toolkit",)) == {"prompt_toolkit"}
+
+
+def test_former_name_of_what_other_programs_import_still_works() -> None:
+    from autocomplete import terminal
+    from autocomplete.prompt import completion
+
+    assert terminal.RNNAutoSuggest is completion.RNNAutoSuggest
+    assert terminal.RNNCompleter is completion.RNNCompleter
+    with pytest.raises(AttributeError, match="nothing"):
+        terminal.nothing  # noqa: B018
+
+
 def test_training_knows_nothing_of_screens_or_inference() -> None:
     forbidden = ("prompt_toolkit", "autocomplete.terminal", "autocomplete.inference", "autocomplete.cli.main")
     assert reached(modules("training"), forbidden) == set()

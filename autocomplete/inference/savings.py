@@ -19,6 +19,10 @@ class KeysSaved:
     spared: int = 0
     accepted: list[tuple[str, int]] = field(default_factory=list)
 
+    def accept(self, line: str, characters: int) -> None:
+        """Count an acceptance: one key in place of so many characters."""
+        self.accepted.append((line, characters - 1))
+
     def changed(self, line: str) -> None:
         """Drop what was accepted since the line was as it is again: that was undone."""
         undone = [i for i, (before, _) in enumerate(self.accepted) if before == line or not line]

@@ -18,10 +18,9 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from autocomplete.inference.offers import ghost_text
+from autocomplete.inference.offers import THRESHOLD, ghost_text
 from autocomplete.inference.predictor import Predictor
-from autocomplete.prompt.layout import format_probability
-from autocomplete.prompt.settings import THRESHOLD
+from autocomplete.prompt.strip import format_probability
 
 __all__ = ["RNNAutoSuggest", "RNNCompleter"]
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autocomplete.inference.predictor import Predictor
-from autocomplete.prompt.layout import PROMPT, Status, render_strip
+from autocomplete.prompt.layout import PROMPT
 from autocomplete.prompt.settings import PromptSettings
+from autocomplete.prompt.strip import Status, render_strip
 
 __all__ = ["run_dumb_prompt"]
 
