@@ -89,8 +89,6 @@ def test_former_name_of_what_other_programs_import_still_works() -> None:
 
     assert terminal.RNNAutoSuggest is completion.RNNAutoSuggest
     assert terminal.RNNCompleter is completion.RNNCompleter
-    with pytest.raises(AttributeError, match="nothing"):
-        terminal.nothing  # noqa: B018
 
 
 def test_training_knows_nothing_of_screens_or_inference() -> None:

@@ -72,6 +72,6 @@ def make_parser() -> Parser:
     parser = Parser(prog="autocomplete", description="Finish what you type, letter by letter and word by word.")
     parser.add_argument("--version", action="version", version=f"autocomplete {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for command in _COMMANDS:
-        command.add_to(commands)
+    for add_to in _COMMANDS:
+        add_to(commands)
     return parser

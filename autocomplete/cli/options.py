@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import methodcaller
 from pathlib import Path
@@ -25,7 +24,6 @@ __all__ = [
     "JSON",
     "JSON_LINES",
     "MODEL",
-    "Command",
     "Parser",
     "answer_lines",
     "checkpoint_name",
@@ -34,10 +32,10 @@ __all__ = [
     "load_predictor",
     "option",
     "print_result",
-    "to_json",
 ]
 
 
+Answer = str | dict[str, Any]
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -59,25 +57,7 @@ class Parser(argparse.ArgumentParser):
 
 
 Option = Callable[[Parser], object]
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command as `command` declares it."""
-
-    name: str
-    run: Run
-    options: Sequence[Option]
-    details: Callable[[], str] | None
-
-    def add_to(self, commands: argparse._SubParsersAction[Parser]) -> None:
-        """Add the parser of the command, whose help is the docstring of what runs it."""
-        told = (self.run.__doc__ or "").removesuffix(".")
-        parser = commands.add_parser(self.name, help=told[:1].lower() + told[1:])
-        for add in self.options:
-            add(parser)
-        parser.details = self.details
-        parser.set_defaults(run=self.run, parser=parser)
+Command = Callable[["argparse._SubParsersAction[Parser]"], None]  # adds its parser to those of the other commands
 
 
 option = partial(methodcaller, "add_argument")  # called with what `add_argument` takes
@@ -85,12 +65,24 @@ option = partial(methodcaller, "add_argument")  # called with what `add_argument
 
 def command(name: str, *options: Option, details: Callable[[], str] | None = None) -> Callable[[Run], Command]:
     """
-    Declare a command by the function that runs it under the parsed options and returns the exit status.
+    Make a command of the function that runs it under the parsed options and returns the exit status; its docstring is the help.
 
-    :param options: its arguments.
+    :param options: the arguments of the command.
     :param details: returns what the help says below them.
     """
-    return lambda run: Command(name, run, options, details)
+
+    def declare(run: Run) -> Command:
+        def add_to(commands: argparse._SubParsersAction[Parser]) -> None:
+            told = (run.__doc__ or "").removesuffix(".")
+            parser = commands.add_parser(name, help=told[:1].lower() + told[1:])
+            for add in options:
+                add(parser)
+            parser.details = details
+            parser.set_defaults(run=run, parser=parser)
+
+        return add_to
+
+    return declare
 
 
 JSON = option("--json", action="store_true", help="print one JSON object")
@@ -129,21 +121,21 @@ def load_predictor(options: argparse.Namespace) -> Predictor:
     return Predictor.load(checkpoint_name(options), members=options.members, explicit=bool(options.explicit))
 
 
-def answer_lines(text: str | None, what: str, answer: Callable[[str], str]) -> int:
+def answer_lines(text: str | None, what: str, answer: Callable[[str], Answer]) -> int:
     """
     Print the answer to a text, or else to each line of standard input; return the exit status.
 
     :param what: what a terminal is told to type.
-    :param answer: where it refuses a line of standard input, that is told, and the others are answered.
+    :param answer: returns a text, or the fields of a JSON object; where it refuses a line of standard input, the others follow.
     :raises AutocompleteError: where a text is refused, or standard input is not text.
     """
     if text is not None:
-        print(answer(text.rstrip("\r\n")), flush=True)
+        _print(answer(text.rstrip("\r\n")))
         return 0
     status = 0
     for number, line in enumerate(_lines_of_standard_input(what), start=1):
         try:
-            print(answer(line.rstrip("\r\n")), flush=True)
+            _print(answer(line.rstrip("\r\n")))
         except AutocompleteError as error:
             print(f"autocomplete: line {number}: {error}", file=sys.stderr, flush=True)
             status = 2
@@ -165,9 +157,10 @@ def _lines_of_standard_input(what: str) -> Iterator[str]:
             raise CorpusError(f"{where}: not {encoding.upper()}; save the text as {encoding.upper()}") from None
 
 
-def to_json(value: object) -> str:
-    """Return one line of JSON, with escapes only where the output has another encoding than UTF-8."""
-    return json.dumps(value, ensure_ascii=not (sys.stdout.encoding or "").lower().startswith("utf"))
+def _print(answer: Answer) -> None:
+    """Print a text, or fields as one line of JSON, with escapes only where the output has another encoding than UTF-8."""
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=not is_unicode), flush=True)
 
 
 def print_result(options: argparse.Namespace, fields: dict[str, Any], report: RenderableType) -> None:
@@ -175,7 +168,7 @@ def print_result(options: argparse.Namespace, fields: dict[str, Any], report: Re
     from autocomplete.reports.output import print_report, write_picture
 
     if options.json:
-        print(to_json(fields))
+        _print(fields)
     else:
         print_report(report)
     svg: Path | None = getattr(options, "svg", None)

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from autocomplete.cli.options import (
-    EXPLICIT,
-    JSON_LINES,
-    MODEL,
-    answer_lines,
-    command,
-    count,
-    load_predictor,
-    option,
-    to_json,
-)
+from autocomplete.cli.options import EXPLICIT, JSON_LINES, MODEL, answer_lines, command, count, load_predictor, option
 from autocomplete.text.printable import visible
 
 if TYPE_CHECKING:
@@ -35,9 +25,9 @@ def suggest(options: Namespace) -> int:
     """Print what may follow a text."""
     predictor = load_predictor(options)
 
-    def answer(line: str) -> str:
+    def answer(line: str) -> str | dict[str, Any]:
         prediction = predictor.predict(line, options.count)
-        return to_json(prediction.to_json()) if options.json else plain(prediction)
+        return prediction.to_json() if options.json else plain(prediction)
 
     return answer_lines(options.text, "a line", answer)
 
@@ -69,8 +59,8 @@ def fill(options: Namespace) -> int:
     checkpoint = BOTH_WAYS if options.checkpoint is None else options.checkpoint
     filler = Filler.load(checkpoint, explicit=bool(options.explicit))
 
-    def answer(line: str) -> str:
+    def answer(line: str) -> str | dict[str, Any]:
         filling = filler.fill(line, options.top)
-        return to_json(filling.to_json()) if options.json else filling_table(filling)
+        return filling.to_json() if options.json else filling_table(filling)
 
     return answer_lines(options.line, "a line with _ for a missing letter or [ ] for a word", answer)

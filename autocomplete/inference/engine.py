@@ -1,8 +1,8 @@
 """
 One background worker that predicts, so that the event loop never waits for the model: the newest request wins.
 
-A request is for a place in a line. The search asks between batches whether its place is still the newest one, and gives
-up if it is not. Answers are handed to the event loop, each with the place that it is for, as they grow.
+The search asks between batches whether its place in the line is still the newest one, and gives up if it is not. Answers are
+handed to the event loop as they grow.
 """
 
 from __future__ import annotations
@@ -51,10 +51,12 @@ class Engine:
         with Engine(load, on_answer, on_ahead, on_failure) as engine:
             engine.request(Request(Place("the quick bro"), 5, 0.6))
 
+    All but `load` are called on the event loop.
+
     :param load: makes the predictor; called on the worker's thread, because it takes longer than drawing a prompt.
-    :param on_answer: called on the event loop: with a complete answer at once, with its parts once a frame until then.
-    :param on_ahead: called on the event loop with answers for texts that are likely to come next.
-    :param on_failure: called on the event loop with whatever `load` or a prediction raised; the worker has ended then.
+    :param on_answer: called with a complete answer at once, with its parts once a frame until then.
+    :param on_ahead: called with answers for texts that are likely to come next.
+    :param on_failure: called with whatever `load` or a prediction raised; the worker has ended then.
     """
 
     def __init__(
@@ -64,9 +66,7 @@ class Engine:
         on_ahead: Callable[[Answer], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        self._on_answer = on_answer
-        self._on_ahead = on_ahead
-        self._on_failure = on_failure
+        self._on_answer, self._on_ahead, self._on_failure = on_answer, on_ahead, on_failure
         self._changed = threading.Condition()  # guards what follows; held for an assignment, never during a prediction
         self._wanted: Request | None = None
         self._to_load: tuple[Load, Loaded] | None = (load, lambda _: None)
@@ -99,11 +99,7 @@ class Engine:
             self._look_later()
 
     def use(self, load: Load, done: Loaded) -> None:
-        """
-        Take another predictor from now on; return at once.
-
-        :param done: called on the event loop: with what `load` raised, after which the former predictor goes on, or None.
-        """
+        """Take another predictor from now on; call `done` with None, or with what `load` raised: then the former one goes on."""
         with self._changed:
             self._to_load = (load, done)
             self._changed.notify()

@@ -17,18 +17,7 @@ from typing import Generic, TypeVar
 from autocomplete.errors import SettingsError
 from autocomplete.inference.prediction import Prediction, Suggestion
 
-__all__ = [
-    "COUNTS",
-    "THRESHOLD",
-    "THRESHOLDS",
-    "Answer",
-    "Offers",
-    "Place",
-    "first_letter",
-    "first_word",
-    "ghost_text",
-    "held",
-]
+__all__ = ["COUNTS", "THRESHOLD", "THRESHOLDS", "Answer", "Offers", "Place", "first_letter", "first_word", "ghost_text"]
 
 THRESHOLD = 0.6  # measured by `autocomplete evaluate`: eight of ten such suggestions are right on everyday text
 _KEPT = 512  # answers
@@ -90,7 +79,7 @@ class Place:
 @dataclass(frozen=True)
 class Answer:
     """
-    What the worker knows about a place.
+    What is known about a place.
 
     :param complete: whether the words are all there; until then some may still be added.
     :param more: what follows the best guess, where that is as good as sure; None while this is not known yet.
@@ -120,8 +109,8 @@ def ghost_text(prediction: Prediction, text: str, threshold: float, more: str = 
     """
     Return the rest of the best guess at a place, and what follows it; nothing if that is less probable than the threshold.
 
-    :param prediction: for this text or an earlier one.
-    :param more: what follows the best guess, which alone is nothing where what was typed is whole.
+    :param prediction: the answer for this text or an earlier one.
+    :param more: what follows the best guess.
     """
     best = prediction.best
     if best is None or best.probability < threshold:
@@ -144,17 +133,12 @@ def first_letter(ghost: str) -> str:
 
 
 class Offers:
-    """
-    The newest answer, older ones, and what the user chose among them.
-
-    :param threshold: words less probable than this are not shown as ghost text unless they are asked for.
-    """
+    """The newest answer, older ones, and what the user chose; words below the threshold are ghost text only if asked for."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self.newest: Answer | None = None
-        # Of the ghost: the newest answer that knows its best guess and what follows it.
-        self._source: Answer | None = None
+        self._source: Answer | None = None  # of the ghost: the newest answer that knows what it is
         self._kept: OrderedDict[Place, Answer] = OrderedDict()
         self._silent: str | None = None  # the line that nothing is offered for
         self._shown: tuple[Place, str] | None = None  # the place where another ghost was asked for, and that ghost

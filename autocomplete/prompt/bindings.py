@@ -28,6 +28,7 @@ __all__ = ["prompt_bindings"]
 
 def prompt_bindings(prompt: Prompt, settings: PromptSettings) -> KeyBindings:
     """Return the keys that accept, choose, clear the line, leave the prompt and paste; Enter is prompt_toolkit's own."""
+    offers, place = prompt.session.offers, prompt.session.place
     bindings = KeyBindings()
     is_line = has_focus(DEFAULT_BUFFER)
     is_typing = is_line & (emacs_mode | vi_insert_mode)
@@ -55,16 +56,16 @@ def prompt_bindings(prompt: Prompt, settings: PromptSettings) -> KeyBindings:
             lambda event: prompt.accept(first_letter(prompt.ghost()))
         )
     # Taking one candidate after another is one step to undo.
-    on("candidate-next", is_typing, lambda event: prompt.take(1), lambda event: not prompt.is_taking())
-    on("candidate-previous", is_typing, lambda event: prompt.take(-1), lambda event: not prompt.is_taking())
+    on("candidate-next", is_typing, lambda event: prompt.take(1), lambda event: offers.taken(place()) is None)
+    on("candidate-previous", is_typing, lambda event: prompt.take(-1), lambda event: offers.taken(place()) is None)
     for number, key in enumerate(settings.keys_of("candidate"), start=1):
         bindings.add(*key_sequence(key), filter=is_typing)(lambda event, n=number: prompt.take_number(n))
-    on("ghost-next", is_typing, lambda event: prompt.turn(1))
-    on("ghost-previous", is_typing, lambda event: prompt.turn(-1))
+    on("ghost-next", is_typing, lambda event: offers.turn(place(), 1))
+    on("ghost-previous", is_typing, lambda event: offers.turn(place(), -1))
     for key in settings.keys_of("silence"):  # of them, Escape leaves vi's insert mode
         sequence = key_sequence(key)
         is_silencing = is_line & emacs_mode if sequence == ("escape",) else is_typing
-        bindings.add(*sequence, filter=is_silencing)(lambda event: prompt.silence())
+        bindings.add(*sequence, filter=is_silencing)(lambda event: offers.silence(place()))
     on("undo", is_typing, lambda event: event.current_buffer.undo(), lambda event: False)
     on("layout", True, lambda event: prompt.session.switch_layout())
     on("editing", True, lambda event: prompt.switch_editing())

@@ -1,11 +1,4 @@
-"""
-The windows of the prompt: the line with its ghost text, and below it what may come next.
-
-    > the quick bro|wn fox
-      next  w .71  o .12  k .06  t .03  e .02
-      1 brown .64   2 broke .09   3 broad .05   4 brother .04   5 brought .03
-     F2 demo   F4 emacs   english   0.8 ms   exact
-"""
+"""The windows of the prompt: the line with its ghost text, and below it what may come next."""
 
 from __future__ import annotations
 
@@ -78,6 +71,10 @@ def prompt_layout(
     :param strip: asked in every frame for the lines below.
     :param height: how many those are.
     """
+
+    def prefix(line_number: int, wrap_count: int) -> StyleAndTextTuples:
+        return [("class:prompt", " " * len(PROMPT) if line_number or wrap_count else PROMPT)]
+
     search = SearchToolbar()
     control = BufferControl(
         buffer=buffer,
@@ -86,7 +83,7 @@ def prompt_layout(
         input_processors=[HighlightIncrementalSearchProcessor(), HighlightSelectionProcessor(), _Ghost(ghost)],
         include_default_input_processors=False,
     )
-    line = Window(control, wrap_lines=True, dont_extend_height=True, get_line_prefix=_line_prefix)
+    line = Window(control, wrap_lines=True, dont_extend_height=True, get_line_prefix=prefix)
 
     # Windows of a fixed height and not a toolbar of prompt_toolkit's, which vanishes where the terminal does not tell
     # where the cursor is. The least height is 0 so that in a tiny terminal the strip gives way to the line.
@@ -105,8 +102,3 @@ def prompt_layout(
         ),
         focused_element=line,
     )
-
-
-def _line_prefix(line_number: int, wrap_count: int) -> StyleAndTextTuples:
-    is_first = line_number == 0 and wrap_count == 0
-    return [("class:prompt", PROMPT if is_first else " " * len(PROMPT))]

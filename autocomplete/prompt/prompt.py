@@ -128,13 +128,12 @@ class Prompt:
             ),
             key_bindings=prompt_bindings(self, settings),
             style=Style.from_dict(STYLES | dict(settings.colors)),
-            editing_mode=EditingMode.VI if settings.editing == "vi" else EditingMode.EMACS,
             after_render=self._ask,
             input=input,
             output=output,
         )
         self._application.ttimeoutlen = _ESCAPE
-        self._set_timeout()
+        self._edit_as(EditingMode.VI if settings.editing == "vi" else EditingMode.EMACS)
 
     async def run(self) -> int:
         """Take lines until the end of the input; return the exit status, or raise what the engine failed with."""
@@ -178,10 +177,7 @@ class Prompt:
 
     def _exit(self, error: BaseException | None = None) -> None:
         if self._application.is_running and not self._application.is_done:
-            if error is None:
-                self._application.exit()
-            else:
-                self._application.exit(exception=error)
+            self._application.exit(exception=error) if error else self._application.exit()
 
     def _leave(self, number: int) -> None:
         """End the prompt, as a signal asks."""
@@ -221,27 +217,14 @@ class Prompt:
         if insert := self.session.candidate(number):
             self.accept(insert)
 
-    def is_taking(self) -> bool:
-        """Return whether a candidate has just been taken."""
-        return self.session.offers.taken(self._place()) is not None
-
-    def turn(self, by: int) -> None:
-        """Show the next candidate as ghost, or the one before."""
-        self.session.offers.turn(self._place(), by)
-
-    def silence(self) -> None:
-        """Offer nothing until the next edit."""
-        self.session.offers.silence(self._place())
-
     def switch_editing(self) -> None:
         """Change between Emacs and vi keys."""
-        is_vi = self._application.editing_mode is EditingMode.VI
-        self._application.editing_mode = EditingMode.EMACS if is_vi else EditingMode.VI
-        self._application.vi_state.input_mode = InputMode.INSERT
-        self._set_timeout()
+        self._edit_as(EditingMode.VI if self._editing() == "emacs" else EditingMode.EMACS)
 
-    def _set_timeout(self) -> None:
-        self._application.timeoutlen = _VI_ALT if self._application.editing_mode is EditingMode.VI else _ALT
+    def _edit_as(self, mode: EditingMode) -> None:
+        self._application.editing_mode = mode
+        self._application.vi_state.input_mode = InputMode.INSERT
+        self._application.timeoutlen = _VI_ALT if mode is EditingMode.VI else _ALT
 
     def _strip(self) -> Fragments:
         return self.session.strip(get_app().output.get_size().columns, self._editing())

@@ -10,5 +10,5 @@ RENAMED: dict[str, str] = {}  # former name: name; of a setting in a section wit
 def present_option(argument: str) -> str:
     """Return an argument of the command line with the present name of the option in it."""
     option, equals, value = argument.partition("=")
-    former = option.removeprefix("--")
-    return f"--{RENAMED[former]}{equals}{value}" if option != former and former in RENAMED else argument
+    is_former = option.startswith("--") and option[2:] in RENAMED
+    return f"--{RENAMED[option[2:]]}{equals}{value}" if is_former else argument

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from autocomplete.inference.engine import Engine, Request
 from autocomplete.inference.offers import COUNTS, THRESHOLDS, Answer, Offers, Place
 from autocomplete.inference.prediction import Suggestion
 from autocomplete.inference.predictor import Predictor
-from autocomplete.inference.savings import KeysSaved
 from autocomplete.prompt.commands import complete_command, help_text, is_command, parse_command
 from autocomplete.prompt.settings import PromptSettings
 from autocomplete.prompt.strip import HEIGHTS, Fragments, Status, render_commands, render_demo, render_strip
@@ -24,6 +23,38 @@ __all__ = ["Load", "Session"]
 Load = Callable[[str], Predictor]
 
 
+@dataclass
+class KeysSaved:
+    """
+    How many characters the lines of a session have, and how many of them took no key of their own.
+
+    :param accepted: of the line that is being typed: what it was before each acceptance, and how many keys that spared.
+    """
+
+    characters: int = 0
+    spared: int = 0
+    accepted: list[tuple[str, int]] = field(default_factory=list)
+
+    def accept(self, line: str, characters: int) -> None:
+        """Count an acceptance: one key in place of so many characters."""
+        self.accepted.append((line, characters - 1))
+
+    def changed(self, line: str) -> None:
+        """Drop what was accepted since the line was as it is again: that was undone."""
+        undone = [i for i, (before, _) in enumerate(self.accepted) if before == line or not line]
+        del self.accepted[undone[0] if undone else len(self.accepted) :]
+
+    def end(self, line: str) -> None:
+        """Count a line."""
+        self.characters += len(line)
+        self.spared += sum(spared for _, spared in self.accepted)
+
+    def saved(self, line: str) -> float:
+        """Return the share of the keys that were spared, the line that is being typed included."""
+        spared = self.spared + sum(spared for _, spared in self.accepted)
+        return max(0.0, min(1.0, spared / max(1, self.characters + len(line))))
+
+
 class Session:
     """
     What the prompt knows and offers.
@@ -32,9 +63,8 @@ class Session:
     :param place: returns where the cursor is.
     :param redraw: called when there is something new to show.
     :param fail: called with what ended the engine's thread.
-
-    :ivar message: shown below the line until the line changes.
-    :ivar printed: to print below the line that was just entered.
+    :ivar message: text shown below the line until the line changes.
+    :ivar printed: text to print below the line that was just entered.
     """
 
     def __init__(
@@ -50,7 +80,8 @@ class Session:
         self.keys = KeysSaved()
         self.engine = Engine(partial(load, settings.checkpoint), self._receive, self.offers.keep, fail)
         self.message = self.printed = ""
-        self._load, self._place, self._redraw = load, place, redraw
+        self.place = place
+        self._load, self._redraw = load, redraw
         self._asked: Place | None = None  # of the last request
         self._lines: list[str] = []
         self._checkpoints = [folder.name for folder in list_checkpoints()]
@@ -66,7 +97,7 @@ class Session:
 
     def moved(self) -> None:
         """Take note that the line or the cursor changed, and of what was answered for that place before."""
-        place = self._place()
+        place = self.place()
         self.message = ""
         self.keys.changed(place.line)
         self.offers.edited(place)
@@ -74,7 +105,7 @@ class Session:
 
     def enter(self) -> bool:
         """Take the line, or do what a command asks for; return whether to leave; raise AutocompleteError for a mistake in it."""
-        line = self._place().line
+        line = self.place().line
         if is_command(line):
             return self._command(*parse_command(line))
         self._lines.append(line)
@@ -122,10 +153,13 @@ class Session:
                 file.writelines(line + "\n" for line in self._lines)
         except FileExistsError:
             raise SettingsError(f"{path} exists, and is left as it is; give another name") from None
-        except OSError as error:
-            raise SettingsError(f"{path}: {error.strerror}; give another place") from None
-        except (RuntimeError, ValueError) as error:  # the home of nobody; a zero in it
-            raise SettingsError(f"{path}: {error}; give another place") from None
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:  # RuntimeError: the home of nobody; ValueError: a zero in it
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise SettingsError(f"{path}: {reason}; give another place") from None
         count = len(self._lines)
         self.printed = f"{count} {'line' if count == 1 else 'lines'} written to {printable(str(path))}"
 
@@ -137,7 +171,7 @@ class Session:
 
     def ask(self) -> None:
         """Ask for what may be inserted at the cursor, unless that was asked last."""
-        place, settings = self._place(), self.settings
+        place = self.place()
         if place == self._asked or is_command(place.line):
             return
         self._asked = place
@@ -146,19 +180,22 @@ class Session:
             known = self.offers.newest
             if not is_drawn:
                 self._redraw()
-        if known is None or known.more is None or settings.ahead:
-            self.engine.request(Request(place, settings.count, settings.threshold, settings.ahead, known))
+        if known is None or known.more is None or self.settings.ahead:
+            self._request(place, known)
+
+    def _request(self, place: Place, known: Answer | None = None) -> None:
+        settings = self.settings
+        self.engine.request(Request(place, settings.count, settings.threshold, settings.ahead, known))
 
     def _forget(self) -> None:
         """Ask anew. At once, or an answer to what was asked before would come later, and be kept."""
         self.offers.forget()
         self._asked = None
-        place, settings = self._place(), self.settings
-        place = Place("") if is_command(place.line) else place
-        self.engine.request(Request(place, settings.count, settings.threshold, settings.ahead))
+        place = self.place()
+        self._request(Place("") if is_command(place.line) else place)
 
     def _receive(self, answer: Answer) -> None:
-        place = self._place()
+        place = self.place()
         if answer.place != place and self.offers.is_fresh(place):
             return  # it comes late, and what is on the screen needs none
         is_drawn = self.offers.newest == replace(answer, more=None) and not answer.more
@@ -168,7 +205,7 @@ class Session:
 
     def ghost(self) -> str:
         """Return the ghost text at the cursor."""
-        place = self._place()
+        place = self.place()
         if is_command(place.line):
             completions = self._completions()
             return completions[0].insert if len(completions) == 1 else ""
@@ -176,7 +213,7 @@ class Session:
 
     def take(self, by: int) -> Place | None:
         """Return where the cursor is once the next candidate, or the one before, stands there; nothing where there is none."""
-        place = self._place()
+        place = self.place()
         taken = self.offers.take(place, by, self._completions() if is_command(place.line) else None)
         if taken is None:
             return None
@@ -186,20 +223,20 @@ class Session:
 
     def candidate(self, number: int) -> str:
         """Return what a candidate inserts, by its number from 1 on."""
-        place = self._place()
+        place = self.place()
         candidates = [] if is_command(place.line) else self.offers.candidates(place)
         return candidates[number - 1].insert if number <= len(candidates) else ""
 
     def _completions(self) -> list[Suggestion]:
         """Return how the command on the line may go on."""
-        place = self._place()
+        place = self.place()
         return [] if place.after else complete_command(place.before, self._checkpoints)
 
     # What is drawn below the line.
 
     def strip(self, width: int, editing: str) -> Fragments:
         """Return the lines below the line that is typed, in the layout that is shown."""
-        place, newest, settings = self._place(), self.offers.newest, self.settings
+        place, newest, settings = self.place(), self.offers.newest, self.settings
         is_demo = settings.layout == "demo"
         status = Status(
             Path(settings.checkpoint).name,

@@ -28,15 +28,7 @@ from autocomplete.inference.offers import COUNTS, THRESHOLD, THRESHOLDS
 from autocomplete.prompt.renamed import RENAMED
 from autocomplete.storage.checkpoint import DEFAULT
 
-__all__ = [
-    "ACTIONS",
-    "STYLES",
-    "PromptSettings",
-    "describe_settings",
-    "key_sequence",
-    "read_settings",
-    "settings_path",
-]
+__all__ = ["ACTIONS", "STYLES", "PromptSettings", "describe_settings", "key_sequence", "read_settings", "settings_path"]
 
 # What a key can do: its name, what it does, the keys that it is on.
 ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -79,13 +71,13 @@ class PromptSettings:
     What a user may choose of the prompt.
 
     :param checkpoint: name or folder.
-    :param count: of words offered.
-    :param threshold: words less probable than this are not shown as ghost text.
+    :param count: number of words offered.
+    :param threshold: least probability of ghost text.
     :param layout: "strip" or "demo".
     :param editing: "emacs" or "vi".
     :param letters: whether the next letters are shown.
     :param history: whether lines are kept in a file.
-    :param ahead: whether the most probable next letters are answered before they are typed, while nothing else is to be done.
+    :param ahead: whether the most probable next letters are answered before they are typed.
     :param explicit: whether slurs and obscenities are offered.
     :param keys: of actions that are not on their own keys, by name.
     :param colors: styles as prompt_toolkit writes them, by the names of `STYLES`.

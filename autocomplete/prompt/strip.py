@@ -42,11 +42,11 @@ class Status:
     """
     The last row.
 
-    :param checkpoint: the name of what is asked.
+    :param checkpoint: name of the checkpoint that is asked.
     :param hints: keys and what they do, left out where the terminal is too narrow.
-    :param message: shown in the place of all else, and of what is above that where it needs more rows.
+    :param message: shown instead of all else, and of what is above where it needs more rows.
     :param complete: whether the search has ended.
-    :param stale: whether the prediction is for another text than the one on the screen; then all of it is greyed.
+    :param stale: whether the prediction is for another text than the one on the screen, and is greyed.
     """
 
     checkpoint: str
