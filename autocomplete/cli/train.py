@@ -58,7 +58,7 @@ _FILE = {"type": Path, "metavar": "FILE"}
         "--save-every",
         type=_seconds,
         metavar="TIME",
-        help="save what --resume goes on with so often: 90, 90s, 5m or 1h (default: 60s)",
+        help="save for --resume so often: 90, 90s, 5m or 1h (default: 60s)",
     ),
     option(
         "--search",
@@ -73,7 +73,7 @@ _FILE = {"type": Path, "metavar": "FILE"}
     option(
         "--soft-targets",
         **_FILE,
-        help="what a larger model expects in some text, for the network of --word-hidden to learn; corpora/teacher.py makes it",
+        help="what a larger model expects in text, for --word-hidden; corpora/teacher.py makes it",
     ),
     option(
         "--word-vectors",
@@ -83,10 +83,7 @@ _FILE = {"type": Path, "metavar": "FILE"}
     ),
     option("--log", **_FILE, help="write start, validations and end to this file as JSON lines"),
     option(
-        "--tensorboard",
-        type=Path,
-        metavar="DIR",
-        help="write event files for TensorBoard into this folder (needs the package tensorboardX)",
+        "--tensorboard", type=Path, metavar="DIR", help="write event files for TensorBoard here (needs tensorboardX)"
     ),
     option(
         "--bidirectional",

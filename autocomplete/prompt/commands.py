@@ -10,7 +10,7 @@ from autocomplete.prompt.settings import ACTIONS, PromptSettings
 
 __all__ = ["COMMANDS", "complete_command", "help_text", "is_command", "parse_command"]
 
-# name: (what it takes, what it does)
+# The name of a command: what it takes, and what it does.
 COMMANDS = {
     "help": ("", "show the keys and the commands"),
     "checkpoint": ("NAME", "ask another checkpoint"),

@@ -72,7 +72,7 @@ def run_prompt(
         if output is None and is_dumb_terminal():
             run_dumb_prompt(load(settings.checkpoint), settings)
             return 0
-        return asyncio.run(Prompt(load, settings, history or InMemoryHistory(), input, output).run())
+        return asyncio.run(Prompt(load, settings, history or InMemoryHistory(), input=input, output=output).run())
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:
@@ -103,14 +103,7 @@ class _Line(Buffer):
 class Prompt:
     """A line to type on, the keys that act on it, and its session."""
 
-    def __init__(
-        self,
-        load: Load,
-        settings: PromptSettings,
-        history: History,
-        input: Input | None,  # noqa: A002
-        output: Output | None,
-    ) -> None:
+    def __init__(self, load: Load, settings: PromptSettings, history: History, **streams: Any) -> None:
         self._failure: BaseException | None = None
         self._status = 0  # with which to leave, where a signal asked for that
         self._buffer = _Line(
@@ -129,8 +122,7 @@ class Prompt:
             key_bindings=prompt_bindings(self, settings),
             style=Style.from_dict(STYLES | dict(settings.colors)),
             after_render=self._ask,
-            input=input,
-            output=output,
+            **streams,
         )
         self._application.ttimeoutlen = _ESCAPE
         self._edit_as(EditingMode.VI if settings.editing == "vi" else EditingMode.EMACS)
