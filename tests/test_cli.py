@@ -18,6 +18,9 @@ import pytest
 from command_line import COMMAND, ENVIRONMENT, autocomplete, interrupted_training
 from safetensors.numpy import load_file, save_file
 
+from autocomplete.cli.main import main
+from autocomplete.prompt.renamed import RENAMED
+
 ROOT = Path(__file__).parent.parent
 SMALL = ["--hidden", "16", "--embedding", "8", "--steps", "60"]
 
@@ -108,6 +111,19 @@ def test_in_a_pipe_the_settings_of_the_prompt_hold(trained, tmp_path):
     fails(
         autocomplete("--config", str(settings), folder=trained, input="tri\n"), "settings.toml", "such as `count = 5`"
     )
+
+
+def test_a_former_name_of_an_option_is_read_as_the_present_one(trained, monkeypatch, capsys):
+    monkeypatch.setitem(RENAMED, "number", "count")
+    monkeypatch.chdir(trained)
+    for given in (["--number", "1", "tri"], ["--number=1", "tri"], ["--number=1", "--", "tri"]):
+        with pytest.raises(SystemExit) as left:
+            main(["suggest", "--json", "--checkpoint", "words", *given])
+        assert left.value.code == 0
+        assert len(json.loads(capsys.readouterr().out)["words"]) == 1
+    with pytest.raises(SystemExit):
+        main(["suggest", "--json", "--checkpoint", "words", "--", "--number"])
+    assert json.loads(capsys.readouterr().out)["text"] == "--number"  # what is typed is no option
 
 
 @pytest.mark.parametrize("command", [["suggest", "--checkpoint", "words"], ["fill"]])

@@ -29,10 +29,10 @@ from terminals import (
 
 from autocomplete.errors import SettingsError
 from autocomplete.inference.predictor import Predictor
-from autocomplete.prompt.commands import COMMANDS, Completion, complete_command, help_text, parse_command
-from autocomplete.prompt.layout import HEIGHTS
+from autocomplete.prompt.commands import COMMANDS, complete_command, help_text, parse_command
 from autocomplete.prompt.prompt import run_prompt
 from autocomplete.prompt.settings import ACTIONS, PromptSettings
+from autocomplete.prompt.strip import HEIGHTS
 from autocomplete.storage.checkpoint import write_checkpoint
 
 OTHER = {"bramble": 300.0, "brook": 30.0, "the": 300.0, "and": 300.0}
@@ -269,15 +269,14 @@ def test_a_command_is_in_the_history(places: Path) -> None:
 @given(st.text("abceghilnopqrtuv: ", max_size=12), st.lists(st.text("ab", min_size=1, max_size=3), max_size=4))
 def test_a_completion_goes_on_with_what_is_typed(line: str, checkpoints: list[str]) -> None:
     for completion in complete_command(line, checkpoints):
-        assert line + completion.insert == completion.whole
-    assert complete_command(line, []) == [
-        Completion(f":{name}", f":{name}"[len(line) :]) for name in COMMANDS if line and f":{name}".startswith(line)
-    ] + [c for c in complete_command(line, []) if not line]
+        assert line + completion.insert == completion.word
+    expected = [f":{name}" for name in COMMANDS if line and f":{name}".startswith(line)]
+    assert [completion.word for completion in complete_command(line, [])] == expected
 
 
 def test_names_of_checkpoints_are_completed_once_each() -> None:
     found = complete_command(":checkpoint b", ["beta", "alpha", "beta", "b"])
-    assert [(c.whole, c.insert) for c in found] == [(":checkpoint beta", "eta"), (":checkpoint b", "")]
+    assert [(c.word, c.insert) for c in found] == [(":checkpoint beta", "eta"), (":checkpoint b", "")]
     assert complete_command(":checkpoint x", ["beta"]) == []
     assert complete_command(":save b", ["beta"]) == []
 

@@ -24,7 +24,7 @@ from prompt_toolkit.document import Document
 from terminals import show
 
 from autocomplete import Predictor
-from autocomplete.prompt.layout import format_probability
+from autocomplete.prompt.strip import format_probability
 from autocomplete.storage.checkpoint import write_checkpoint
 from autocomplete.terminal import RNNAutoSuggest, RNNCompleter
 

@@ -110,3 +110,8 @@ def test_names_for_prompt_toolkit_programs_are_where_they_were() -> None:
 def test_models_and_training_need_no_screen() -> None:
     forbidden = ("prompt_toolkit", "rich")
     assert reached((*modules("models", "inference", "evaluation"), "autocomplete.training.trainer"), forbidden) == set()
+
+
+def test_session_of_the_prompt_needs_no_toolkit() -> None:
+    assert reached(("autocomplete.prompt.session",), ("prompt_toolkit", "rich")) == set()
+    assert reached(("autocomplete.prompt.layout",), ("prompt_toolkit",)) == {"prompt_toolkit"}

@@ -50,8 +50,8 @@ from terminals import (
 from wcwidth import wcwidth
 
 from autocomplete.inference.predictor import Predictor
-from autocomplete.prompt.layout import HEIGHTS
 from autocomplete.prompt.settings import PromptSettings
+from autocomplete.prompt.strip import HEIGHTS
 from autocomplete.storage.checkpoint import write_checkpoint
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.

@@ -49,8 +49,8 @@ from autocomplete.inference.engine import Engine, Request
 from autocomplete.inference.offers import ghost_text
 from autocomplete.inference.prediction import NextCharacter
 from autocomplete.inference.search import Budget
-from autocomplete.prompt.layout import HEIGHTS, Status, format_probability, render_strip
 from autocomplete.prompt.settings import PromptSettings
+from autocomplete.prompt.strip import HEIGHTS, Status, format_probability, render_strip
 from autocomplete.storage.checkpoint import write_checkpoint
 from autocomplete.terminal import RNNAutoSuggest, RNNCompleter
 

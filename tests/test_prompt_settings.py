@@ -31,8 +31,9 @@ from terminals import (
 
 from autocomplete.errors import SettingsError
 from autocomplete.prompt.history import PrivateHistory
-from autocomplete.prompt.layout import HEIGHTS
+from autocomplete.prompt.renamed import RENAMED
 from autocomplete.prompt.settings import ACTIONS, STYLES, PromptSettings, describe_settings, key_sequence, read_settings
+from autocomplete.prompt.strip import HEIGHTS
 from autocomplete.storage.checkpoint import write_checkpoint
 
 # From Python 3.12 on, forking with threads about warns; pexpect's child calls exec at once, which is safe.
@@ -100,6 +101,15 @@ def test_the_settings_that_the_help_lists_are_the_defaults(tmp_path: Path) -> No
     assert described["colors"] == STYLES
     read = settings_of(tmp_path, describe_settings())
     assert replace(read, keys={}, colors={}) == PromptSettings()
+
+
+def test_a_former_name_of_a_setting_is_read_as_the_present_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RENAMED, "number", "count")
+    monkeypatch.setitem(RENAMED, "keys.leave", "keys.quit")
+    read = settings_of(tmp_path, 'number = 7\n[keys]\nleave = ["Ctrl-Q"]')
+    assert read == PromptSettings(count=7, keys={"quit": ("Ctrl-Q",)})
+    with pytest.raises(SettingsError, match="line 2: count must be a number from 1 to 100"):
+        settings_of(tmp_path, "letters = true\nnumber = 0")
 
 
 # Mistakes.

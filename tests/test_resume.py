@@ -16,7 +16,7 @@ from bf16 import needs_bf16
 from command_line import autocomplete
 from test_training import LIST
 
-from autocomplete.cli.main import _parser
+from autocomplete.cli.main import make_parser
 from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.errors import CheckpointError
 from autocomplete.inference.predictor import Predictor
@@ -181,13 +181,13 @@ def test_nothing_to_resume_is_told(make_corpus: Make, tmp_path: Path) -> None:
     ("text", "seconds"), [("90", 90), ("90s", 90), ("0.5s", 0.5), ("5m", 300), ("1h", 3600), ("1.5h", 5400), ("0", 0)]
 )
 def test_time_between_two_saves_is_given_in_any_unit(text: str, seconds: float) -> None:
-    assert _parser().parse_args(["train", "words.txt", "--save-every", text]).save_every == seconds
+    assert make_parser().parse_args(["train", "words.txt", "--save-every", text]).save_every == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5", "5d", "s", "1e3", "nan", "5 m", "1h30m"])
 def test_time_that_is_none_is_refused_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        _parser().parse_args(["train", "words.txt", f"--save-every={text}"])
+        make_parser().parse_args(["train", "words.txt", f"--save-every={text}"])
     assert ended.value.code == 2
     errors = capsys.readouterr().err
     assert len(errors.splitlines()) == 1

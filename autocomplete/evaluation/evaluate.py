@@ -29,19 +29,19 @@ class Evaluation:
     """
     How good a predictor is on some phrases.
 
-    :param queries: keys before which it was asked for words: all, letters and spaces.
-    :param bits_per_character: the phrases' letters, spaces and line ends all counted; infinite if one was held impossible.
+    :param queries: keys before which it was asked for words: letters and spaces.
+    :param bits_per_character: of letters, spaces and line ends; infinite if one was held impossible.
     :param accuracy_top_1: share of those characters that were thought the most probable.
-    :param accuracy_top_3: share that were among the best three.
+    :param accuracy_top_3: share of those characters that were among the best three.
     :param savings: share of keys spared, by the number of suggestions read.
-    :param reciprocal_ranks: words, and the mean of 1 / rank over them, by the number of letters typed; of longer words.
-    :param first: the first suggestion, if shown only above a threshold; by threshold. Where it is more probable that the word is
-        whole, this is what counts as the first suggestion, here and below.
+    :param reciprocal_ranks: words longer than the number of letters typed and their mean 1 / rank, by that number.
+    :param first: the first suggestion if it is shown only above a threshold, by threshold. Where the word is more probably
+        whole, that counts as the first suggestion, here and below.
     :param ghost: the same at the threshold of the prompt's ghost text.
     :param calibration: the first suggestions in bins of equal width, by their probability.
-    :param calibration_error: the expected one over those bins.
-    :param median_milliseconds: of an answer with five words and five characters.
-    :param slow_milliseconds: the 99th percentile.
+    :param calibration_error: the expected calibration error over those bins.
+    :param median_milliseconds: the time of an answer with five words and five characters.
+    :param slow_milliseconds: its 99th percentile.
     :param exact: share of answers that the search has proved.
     """
 
@@ -76,31 +76,27 @@ def evaluate(predictor: Predictor, phrases: Iterable[str], ghost_threshold: floa
     """
     Type phrases with a predictor at hand and return how good it is.
 
-    :param phrases: one at least, as `evaluation.phrases` makes them; each is read when the one before it is done with, so that
-        whoever hands them over sees how far it is.
+    :param phrases: one at least, as `evaluation.phrases` makes them; each is read when the one before it is done with.
     """
-    log_probabilities: list[NDArray[np.float64]] = []
-    ranks: list[NDArray[np.int64]] = []
+    scores: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
 
     def scored() -> Iterator[str]:
         for phrase in phrases:
             yield phrase
             # Once it has been typed: what is remembered from scoring a phrase would make its answers too fast.
-            of_phrase = predictor.score(with_capitals(phrase))
-            log_probabilities.append(of_phrase[0])
-            ranks.append(of_phrase[1])
+            scores.append(predictor.score(with_capitals(phrase)))
 
     recorder = _Recorder(predictor)
     simulation = simulate(recorder, scored(), max(_SUGGESTIONS))
-    rank = np.concatenate(ranks)  # (characters and line ends,)
+    log_probabilities, rank = map(np.concatenate, zip(*scores, strict=True))  # (characters and line ends,) each
     guesses = _guesses(simulation, np.array(recorder.whole))
     bins = measures.calibration(guesses)
     return Evaluation(
-        phrases=len(ranks),
+        phrases=len(scores),
         words=len(simulation.lengths),
         characters=simulation.characters,
         queries=len(simulation.ranks),
-        bits_per_character=measures.bits_per_character(np.concatenate(log_probabilities)),
+        bits_per_character=measures.bits_per_character(log_probabilities),
         accuracy_top_1=float((rank < 1).mean()),
         accuracy_top_3=float((rank < 3).mean()),
         savings={suggestions: measures.savings(simulation, suggestions) for suggestions in _SUGGESTIONS},
@@ -119,8 +115,8 @@ class _Recorder:
     """
     A predictor that remembers of its answers what words do not tell.
 
-    :ivar exact: how many were proved.
-    :ivar whole: of each the probability that what was typed is a whole word, if that was the best guess; else not a number.
+    :ivar exact: number of answers that were proved.
+    :ivar whole: probability of each that what was typed is a whole word, if that was the best guess; else not a number.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -137,13 +133,9 @@ class _Recorder:
 
 
 def _guesses(simulation: Simulation, whole: NDArray[np.float64]) -> Simulation:
-    """
-    Return a simulation as if the best guess had been the first suggestion, also where it is that the word is whole.
-
-    :param whole: (keys,) as `_Recorder` has it. The guess is right before the space that ends the word.
-    """
+    """Return a simulation in which the best guess is the first suggestion, also where it is that the word is `whole` (keys,)."""
     guessed = ~np.isnan(whole)
-    ended = simulation.typed == simulation.lengths[simulation.words]
+    ended = simulation.typed == simulation.lengths[simulation.words]  # before the space: then the guess is right
     return replace(
         simulation,
         ranks=np.where(guessed, ended, simulation.ranks),

@@ -1,8 +1,4 @@
-"""
-When each word of a text is known to who finishes it: among the words offered, and first of them.
-
-A key is what `measures` counts as one: a letter, or the space after a word; and one key takes an offered word with its space.
-"""
+"""When each word of a text is offered for the first time while it is typed, and which keys that saves, as `measures` counts."""
 
 from __future__ import annotations
 
@@ -18,10 +14,10 @@ __all__ = ["KnownWord", "known_words"]
 @dataclass(frozen=True)
 class KnownWord:
     """
-    A word of a text, and its place among the words offered while it was typed.
+    A word of a text.
 
     :param start: its place in the text.
-    :param places: (letters,) its place before each of its letters was typed, from 1; 0 where it was not offered.
+    :param places: (letters,) its rank among the words offered before each of its letters, from 1; 0 where it was not offered.
     :param space: whether a space follows it.
     """
 
@@ -32,12 +28,12 @@ class KnownWord:
 
     @property
     def offered(self) -> int | None:
-        """After how many letters it was first offered; None if it never was before its last."""
+        """The number of letters after which it was first offered; None if it never was before its last."""
         return next((letters for letters, place in enumerate(self.places) if place), None)
 
     @property
     def first(self) -> int | None:
-        """After how many letters it was first the best offer; None if it never was before its last."""
+        """The number of letters after which it was first the best offer; None if it never was before its last."""
         return next((letters for letters, place in enumerate(self.places) if place == 1), None)
 
     @property
@@ -52,23 +48,14 @@ class KnownWord:
 
 
 def known_words(text: str, answers: Sequence[Prediction], normalization: Normalization) -> list[KnownWord]:
-    """
-    Return the words of a text, in their order.
-
-    :param answers: (characters,) at least: what was offered before each key.
-    """
-    found: dict[int, str] = {}
-    for end in range(1, len(text) + 1):
-        before, typed = split_last_word(text[:end], APOSTROPHES)
-        if typed:
-            found[len(before)] = typed
+    """Return the words of a text, in their order; `answers` (characters,) are what was offered before each key."""
+    keys = [[normalization.key(offer.word) for offer in answer.words] for answer in answers]
+    split = [split_last_word(text[:end], APOSTROPHES) for end in range(1, len(text) + 1)]
+    found = {len(before): typed for before, typed in split if typed}  # the longest at each start
     words = []
     for start, word in found.items():
         key = normalization.key(word)
         end = start + len(word)
-        places = tuple(
-            next((place for place, offer in enumerate(answers[at].words, 1) if normalization.key(offer.word) == key), 0)
-            for at in range(start, end)
-        )
+        places = tuple(offered.index(key) + 1 if key in offered else 0 for offered in keys[start:end])
         words.append(KnownWord(word, start, places, text[end : end + 1] == " "))
     return words

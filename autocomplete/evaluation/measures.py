@@ -1,9 +1,8 @@
 """
-What a simulation amounts to, in figures.
+The figures of a simulation.
 
-*Keystroke savings*: before each key, also before a word's first, `suggestions` words are read. If the word that is meant is
-among them, one key takes it with the space after it; otherwise one key types the next character, be it a letter or the space.
-So a word that is taken when it stands there whole saves nothing: the space is one key, too. A place given to it is lost.
+*Keystroke savings*: before each key, `suggestions` words are read. If the word that is meant is among them, one key takes it
+with the space after it; otherwise one key types the next character. A word taken when it stands there whole saves nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class AboveThreshold:
     """
     The first suggestion, if it is shown only where it is probable enough.
 
-    :param precision: share of those shown that were right; not a number where none is.
+    :param precision: share of those shown that were right; not a number where none is shown.
     :param coverage: share of keys before which one is shown.
     """
 
@@ -46,13 +45,7 @@ class AboveThreshold:
 
 @dataclass(frozen=True)
 class Bin:
-    """
-    First suggestions of about the same probability.
-
-    :param probability: their mean.
-    :param accuracy: the share of them that was right.
-    :param count: how many there are; with none, the other two are not a number.
-    """
+    """First suggestions of about the same probability: its mean, and the share that was right; not a number where none is."""
 
     probability: float
     accuracy: float
@@ -74,14 +67,13 @@ def savings(simulation: Simulation, suggestions: int) -> float:
 
 def mean_reciprocal_ranks(simulation: Simulation, most_typed: int) -> list[tuple[int, float]]:
     """
-    Return how many words there are, and the mean of 1 / rank over them (0 where a word was not offered).
+    Return the number of words and the mean of 1 / rank over them (0 where a word was not offered).
 
     One pair for each number of letters typed, from 0 to `most_typed`; of words that are longer than that.
     """
     reciprocal = np.where(simulation.ranks > 0, 1 / np.maximum(simulation.ranks, 1), 0.0)
-    typed = simulation.typed
-    longer = typed < simulation.lengths[simulation.words]  # all keys but the spaces
-    after = [reciprocal[longer & (typed == letters)] for letters in range(most_typed + 1)]
+    typed = np.where(simulation.typed < simulation.lengths[simulation.words], simulation.typed, -1)  # -1 before spaces
+    after = [reciprocal[typed == letters] for letters in range(most_typed + 1)]
     return [(len(values), _mean(values)) for values in after]
 
 

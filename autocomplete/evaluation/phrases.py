@@ -1,8 +1,7 @@
 """
-The phrases of a text, as somebody would type them without a thought for punctuation.
+The phrases of a text: lines in lower case of which only letters, apostrophes and single spaces are left.
 
-A phrase is a line in lower case of which only letters, apostrophes and single spaces are left. What a suggester sees of it
-has the capitals that everybody types.
+A suggester sees them with the capitals that everybody types.
 """
 
 from __future__ import annotations
@@ -28,12 +27,7 @@ def phrases(lines: Iterable[str]) -> Iterator[str]:
 
 
 def read_phrases(path: Path, limit: int | None = None) -> list[str]:
-    """
-    Return the phrases of a file, one at least.
-
-    :param limit: to read no more phrases than that.
-    :raises CorpusError: for a file that `read_lines` refuses, or that has no letter.
-    """
+    """Return the phrases of a file, at most `limit`; raise CorpusError where it cannot be read, or has no letter."""
     with closing(read_lines(path)) as lines:
         found = list(islice(phrases(lines), limit))
     if not found:

@@ -1,14 +1,12 @@
 """
-Somebody types phrases, key by key, and we look at what is suggested before each key.
+Typing, simulated: what is suggested before each key of some phrases.
 
-What is suggested does not depend on whether suggestions are taken, for it is always the true text that stands before the
-cursor. So every key is pressed once, and `measures` derives from the ranks how many of them the suggestions would have saved.
+The true text always stands before the cursor, so every key is pressed once, whatever is suggested; `measures` derives from the
+ranks which keys the suggestions would have saved.
 
 The keys of a word are its letters and the space that ends it; nothing is typed after the last word of a phrase. Before that
-space the word meant stands there whole: nothing is left to suggest, and a suggester that gives it all the same is right.
-
-Where a quotation begins with a word, the phrase has an apostrophe before it, and once that is typed, the word may be suggested
-with it or without: whichever is taken, the text is the same.
+space the word stands there whole: a suggester that gives it all the same is right. A word behind the apostrophe that opens a
+quotation may be suggested with it or without.
 """
 
 from __future__ import annotations
@@ -31,15 +29,12 @@ _key = Normalization().key  # what words are compared on
 
 
 class Word(Protocol):
-    """A suggestion; `Suggestion` of the predictor is one."""
+    """A suggestion: a whole word, and its probability, not a number where the suggester has none."""
 
     @property
-    def word(self) -> str:
-        """The whole word, as it would stand in the text."""
-
+    def word(self) -> str: ...  # noqa: D102
     @property
-    def probability(self) -> float:
-        """Of the word, given the text; not a number where the suggester has none."""
+    def probability(self) -> float: ...  # noqa: D102
 
 
 class Suggester(Protocol):
@@ -52,7 +47,7 @@ class Suggester(Protocol):
 @dataclass(frozen=True)
 class Simulation:
     """
-    What was suggested before each key of some phrases: each letter, and each space that follows a word.
+    What was suggested before each key of some phrases.
 
     :param lengths: (words,) letters and apostrophes of each word.
     :param spaces: (words,) 1 where a space follows the word, 0 at the end of a phrase.
@@ -75,23 +70,15 @@ class Simulation:
         probabilities: Sequence[float] | None = None,
         milliseconds: Sequence[float] | None = None,
     ) -> Self:
-        """
-        Return the simulation of which the answers are known, wherever they come from.
-
-        :param ranks: one for each key, as it was before that was pressed.
-        :raises ValueError: for more ranks than keys, or fewer.
-        """
+        """Return the simulation with known answers, one for each key; raise ValueError for more of them than keys, or fewer."""
         words = [phrase.split(" ") for phrase in phrases]
-        lengths = np.array([len(word) for of_phrase in words for word in of_phrase], dtype=np.int64)
-        spaces = np.ones_like(lengths)
-        spaces[np.cumsum([len(of_phrase) for of_phrase in words], dtype=np.int64) - 1] = 0
-        unknown = np.full(len(ranks), np.nan)
+        unknown = [math.nan] * len(ranks)
         simulation = cls(
-            lengths,
-            spaces,
+            np.array([len(word) for of_phrase in words for word in of_phrase], dtype=np.int64),
+            np.array([left > 1 for each in words for left in range(len(each), 0, -1)], dtype=np.int64),
             np.array(ranks, dtype=np.int64),
-            unknown if probabilities is None else np.array(probabilities, dtype=np.float64),
-            unknown if milliseconds is None else np.array(milliseconds, dtype=np.float64),
+            np.array(unknown if probabilities is None else probabilities, dtype=np.float64),
+            np.array(unknown if milliseconds is None else milliseconds, dtype=np.float64),
         )
         if len(ranks) != simulation.characters:
             raise ValueError(f"{len(ranks)} ranks for {simulation.characters} keys")
@@ -121,16 +108,14 @@ def simulate(suggester: Suggester, phrases: Iterable[str], count: int = 5, *, fa
 
     :param phrases: as `evaluation.phrases` makes them; each is read when the one before it has been typed.
     :param count: suggestions asked for.
-    :param fast: do not ask before spaces, nor again once a word is the first suggestion. Savings are the same; no other
-        measure is.
+    :param fast: whether not to ask before spaces, nor once a word is the first suggestion; only the savings stay the same.
     """
     typed: list[str] = []
-    answers: list[tuple[int, float, float]] = []
+    answers: list[tuple[int, float, float]] = []  # ranks, probabilities, milliseconds
     for phrase in phrases:
         typed.append(phrase)
         answers += _type(suggester, phrase, count, fast)
-    ranks, probabilities, milliseconds = zip(*answers, strict=True) if answers else ((), (), ())
-    return Simulation.of(typed, ranks, probabilities, milliseconds)
+    return Simulation.of(typed, *(zip(*answers, strict=True) if answers else ([],)))
 
 
 def _type(suggester: Suggester, phrase: str, count: int, fast: bool) -> Iterator[tuple[int, float, float]]:

@@ -1,8 +1,8 @@
 """
 One background worker that predicts, so that the event loop never waits for the model: the newest request wins.
 
-A request is for a place in a line. The search asks between batches whether its place is still the newest one, and gives
-up if it is not. Answers are handed to the event loop, each with the place that it is for, as they grow.
+The search asks between batches whether its place in the line is still the newest one, and gives up if it is not. Answers are
+handed to the event loop as they grow.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
-from types import TracebackType
 from typing import Self
 
 from autocomplete.errors import AutocompleteError
@@ -25,6 +23,7 @@ _FRAME = 1 / 60  # seconds; parts of an answer are passed on no more often, and 
 _PATIENCE = 1.0  # seconds that leaving waits for a worker in the middle of a step of a very slow model
 
 Load = Callable[[], Predictor]
+Loaded = Callable[[AutocompleteError | None], None]  # told how loading ended
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,12 @@ class Engine:
         with Engine(load, on_answer, on_ahead, on_failure) as engine:
             engine.request(Request(Place("the quick bro"), 5, 0.6))
 
+    All but `load` are called on the event loop.
+
     :param load: makes the predictor; called on the worker's thread, because it takes longer than drawing a prompt.
-    :param on_answer: called on the event loop: with a complete answer at once, with its parts once a frame until then.
-    :param on_ahead: called on the event loop with answers for texts that are likely to come next.
-    :param on_failure: called on the event loop with whatever `load` or a prediction raised; the worker has ended then.
+    :param on_answer: called with a complete answer at once, with its parts once a frame until then.
+    :param on_ahead: called with answers for texts that are likely to come next.
+    :param on_failure: called with whatever `load` or a prediction raised; the worker has ended then.
     """
 
     def __init__(
@@ -65,12 +66,10 @@ class Engine:
         on_ahead: Callable[[Answer], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        self._on_answer = on_answer
-        self._on_ahead = on_ahead
-        self._on_failure = on_failure
+        self._on_answer, self._on_ahead, self._on_failure = on_answer, on_ahead, on_failure
         self._changed = threading.Condition()  # guards what follows; held for an assignment, never during a prediction
         self._wanted: Request | None = None
-        self._to_load: tuple[Load, Callable[[AutocompleteError | None], None]] | None = (load, lambda _: None)
+        self._to_load: tuple[Load, Loaded] | None = (load, lambda _: None)
         self._answer: Answer | None = None
         self._stopped = False
         # Looks for parts of an answer; to wake the loop for each of them would cost keys.
@@ -83,14 +82,11 @@ class Engine:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        if self._poll is not None:
-            self._poll.cancel()
+        self._stop_looking()
         self._thread.join(_PATIENCE)
 
     def request(self, request: Request) -> None:
@@ -98,17 +94,12 @@ class Engine:
         with self._changed:
             self._wanted, self._answer = request, None
             self._changed.notify()
+        self._stop_looking()
         if request.known is None:
             self._look_later()
-        elif self._poll is not None:
-            self._poll.cancel()
 
-    def use(self, load: Load, done: Callable[[AutocompleteError | None], None]) -> None:
-        """
-        Take another predictor from now on; return at once.
-
-        :param done: called on the event loop: with what `load` raised, after which the former predictor goes on, or None.
-        """
+    def use(self, load: Load, done: Loaded) -> None:
+        """Take another predictor from now on; call `done` with None, or with what `load` raised: then the former one goes on."""
         with self._changed:
             self._to_load = (load, done)
             self._changed.notify()
@@ -133,11 +124,9 @@ class Engine:
                     if predictor is None:
                         raise
                     failure = error
-                with self._changed:
-                    self._call(partial(done, failure))
+                self._call(done, failure)
         except BaseException as error:  # whatever it is, the event loop shall hear of it
-            with self._changed:
-                self._call(partial(self._on_failure, error))
+            self._call(self._on_failure, error)
 
     def _predict(self, predictor: Predictor, request: Request) -> None:
         budget = replace(predictor.budget, cancelled=self._superseded)
@@ -163,17 +152,17 @@ class Engine:
                 with self._changed:
                     if self._superseded():
                         return
-                    self._call(partial(self._on_ahead, Answer(ahead, complete=True, more=more)))
+                    self._call(self._on_ahead, Answer(ahead, complete=True, more=more))
 
-    def _next_task(self) -> Request | tuple[Load, Callable[[AutocompleteError | None], None]] | None:
+    def _next_task(self) -> Request | tuple[Load, Loaded] | None:
         """Wait for something to do, a predictor to load before all; return nothing when the engine was stopped."""
         with self._changed:
             self._changed.wait_for(self._superseded)
             if self._stopped:
                 return None
-            if self._to_load is not None:
-                task, self._to_load = self._to_load, None
-                return task
+            if (to_load := self._to_load) is not None:
+                self._to_load = None
+                return to_load
             request, self._wanted = self._wanted, None
             return request
 
@@ -186,25 +175,29 @@ class Engine:
             if answer.complete and not waiting:
                 self._call(self._deliver)
 
-    def _call(self, function: Callable[[], None]) -> None:
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
         """Have the event loop call a function. Once the engine was stopped, the loop may be closed."""
-        if not self._stopped:
-            self._loop.call_soon_threadsafe(function)
+        with self._changed:
+            if not self._stopped:
+                self._loop.call_soon_threadsafe(function, *arguments)
 
     def _look_later(self) -> None:
-        """Look for parts of an answer in a frame's time."""
+        """Look for parts of an answer in a frame's time, and again until it is complete."""
+
+        def look() -> None:
+            self._look_later()
+            self._deliver()
+
+        self._poll = self._loop.call_later(_FRAME, look)
+
+    def _stop_looking(self) -> None:
         if self._poll is not None:
             self._poll.cancel()
-        self._poll = self._loop.call_later(_FRAME, self._look)
-
-    def _look(self) -> None:
-        self._look_later()
-        self._deliver()
 
     def _deliver(self) -> None:
         with self._changed:
             answer, self._answer = self._answer, None
         if answer is not None:
-            if answer.complete and self._poll is not None:
-                self._poll.cancel()
+            if answer.complete:
+                self._stop_looking()
             self._on_answer(answer)

@@ -7,10 +7,8 @@ meaning that it has in every line editor. All of them work in Emacs mode and in 
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from prompt_toolkit.application.current import get_app
 from prompt_toolkit.enums import DEFAULT_BUFFER
@@ -19,51 +17,22 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.named_commands import get_by_name
 from prompt_toolkit.keys import Keys
 
+from autocomplete.inference.offers import first_letter, first_word
 from autocomplete.prompt.settings import PromptSettings, key_sequence
 
-__all__ = ["Typist", "prompt_bindings"]
+if TYPE_CHECKING:
+    from autocomplete.prompt.prompt import Prompt
+
+__all__ = ["prompt_bindings"]
 
 
-class Typist(Protocol):
-    """What the keys act upon."""
-
-    def ghost(self) -> str:
-        """Return the ghost text at the cursor."""
-
-    def accept(self, text: str) -> None:
-        """Insert text that was offered."""
-
-    def take(self, by: int) -> None:
-        """Take the next candidate, or the one before."""
-
-    def take_number(self, number: int) -> None:
-        """Take a candidate by its number, from 1 on."""
-
-    def is_taking(self) -> bool:
-        """Return whether a candidate has just been taken."""
-
-    def turn(self, by: int) -> None:
-        """Show the next candidate as ghost, or the one before."""
-
-    def silence(self) -> None:
-        """Offer nothing until the next edit."""
-
-    def is_demo(self) -> bool:
-        """Return whether the demo layout is shown."""
-
-    def switch_layout(self) -> None:
-        """Show the other layout."""
-
-    def switch_editing(self) -> None:
-        """Change between Emacs and vi keys."""
-
-
-def prompt_bindings(typist: Typist, settings: PromptSettings) -> KeyBindings:
+def prompt_bindings(prompt: Prompt, settings: PromptSettings) -> KeyBindings:
     """Return the keys that accept, choose, clear the line, leave the prompt and paste; Enter is prompt_toolkit's own."""
+    offers, place = prompt.session.offers, prompt.session.place
     bindings = KeyBindings()
     is_line = has_focus(DEFAULT_BUFFER)
     is_typing = is_line & (emacs_mode | vi_insert_mode)
-    is_offered = is_typing & Condition(lambda: bool(typist.ghost()))
+    is_offered = is_typing & Condition(lambda: bool(prompt.ghost()))
     is_at_end = is_offered & Condition(lambda: get_app().current_buffer.document.is_cursor_at_the_end)
     is_empty = Condition(lambda: not get_app().current_buffer.text)
 
@@ -79,27 +48,27 @@ def prompt_bindings(typist: Typist, settings: PromptSettings) -> KeyBindings:
     # In vi's insert mode these move nothing by themselves.
     bindings.add("c-f", filter=is_line & vi_insert_mode)(get_by_name("forward-char"))
     bindings.add("c-e", filter=is_line & vi_insert_mode)(get_by_name("end-of-line"))
-    on("accept", is_at_end, lambda event: typist.accept(typist.ghost()))
-    on("accept-word", is_at_end, lambda event: typist.accept(_first_word(typist.ghost())))
-    on("accept-letter", is_offered, lambda event: typist.accept(_first_letter(typist.ghost())))
+    on("accept", is_at_end, lambda event: prompt.accept(prompt.ghost()))
+    on("accept-word", is_at_end, lambda event: prompt.accept(first_word(prompt.ghost())))
+    on("accept-letter", is_offered, lambda event: prompt.accept(first_letter(prompt.ghost())))
     if "accept" not in settings.keys:  # a user who chose keys for it gets what they chose
-        bindings.add("right", filter=is_at_end & Condition(typist.is_demo))(
-            lambda event: typist.accept(_first_letter(typist.ghost()))
+        bindings.add("right", filter=is_at_end & Condition(lambda: prompt.session.settings.layout == "demo"))(
+            lambda event: prompt.accept(first_letter(prompt.ghost()))
         )
     # Taking one candidate after another is one step to undo.
-    on("candidate-next", is_typing, lambda event: typist.take(1), lambda event: not typist.is_taking())
-    on("candidate-previous", is_typing, lambda event: typist.take(-1), lambda event: not typist.is_taking())
+    on("candidate-next", is_typing, lambda event: prompt.take(1), lambda event: offers.taken(place()) is None)
+    on("candidate-previous", is_typing, lambda event: prompt.take(-1), lambda event: offers.taken(place()) is None)
     for number, key in enumerate(settings.keys_of("candidate"), start=1):
-        bindings.add(*key_sequence(key), filter=is_typing)(lambda event, n=number: typist.take_number(n))
-    on("ghost-next", is_typing, lambda event: typist.turn(1))
-    on("ghost-previous", is_typing, lambda event: typist.turn(-1))
+        bindings.add(*key_sequence(key), filter=is_typing)(lambda event, n=number: prompt.take_number(n))
+    on("ghost-next", is_typing, lambda event: offers.turn(place(), 1))
+    on("ghost-previous", is_typing, lambda event: offers.turn(place(), -1))
     for key in settings.keys_of("silence"):  # of them, Escape leaves vi's insert mode
         sequence = key_sequence(key)
         is_silencing = is_line & emacs_mode if sequence == ("escape",) else is_typing
-        bindings.add(*sequence, filter=is_silencing)(lambda event: typist.silence())
+        bindings.add(*sequence, filter=is_silencing)(lambda event: offers.silence(place()))
     on("undo", is_typing, lambda event: event.current_buffer.undo(), lambda event: False)
-    on("layout", True, lambda event: typist.switch_layout())
-    on("editing", True, lambda event: typist.switch_editing())
+    on("layout", True, lambda event: prompt.session.switch_layout())
+    on("editing", True, lambda event: prompt.switch_editing())
     on("quit", is_line & is_empty, lambda event: event.app.exit(exception=EOFError()))
 
     @bindings.add("c-c", filter=is_line)
@@ -126,17 +95,3 @@ def prompt_bindings(typist: Typist, settings: PromptSettings) -> KeyBindings:
         pass
 
     return bindings
-
-
-def _first_word(ghost: str) -> str:
-    """Return the first word of a ghost with the spaces before it; what follows it stays a ghost."""
-    found = re.match(r"\s*\S+", ghost)
-    return found.group() if found else ghost
-
-
-def _first_letter(ghost: str) -> str:
-    """Return the first character of a ghost, with the marks on it."""
-    end = 1
-    while end < len(ghost) and unicodedata.category(ghost[end])[0] == "M":
-        end += 1
-    return ghost[:end]

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from autocomplete.errors import SettingsError
+from autocomplete.inference.prediction import Suggestion
 from autocomplete.prompt.settings import ACTIONS, PromptSettings
 
-__all__ = [
-    "COMMANDS",
-    "Completion",
-    "complete_command",
-    "help_text",
-    "is_command",
-    "parse_command",
-    "parse_count",
-    "parse_threshold",
-]
+__all__ = ["COMMANDS", "complete_command", "help_text", "is_command", "parse_command"]
 
-# name: (what it takes, what it does)
+# The name of a command: what it takes, and what it does.
 COMMANDS = {
     "help": ("", "show the keys and the commands"),
     "checkpoint": ("NAME", "ask another checkpoint"),
@@ -29,19 +20,7 @@ COMMANDS = {
     "save": ("FILE", "write the lines typed so far into a new file"),
     "quit": ("", "leave"),
 }
-
-
-@dataclass(frozen=True)
-class Completion:
-    """
-    A way to go on with a command.
-
-    :param whole: the command as it will be called.
-    :param insert: what is missing of it.
-    """
-
-    whole: str
-    insert: str
+_EXAMPLES = {"checkpoint": "english", "count": "3", "threshold": "0.5", "save": "lines.txt"}
 
 
 def is_command(line: str) -> bool:
@@ -64,37 +43,17 @@ def parse_command(line: str) -> tuple[str, str]:
     return name, argument
 
 
-def parse_count(text: str) -> int:
-    """Return how many words to offer; raise SettingsError for what is no number from 1 to 100."""
-    if not text.isdecimal() or len(text) > 3 or not 1 <= int(text) <= 100:
-        raise SettingsError(f"the count is {text}; it must be from 1 to 100")
-    return int(text)
-
-
-def parse_threshold(text: str) -> float:
-    """Return the least probability of ghost text; raise SettingsError for what is no number from 0 to 1."""
-    try:
-        threshold = float(text)
-    except ValueError:
-        threshold = -1.0
-    if not 0 <= threshold <= 1:
-        raise SettingsError(f"the threshold is {text}; it must be from 0 to 1")
-    return threshold
-
-
-_EXAMPLES = {"checkpoint": "english", "count": "3", "threshold": "0.5", "save": "lines.txt"}
-
-
-def complete_command(line: str, checkpoints: Sequence[str]) -> list[Completion]:
+def complete_command(line: str, checkpoints: Sequence[str]) -> list[Suggestion]:
     """
-    Return how a command that is being typed may go on.
+    Return the commands that a line may become, each with what is missing of it.
 
     :param checkpoints: the names of those that there are.
     """
     for prefix, names in ((":", list(COMMANDS)), (":checkpoint ", list(dict.fromkeys(checkpoints)))):
         rest = line.removeprefix(prefix)
         if line.startswith(prefix) and " " not in rest:
-            return [Completion(prefix + name, name[len(rest) :]) for name in names if name.startswith(rest)]
+            found = [name for name in names if name.startswith(rest)]
+            return [Suggestion(prefix + name, name[len(rest) :], 0, False, 1.0, exact=True) for name in found]
     return []
 
 

@@ -4,8 +4,7 @@ Suggestions for any prompt_toolkit program: ghost text, and a completion menu.
     predictor = Predictor.load()
     session = PromptSession(auto_suggest=RNNAutoSuggest(predictor), completer=RNNCompleter(predictor))
 
-Both answer within a millisecond or so, hence at once: they need no thread, but may be called from one. In a document of
-several lines they go by the line of the cursor; in the middle of one, the completer offers what fits there.
+Both answer within a millisecond or so, so they need no thread, but may be called from one. They go by the line of the cursor.
 """
 
 from __future__ import annotations
@@ -18,24 +17,19 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from autocomplete.inference.offers import ghost_text
+from autocomplete.inference.offers import THRESHOLD, ghost_text
 from autocomplete.inference.predictor import Predictor
-from autocomplete.prompt.layout import format_probability
-from autocomplete.prompt.settings import THRESHOLD
+from autocomplete.prompt.strip import format_probability
 
 __all__ = ["RNNAutoSuggest", "RNNCompleter"]
 
-# A predictor serves one thread at a time, and a suggester and a completer usually share one, while prompt_toolkit may
-# run each in a thread. One lock for all costs nothing: a prediction holds the interpreter nearly all its time anyway.
+# A suggester and a completer usually share a predictor, which serves one thread at a time, and prompt_toolkit may run each
+# in a thread. One lock for all costs nothing: a prediction holds the interpreter nearly all its time anyway.
 _one_at_a_time = threading.Lock()
 
 
 class RNNAutoSuggest(AutoSuggest):
-    """
-    The rest of the most probable word, at the end of the text.
-
-    :param threshold: words less probable than this are not suggested.
-    """
+    """The rest of the most probable word, at the end of the text, unless that is less probable than the threshold."""
 
     def __init__(self, predictor: Predictor, threshold: float = THRESHOLD) -> None:
         self._predictor = predictor
@@ -53,26 +47,17 @@ class RNNAutoSuggest(AutoSuggest):
 
 
 class RNNCompleter(Completer):
-    """
-    The most probable words, best first, each with its probability.
-
-    :param count: of words.
-    """
+    """The most probable words, best first, each with its probability; `count` at most."""
 
     def __init__(self, predictor: Predictor, count: int = 5) -> None:
         self._predictor = predictor
         self._count = count
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """Yield the words; what was typed of one stays as it is, and only what is missing is inserted."""
+        """Yield the words that fit at the cursor; what was typed of one stays as it is, only what is missing is inserted."""
         before, after = document.current_line_before_cursor, document.current_line_after_cursor
         with _one_at_a_time:
             prediction = self._predictor.predict(before, self._count, after=after)
         for word in prediction.words:
             # The typed part is not replaced: it may differ from the word's own spelling in more than its length.
-            yield Completion(
-                word.insert,
-                start_position=0,
-                display=word.word,
-                display_meta=format_probability(word.probability),
-            )
+            yield Completion(word.insert, display=word.word, display_meta=format_probability(word.probability))

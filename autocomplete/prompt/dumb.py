@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autocomplete.inference.predictor import Predictor
-from autocomplete.prompt.layout import PROMPT, Status, render_strip
+from autocomplete.prompt.layout import PROMPT
 from autocomplete.prompt.settings import PromptSettings
+from autocomplete.prompt.strip import Status, render_strip
 
 __all__ = ["run_dumb_prompt"]
 
@@ -44,10 +45,10 @@ def run_dumb_prompt(predictor: Predictor, settings: PromptSettings) -> None:
 @contextmanager
 def _interruptible_wait() -> Iterator[Callable[[], None]]:
     """
-    Give what waits until there is input.
+    Give a function that waits until there is input.
 
-    A Ctrl-C in the moment between the prompt and the reading of a line would be noticed only with the next key: it sets a
-    flag that no one looks at while a read waits. So it writes a byte, too, and that is waited for beside the input.
+    A Ctrl-C just before a line is read sets a flag that no one looks at while the read waits. So it writes a byte, too, and
+    that is waited for beside the input.
     """
     if sys.platform == "win32":  # which cannot wait for a console and a socket at once
         yield lambda: None

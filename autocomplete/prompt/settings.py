@@ -22,24 +22,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from prompt_toolkit.key_binding import KeyBindings
-from prompt_toolkit.styles import Style
 
 from autocomplete.errors import SettingsError
+from autocomplete.inference.offers import COUNTS, THRESHOLD, THRESHOLDS
+from autocomplete.prompt.renamed import RENAMED
 from autocomplete.storage.lookup import DEFAULT
 
-__all__ = [
-    "ACTIONS",
-    "STYLES",
-    "THRESHOLD",
-    "PromptSettings",
-    "describe_settings",
-    "key_sequence",
-    "read_settings",
-    "settings_path",
-]
-
-THRESHOLD = 0.6  # measured by `autocomplete evaluate`: eight of ten such suggestions are right on everyday text
+__all__ = ["ACTIONS", "STYLES", "PromptSettings", "describe_settings", "key_sequence", "read_settings", "settings_path"]
 
 # What a key can do: its name, what it does, the keys that it is on.
 ACTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -73,7 +62,6 @@ STYLES = {
     "stale": "dim",
 }
 
-
 _TYPING = ("space", "enter", "c-m", "c-j", "c-c", "backspace", "c-h")  # keys that keep their meaning, as all letters do
 
 
@@ -83,13 +71,13 @@ class PromptSettings:
     What a user may choose of the prompt.
 
     :param checkpoint: name or folder.
-    :param count: of words offered.
-    :param threshold: words less probable than this are not shown as ghost text.
+    :param count: number of words offered.
+    :param threshold: least probability of ghost text.
     :param layout: "strip" or "demo".
     :param editing: "emacs" or "vi".
     :param letters: whether the next letters are shown.
     :param history: whether lines are kept in a file.
-    :param ahead: whether the most probable next letters are answered before they are typed, while nothing else is to be done.
+    :param ahead: whether the most probable next letters are answered before they are typed.
     :param explicit: whether slurs and obscenities are offered.
     :param keys: of actions that are not on their own keys, by name.
     :param colors: styles as prompt_toolkit writes them, by the names of `STYLES`.
@@ -119,6 +107,8 @@ def settings_path() -> Path:
 
 def key_sequence(name: str) -> tuple[str, ...]:
     """Return a key as prompt_toolkit has it, `("escape", "f")` for `Alt-F`; raise ValueError for what is no key."""
+    from prompt_toolkit.key_binding import KeyBindings
+
     *modifiers, key = name.split("-") if name not in ("Ctrl--", "Alt--") else (name.split("-")[0], "-")
     key = key.lower() if len(key) > 1 or "Ctrl" in modifiers or "Alt" in modifiers else key
     short = {"Ctrl": "c-", "Shift": "s-", "Alt": ""}
@@ -130,11 +120,7 @@ def key_sequence(name: str) -> tuple[str, ...]:
     return sequence
 
 
-def _count(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= 100
-
-
-def _keys(value: Any) -> bool:
+def _is_keys(value: Any) -> bool:
     try:
         sequences = [key_sequence(key) for key in value] if isinstance(value, list) else [("a",)]
         return not any(len(keys) == 1 and (len(keys[0]) == 1 or keys[0] in _TYPING) for keys in sequences)
@@ -142,29 +128,27 @@ def _keys(value: Any) -> bool:
         return False
 
 
-def _style(value: Any) -> bool:
+def _is_style(value: Any) -> bool:
+    from prompt_toolkit.styles import Style
+
     try:
         return isinstance(value, str) and Style([("", value)]) is not None
     except ValueError:
         return False
 
 
-_EDITING, _LAYOUTS = ("emacs", "vi"), ("strip", "demo")
+_ON_OR_OFF = (lambda value: isinstance(value, bool), "true or false")
+_KEYS = (_is_keys, 'a list of keys that type nothing, such as ["Right", "Ctrl-F", "Alt-1"]')
+_STYLE = (_is_style, 'a style, such as "bold ansigreen" or "italic #888888"')
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoint": (lambda value: isinstance(value, str) and value != "", "the name of a checkpoint, in quotes"),
-    "count": (_count, "a number from 1 to 100"),
-    "threshold": (lambda value: type(value) in (int, float) and 0 <= value <= 1, "a number from 0 to 1"),
-    "layout": (lambda value: value in _LAYOUTS, '"strip" or "demo"'),
-    "editing": (lambda value: value in _EDITING, '"emacs" or "vi"'),
-    "letters": (lambda value: isinstance(value, bool), "true or false"),
-    "history": (lambda value: isinstance(value, bool), "true or false"),
-    "ahead": (lambda value: isinstance(value, bool), "true or false"),
-    "explicit": (lambda value: isinstance(value, bool), "true or false"),
-    **{
-        f"keys.{name}": (_keys, 'a list of keys that type nothing, such as ["Right", "Ctrl-F", "Alt-1"]')
-        for name in ACTIONS
-    },
-    **{f"colors.{name}": (_style, 'a style, such as "bold ansigreen" or "italic #888888"') for name in STYLES},
+    "count": (COUNTS.__contains__, "a number from 1 to 100"),
+    "threshold": (THRESHOLDS.__contains__, "a number from 0 to 1"),
+    "layout": (lambda value: value in ("strip", "demo"), '"strip" or "demo"'),
+    "editing": (lambda value: value in ("emacs", "vi"), '"emacs" or "vi"'),
+    **dict.fromkeys(("letters", "history", "ahead", "explicit"), _ON_OR_OFF),
+    **{f"keys.{name}": _KEYS for name in ACTIONS},
+    **{f"colors.{name}": _STYLE for name in STYLES},
 }
 
 
@@ -194,9 +178,10 @@ def read_settings(path: Path | None = None) -> PromptSettings:
         last = f"at line {max(1, len(content.splitlines()))}, the last"
         mistake = str(error).replace("at end of document", last)
         raise SettingsError(f"{place}: {mistake}; write it as TOML, such as `count = 5`") from None
-    settings: dict[str, Any] = {}
-    for name, value in _flat(values):
-        where = f"{place}: line {_line(content, name)}"
+    settings: dict[str, Any] = {"keys": {}, "colors": {}}
+    for written, value in _flat(values):
+        where = f"{place}: line {_line(content, written)}"
+        name = RENAMED.get(written, written)
         if name not in _CHECKS:
             section = name.partition(".")[0] + "." if "." in name else ""
             known = ", ".join(key for key in _CHECKS if key.startswith(section) and ("." in key) == bool(section))
@@ -207,10 +192,8 @@ def read_settings(path: Path | None = None) -> PromptSettings:
         if not check(value):
             raise SettingsError(f"{where}: {name} must be {wanted}")
         section, _, key = name.rpartition(".")
-        if section:
-            settings.setdefault(section, {})[key] = tuple(value) if isinstance(value, list) else value
-        else:
-            settings[key] = value
+        of_section = settings[section] if section else settings
+        of_section[key] = tuple(value) if isinstance(value, list) else value
     return PromptSettings(**settings)
 
 

@@ -1,15 +1,45 @@
-"""Signals that end programs, taken by a screen so that it leaves the terminal clean."""
+"""Signals as requests: Ctrl-C asks a command to stop and save, a signal that ends programs asks a screen to leave."""
 
 from __future__ import annotations
 
-import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["leaving_on_signals"]
+__all__ = ["INTERRUPTED", "leaving_on_signals", "stopping_on_interrupt"]
 
-_SIGNALS = ("SIGTERM", "SIGHUP")  # as Windows has no SIGHUP
+INTERRUPTED = 128 + signal.SIGINT  # exit status
+
+
+@contextmanager
+def stopping_on_interrupt(tell: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
+    """
+    Give a function that says whether Ctrl-C or SIGTERM asked to stop, so that the best can be saved; a second one stops at once.
+
+    Under torchrun a terminal's Ctrl-C comes twice, from the terminal and from torchrun, which itself ends those that do not stop.
+
+    :param tell: called with the first.
+    """
+    is_requested = False
+
+    def request(*signal_and_frame: object) -> None:
+        nonlocal is_requested
+        if "TORCHELASTIC_RUN_ID" not in os.environ:
+            for number in former:
+                signal.signal(number, signal.default_int_handler)
+        if not is_requested:
+            is_requested = True
+            tell()
+
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in former:
+        signal.signal(number, request)
+    try:
+        yield lambda: is_requested
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -21,13 +51,15 @@ def leaving_on_signals(leave: Callable[[int], None]) -> Iterator[None]:
 
     :param leave: called on the event loop with the number of the signal.
     """
+    import asyncio  # only here: the commands without a screen do not wait for it
+
     loop = asyncio.get_running_loop()
-    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
     taken = []
     with suppress(NotImplementedError, RuntimeError, ValueError):
-        for number in numbers:
-            loop.add_signal_handler(number, leave, int(number))
-            taken.append(number)
+        for name in ("SIGTERM", "SIGHUP"):
+            if (number := getattr(signal, name, None)) is not None:  # Windows has no SIGHUP
+                loop.add_signal_handler(number, leave, int(number))
+                taken.append(number)
     try:
         yield
     finally:
