@@ -79,9 +79,8 @@ class OpenVocabulary(Mixture):
     ) -> None:
         members: list[CharacterLanguageModel] = [Remembered(unknown, word_begins), known]
         members += [] if repeated is None else [repeated]
-        super().__init__(
-            members, [share, 1 - share - again, again][: len(members)], others=[1.0, 0.0, 0.0][: len(members)]
-        )
+        prior = [share, 1 - share - again, again][: len(members)]
+        super().__init__(members, prior, others=[1.0, 0.0, 0.0][: len(members)])
         self.unknown, self._known, self._repeated = unknown, known, repeated
         self._word_begins, self._offered = word_begins, offered
 
