@@ -57,11 +57,11 @@ def read_blanks(line: str) -> list[str | Blank]:
             )
     parts += [line[end:]] * (end < len(line))
     gaps = sum(isinstance(part, Blank) for part in parts)
-    if not 1 <= gaps <= _MOST:
-        problem = f"{gaps} gaps in {_shown(line)} are too many; leave out some, {_MOST} are allowed"
-        if not gaps:
-            problem = f'no gap in {_shown(line)}; write _ for a missing letter and [ ] for a missing word, as in "na_e"'
-        raise SettingsError(problem)
+    if not gaps:
+        example = 'write _ for a missing letter and [ ] for a missing word, as in "na_e"'
+        raise SettingsError(f"no gap in {_shown(line)}; {example}")
+    if gaps > _MOST:
+        raise SettingsError(f"{gaps} gaps in {_shown(line)} are too many; leave out some, {_MOST} are allowed")
     return parts
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache, partial
+from itertools import accumulate
 from typing import NamedTuple
 
 from autocomplete.models.protocol import CharacterLanguageModel, States, Steps
@@ -101,14 +102,8 @@ class Context:
 
     def __init__(self, reader: LineReader, before: str, preceding: tuple[str, ...]) -> None:
         self._reader, self.before, self.preceding = reader, before, preceding
-        room = _LONGEST
-        lines = [before[max(0, (len(before) - _LONGEST) // _CUT) * _CUT :]]
-        for line in reversed(preceding):
-            room -= len(line)
-            if room < 0:
-                break
-            lines.insert(0, line)
-        self._lines = lines
+        kept = sum(length <= _LONGEST for length in accumulate(map(len, reversed(preceding))))
+        self._lines = [*preceding[len(preceding) - kept :], before[max(0, (len(before) - _LONGEST) // _CUT) * _CUT :]]
         self._out_of_vocabulary: dict[str, int] = {}
 
     @cached_property

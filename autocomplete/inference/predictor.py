@@ -226,11 +226,11 @@ class Predictor:
         :param words: the greatest number of further words.
         """
         budget = budget or self.budget
-        following = ""
         best = prediction.best
         if self._endings is None or prediction.after or best is None:
-            return following
-        text, sure = prediction.text + best.insert, best.probability
+            return ""
+        start = text = prediction.text + best.insert
+        sure = best.probability
         for _ in range(words):
             if sure < threshold or budget.cancelled():
                 break
@@ -240,8 +240,7 @@ class Predictor:
             if not answer.words or (sure := sure * answer.words[0].probability) < threshold:
                 break
             text += " " + answer.words[0].insert
-            following += " " + answer.words[0].insert
-        return following
+        return text[len(start) :]
 
     def score(self, line: str, among: str | None = None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """
@@ -363,10 +362,8 @@ class Predictor:
 
     def _next(self, position: _Position, count: int, *, ends: bool = True) -> list[NextCharacter]:
         """Return the most probable next characters; the line may end here only if `ends`."""
-        possible: NDArray[np.float64] | None = None
-        if self._in_context and not ends:
-            possible = np.ones(len(self._vocabulary))
-            possible[BOUNDARY] = 0.0
+        inside = np.arange(len(self._vocabulary)) != BOUNDARY
+        possible = None if ends or not self._in_context else inside.astype(np.float64)
         expected = self._characters(position, self.floor, possible)
         expected[UNKNOWN] = 0.0
         best = np.argsort(-expected, kind="stable")[:count]

@@ -28,13 +28,10 @@ def unigram_cache(words: Sequence[Word], frequencies: Sequence[float]) -> dict[W
     found: dict[Word, float] = {}
     if not words:
         return found
-    last, second_last = words[-1], words[-2] if len(words) > 1 else None
     after_one = _AFTER_ONE * _COMMON / (_COMMON + frequencies[-1])
-    before = before_that = None
-    for word, frequency in zip(words, frequencies, strict=True):
+    for i, (word, frequency) in enumerate(zip(words, frequencies, strict=True)):
         mass = _AGAIN * _RARE / (_RARE + frequency)
-        if before == last:
-            mass += _AFTER_TWO if before_that is not None and before_that == second_last else after_one
+        if i > 0 and words[i - 1] == words[-1]:
+            mass += _AFTER_TWO if i > 1 and words[i - 2] == words[-2] else after_one
         found[word] = found.get(word, 0.0) + mass
-        before, before_that = word, before
     return found

@@ -62,8 +62,7 @@ class ClassSoftmax:
     def shares(self, outputs: Array) -> Array:
         """Return (batch, others) the share of each of `words` given the network's outputs, (batch, embedding); rows sum to 1."""
         if self._numbers is None:
-            shares: Array = np.repeat(self._shares, len(outputs), axis=0)
-            return shares
+            return np.repeat(self._shares, len(outputs), axis=0)
         found: Array = ((outputs @ self._weight.T + self._bias) @ self._numbers).astype(np.float32, copy=False)
         found += self._logs
         found -= found.max(axis=1, initial=-np.inf, keepdims=True)

@@ -74,8 +74,7 @@ class Mixture:
 
     def weights(self, states: States) -> NDArray[np.float32]:
         """Return (batch, members) the current weight of each member."""
-        weights: NDArray[np.float32] = states[-2]
-        return weights
+        return states[-2]
 
     def _of(self, member: int, states: States) -> States:
         return states[self._parts[member] : self._parts[member + 1]]

@@ -42,11 +42,7 @@ class NextWords:
         if weights.shape != (ngrams.order, 2 if network is None else 3):
             raise ValueError(f"it has weights for {weights.shape}")
         self.ngrams, self.network, self._weights = ngrams, network, weights
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """The names of the interpolated models."""
-        return ("ngrams",) if self.network is None else ("ngrams", "words")
+        self.components = ("ngrams",) if network is None else ("ngrams", "words")  # the interpolated models
 
     def distribution(self, ids: Sequence[int], states: States | None, component: str | None = None) -> Expected:
         """

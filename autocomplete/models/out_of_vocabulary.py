@@ -84,8 +84,7 @@ class OOVCharacterModel(ByProbabilities):
 
     def probabilities(self, states: States) -> Array:
         """Return (batch, vocabulary): 0 for all but letters and the end of the word."""
-        result: Array = states[-1]
-        return result
+        return states[-1]
 
     def _join(self, network: States, nodes: States, shares: Array, spelled: Array) -> States:
         """Return states, given (batch,) the share of the lexicon and (batch, vocabulary) the network's probabilities."""

@@ -70,8 +70,7 @@ class RecurrentNetwork:
 
     def top(self, states: States) -> Array:
         """Return (batch, hidden) the hidden state of the top layer."""
-        hidden: Array = states[-self._layers[-1].arrays]
-        return hidden
+        return states[-self._layers[-1].arrays]
 
     def projected(self, states: States) -> Array:
         """Return (batch, embedding) what a tied decoder multiplies the embeddings by."""
@@ -139,8 +138,7 @@ class _Layer:
         if isinstance(self._recurrent, ByteMatrix):
             return self._of_bytes(self._recurrent, hidden)
         blocks = hidden @ self._recurrent  # (gates, blocks, batch, width)
-        product: Array = blocks.transpose(0, 2, 1, 3).reshape(len(blocks), *hidden.shape)
-        return product
+        return blocks.transpose(0, 2, 1, 3).reshape(len(blocks), *hidden.shape)
 
     def _of_bytes(self, matrix: ByteMatrix, vectors: Array) -> Array:
         """Return (gates, batch, hidden) the products of the gates' matrices with vectors, (batch, columns)."""

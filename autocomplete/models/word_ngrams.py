@@ -77,8 +77,9 @@ class NGrams:
     """
 
     def __init__(self, unigrams: NDArray[np.float32], levels: Sequence[_Level]) -> None:
-        self._unigrams = unigrams
+        self.unigrams = unigrams
         self._levels = tuple(levels)
+        self.order = len(self._levels) + 1  # the length of the longest n-grams
         self._by_rank, self._ranks = _ranked(unigrams)
         contexts = len(self._ranks)
         for n, level in enumerate(self._levels, start=2):
@@ -87,16 +88,6 @@ class NGrams:
             contexts = len(level.ranks)
         self._decoded = np.exp(-np.arange(256) / _STEPS).astype(np.float32)
         self.start, self.other = len(unigrams), len(unigrams) + 1
-
-    @property
-    def unigrams(self) -> NDArray[np.float32]:
-        """(words,) the distribution without context."""
-        return self._unigrams
-
-    @property
-    def order(self) -> int:
-        """The length of the longest n-grams."""
-        return len(self._levels) + 1
 
     def __len__(self) -> int:
         return sum(len(level.ranks) for level in self._levels)
@@ -122,7 +113,7 @@ class NGrams:
         for words, shares in reversed(rows):
             extra.append((words, rest * shares))
             rest *= max(1.0 - float(shares.sum()), 0.0)
-        result = np.float32(rest) * self._unigrams
+        result = np.float32(rest) * self.unigrams
         for words, shares in extra:
             result[words] += shares
         return result, len(rows)
@@ -145,12 +136,12 @@ class NGrams:
         first = np.repeat(np.arange(len(self._ranks)), np.diff(level.starts))
         known = first < self.start
         first = self._by_rank[first[known]].astype(np.int64)
-        shares = self._unigrams[first] * self._decoded[level.shares[known]]
+        shares = self.unigrams[first] * self._decoded[level.shares[known]]
         return Pairs(first, self._by_rank[level.ranks[known]].astype(np.int64), shares.astype(np.float64))
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, for a checkpoint."""
-        named: dict[str, NDArray[Any]] = {"unigrams": self._unigrams}
+        named: dict[str, NDArray[Any]] = {"unigrams": self.unigrams}
         for n, level in enumerate(self._levels, start=2):
             named |= {f"{n}.{name}": array for name, array in level.tensors().items()}
         return named
