@@ -1,7 +1,7 @@
 """
 A bidirectional network in numpy. It fills gaps in a line.
 
-The backward stack reads once what stands right of the gap. The forward stack then spells the gap letter by letter, and the
+The backward stack reads the text right of the gap once. The forward stack then spells the gap letter by letter, and the
 decoder combines both states, so the usual search fills gaps, too.
 """
 

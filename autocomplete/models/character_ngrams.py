@@ -128,7 +128,7 @@ class CharacterNgrams:
         age = np.arange(len(symbols)) - np.repeat(starts, np.diff(starts, append=len(symbols)))
         keys = symbols.astype(np.uint64)
         for distance in range(1, self.order):
-            # Before the line stand line ends, which are 0.
+            # Line ends, which are 0, precede the line.
             before = np.where(age[distance:] >= distance, symbols[:-distance], 0).astype(np.uint64)
             keys[distance:] |= before << np.uint64(self._bits * distance)
         return keys, age.astype(np.int32)

@@ -95,7 +95,7 @@ class OpenVocabulary(Mixture):
             return []
         probabilities = masses * self._offered[first : first + len(masses)]
         probabilities *= self._share(states, 1) / total
-        if len(self._known.words[first]) == depth:  # the shortest stands first
+        if len(self._known.words[first]) == depth:  # the shortest is first
             probabilities[0] = 0
         places = np.flatnonzero(probabilities > floor)
         places = places[np.argsort(-probabilities[places], kind="stable")[:count]]
