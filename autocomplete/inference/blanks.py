@@ -1,4 +1,4 @@
-"""A line with gaps, as it is typed: `_` for a missing letter, `[ ]` for a missing word."""
+"""Parse a line with gaps: `_` for a missing letter, `[ ]` for a missing word."""
 
 from __future__ import annotations
 
@@ -12,19 +12,15 @@ from autocomplete.text.normalization import is_word_character
 __all__ = ["Blank", "read_blanks"]
 
 _GAP = re.compile(r"_+|\[\s*\]")
-_LONGEST, _MOST = 1_000, 8  # characters of a line, each read by two networks; gaps in it
-_LETTERS = 12  # of one gap: for more, no search would end in time
+_LONGEST, _MOST = 1_000, 8  # characters and gaps of a line
+_LETTERS = 12  # letters of one gap; with more, the search takes too long
 
 
 @dataclass(frozen=True)
 class Blank:
-    """
-    A gap.
+    """A gap."""
 
-    :param length: letters that are missing; 0 for a word, of which nobody knows how long it is.
-    """
-
-    length: int
+    length: int  # missing letters; 0 for a word of unknown length
 
     @property
     def kind(self) -> Literal["letters", "word"]:
@@ -37,9 +33,9 @@ class Blank:
 
 def read_blanks(line: str) -> list[str | Blank]:
     """
-    Return the parts of a line in their order: what stands there, with single spaces, and gaps.
+    Return the parts of a line in order: texts, with single spaces, and gaps.
 
-    :raises SettingsError: for a line without a gap, with too many, or that is too long; and for a missing word beside letters.
+    :raises SettingsError: if the line is too long, has no gap or too many, or a missing word right beside letters.
     """
     line = re.sub(r"\s+", " ", _GAP.sub(lambda gap: gap[0] if gap[0][0] == "_" else "[ ]", line)).strip()
     if len(line) > _LONGEST:
@@ -61,11 +57,11 @@ def read_blanks(line: str) -> list[str | Blank]:
             )
     parts += [line[end:]] * (end < len(line))
     gaps = sum(isinstance(part, Blank) for part in parts)
-    if not 1 <= gaps <= _MOST:
-        problem = f"{gaps} gaps in {_shown(line)} are too many; leave out some, {_MOST} are allowed"
-        if not gaps:
-            problem = f'no gap in {_shown(line)}; write _ for a missing letter and [ ] for a missing word, as in "na_e"'
-        raise SettingsError(problem)
+    if not gaps:
+        example = 'write _ for a missing letter and [ ] for a missing word, as in "na_e"'
+        raise SettingsError(f"no gap in {_shown(line)}; {example}")
+    if gaps > _MOST:
+        raise SettingsError(f"{gaps} gaps in {_shown(line)} are too many; leave out some, {_MOST} are allowed")
     return parts
 
 

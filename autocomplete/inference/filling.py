@@ -1,11 +1,9 @@
 """
-Gaps in a line filled from both sides, best first.
+Fill the gaps of a line with a bidirectional network, best first.
 
-A missing letter, several in a row, and a missing word are each spelled from left to right by a model that knows the right side
-(`bidirectional`), and the search finds the most probable spellings of that, with proof. Where a line has several gaps, they are
-filled from left to right: each given what was put into those before it, with what is missing in those after it read as unknown
-letters. By the chain rule, the product is the probability of all together; as only the best few fillings of each gap are followed
-up, lines that begin less probably may be missed, and `exact` is false.
+The search finds the most probable fillings of one gap, with proof. Several gaps are filled from left to right, each given the
+fillings before it, with unknown letters in the gaps after it. The probability is the product (chain rule). Only the best few
+fillings of each gap are followed up, so `exact` is then false.
 """
 
 from __future__ import annotations
@@ -35,40 +33,27 @@ from autocomplete.text.vocabulary import UNKNOWN
 __all__ = ["BOTH_WAYS", "Fill", "Filler", "Filling", "joined"]
 
 BOTH_WAYS = "english-both-ways"  # the checkpoint that ships with the tool
-_UNKNOWN_WORD = (
-    4  # unknown letters that stand for another missing word: as many as a word of running text has on the average
-)
-_FOLLOWED = 10  # fillings of a gap that are followed up into the next one, at least
+_UNKNOWN_WORD = 4  # unknown letters in place of another missing word: the average length in running text
+_FOLLOWED = 10  # least number of fillings of a gap that are followed up into the next one
 _BUDGET = Budget(expansions=4_000)
 
 
 @dataclass(frozen=True)
 class Fill:
-    """
-    What may stand in the gaps of a line.
+    """Texts for all gaps of a line."""
 
-    :param texts: for each gap, from left to right.
-    :param line: with them in their places.
-    :param probability: of all of them together.
-    """
-
-    texts: tuple[str, ...]
-    line: str
-    probability: float
+    texts: tuple[str, ...]  # of each gap, from left to right
+    line: str  # the filled line
+    probability: float  # of all texts together
 
 
 @dataclass(frozen=True)
 class Filling:
-    """
-    The answer to a line with gaps.
-
-    :param fills: the most probable, best first.
-    :param exact: whether the search has proved that these are the best.
-    """
+    """The answer to a line with gaps."""
 
     text: str
-    fills: tuple[Fill, ...]
-    exact: bool
+    fills: tuple[Fill, ...]  # best first
+    exact: bool  # whether these are proved to be the best
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types."""
@@ -80,9 +65,9 @@ class Filler:
     """
     Fills gaps with a checkpoint that was trained with --bidirectional.
 
-    :param lexicon: surfaces with their counts, of which missing words are chosen; where it is empty, they are spelled freely.
+    :param lexicon: surfaces with their counts, the candidates for missing words; if empty, these are spelled freely.
     :param hidden: words that are never offered for a missing word.
-    :raises CheckpointError: for a checkpoint that reads forward only.
+    :raises CheckpointError: if the checkpoint reads forward only.
     """
 
     def __init__(self, checkpoint: Checkpoint, lexicon: Mapping[str, float], hidden: Iterable[str] = ()) -> None:
@@ -96,7 +81,7 @@ class Filler:
         self._vocabulary, self._normalization = checkpoint.vocabulary, checkpoint.normalization
         keys = self._normalization.keys(list(lexicon))
         self._surfaces = dict(zip(reversed(keys), reversed(list(lexicon)), strict=True))
-        counts = dict.fromkeys(keys, 1.0)  # how often words are said is what the network has learned
+        counts = dict.fromkeys(keys, 1.0)  # the network knows how frequent words are
         self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
         self._letters = self._vocabulary.word_symbols()[1]
         self._hidden = HiddenWords(map(self._normalization.key, hidden), self._vocabulary)
@@ -104,11 +89,11 @@ class Filler:
     @classmethod
     def load(cls, name: str = BOTH_WAYS, *, explicit: bool = False) -> Self:
         """
-        Return what fills gaps with a checkpoint.
+        Load a checkpoint.
 
-        :param name: of a checkpoint, or its folder.
+        :param name: name or folder of the checkpoint.
         :param explicit: whether to offer slurs and obscenities, too.
-        :raises CheckpointError: where it is missing, damaged, or reads forward only.
+        :raises CheckpointError: if the checkpoint is missing or damaged, or reads forward only.
         """
         folder = find_checkpoint(name)
         try:
@@ -117,12 +102,7 @@ class Filler:
             raise CheckpointError(f"{folder}: {error}" if str(folder) not in str(error) else str(error)) from None
 
     def fill(self, line: str, count: int = 5) -> Filling:
-        """
-        Return the most probable fillings of a line.
-
-        :param line: with `_` for each missing letter, and `[ ]` for each missing word.
-        :raises SettingsError: for a line without gaps, or one that cannot be read.
-        """
+        """Return the most probable fillings of a line; see `read_blanks` for its format and errors."""
         parts = read_blanks(self._normalization.surface(line))
         gaps = sum(isinstance(part, Blank) for part in parts)
         partly: list[tuple[tuple[str, ...], float]] = [((), 0.0)]  # the texts of the gaps so far, and their cost
@@ -144,7 +124,7 @@ class Filler:
         return () if self._lexicon is None else self._lexicon.words
 
     def model(self, left: Sequence[int], gap: Blank, right: Sequence[int]) -> CharacterLanguageModel:
-        """Return the model of what stands in a gap between some symbols."""
+        """Return the model of a gap between some symbols."""
         if gap.kind == "letters":
             return GapOfLetters(self.network, left, right, gap.length, self._letters)
         between = GapOfWord(self.network, left, right)
@@ -155,9 +135,9 @@ class Filler:
         self, left: Sequence[int], gap: Blank, right: Sequence[int], count: int
     ) -> tuple[list[tuple[str, float]], bool]:
         """
-        Return the most probable texts of a gap between some symbols, with their probabilities, and whether that is proved.
+        Return the most probable texts of a gap between some symbols, with their probabilities, and whether these are proved.
 
-        Letters are as they are compared, in lower case; words as they are mostly written.
+        Letters are in lower case; words have their surface.
         """
         hidden = self._hidden if gap.kind == "word" else None
         search = Search(SearchTree(self.model(left, gap, right), hidden=hidden), ROOT, count, budget=_BUDGET)
@@ -168,10 +148,10 @@ class Filler:
 
     def sides(self, parts: Sequence[str | Blank], texts: Sequence[str] = ()) -> tuple[list[int], Blank, list[int]]:
         """
-        Return the first gap of a line that is not filled, between the symbols left and right of it.
+        Return the symbols left of the first open gap, the gap, and the symbols right of it, with unknown letters in other gaps.
 
-        :param parts: of the line, as `read_blanks` gives them.
-        :param texts: of the gaps before it; what is missing after it is read as unknown letters.
+        :param parts: the result of `read_blanks`.
+        :param texts: the texts of the gaps before it.
         """
         left: list[int] = []
         right: list[int] = []
@@ -191,13 +171,13 @@ class Filler:
         return left, here, right
 
     def encode(self, text: str) -> list[int]:
-        """Return the symbols of a text, an unknown one for a character that the checkpoint does not know."""
+        """Return the symbols of a text."""
         return self._vocabulary.encode(self._normalization.key(text))
 
     def _found(
         self, parts: Sequence[str | Blank], texts: Sequence[str], count: int
     ) -> tuple[list[tuple[str, float]], bool]:
-        """Return the texts of the first gap that is not filled, as they are written there, and whether they are proved."""
+        """Return the texts of the first open gap, in the case of the word around it, and whether they are proved."""
         left, gap, right = self.sides(parts, texts)
         found, exact = self.candidates(left, gap, right, count)
         if gap.kind == "letters":
@@ -209,6 +189,6 @@ class Filler:
 
 
 def joined(parts: Sequence[str | Blank], texts: Sequence[str]) -> str:
-    """Return a line with texts in its gaps, as far as there are some."""
+    """Return a line with texts in its first gaps."""
     rest = iter(texts)
     return "".join(next(rest, str(part)) if isinstance(part, Blank) else part for part in parts)

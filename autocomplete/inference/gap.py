@@ -1,4 +1,4 @@
-"""A cursor inside a line: what stands right of it narrows the words that fit."""
+"""A cursor inside a line: the text right of it narrows the words that fit."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ __all__ = ["Gap"]
 
 @dataclass(frozen=True)
 class Gap:
-    """
-    The place of a word between what stands left and right of the cursor.
+    """What a word at the cursor has to fit."""
 
-    :param end: letters right of the cursor that the word ends with, where the cursor is inside of it.
-    :param following: the word after it, where there is one on the line.
-    :param spaced: whether a space is missing between the word and the following one.
-    """
-
-    end: str
-    following: str
-    spaced: bool
+    end: str  # letters right of the cursor that the word ends with, if the cursor is inside it
+    following: str  # the next word of the line, or empty
+    spaced: bool  # whether a space is missing before the next word
 
     @classmethod
     def of(cls, typed: str, after: str, alphabet: frozenset[str], *, in_context: bool) -> Self:
@@ -31,9 +25,9 @@ class Gap:
         Return the gap at a cursor.
 
         :param typed: the letters of the word left of the cursor.
-        :param after: all that stands right of it.
-        :param alphabet: as `split_last_word` has it.
-        :param in_context: whether words depend on those beside them.
+        :param after: the rest of the line.
+        :param alphabet: characters of words beside letters, as for `split_last_word`.
+        :param in_context: whether words depend on the words beside them.
         """
         end, rest = split_first_word(after, alphabet)
         if end and not typed:
@@ -44,11 +38,11 @@ class Gap:
 
     @property
     def narrows(self) -> bool:
-        """Whether what stands right of the cursor makes some words less fit than others."""
+        """Whether the text right of the cursor matters."""
         return bool(self.end or self.following)
 
     def fill(self, found: Suggestion, normalization: Normalization) -> Suggestion | None:
-        """Return a word as it is inserted here, or nothing where it does not fit."""
+        """Return a word as it is inserted here, None if it does not fit."""
         if self.spaced:
             found = replace(found, insert=found.insert + " ")
         if not self.end:

@@ -1,8 +1,8 @@
 """
-What is known of the line so far: split, normalized, as ids and as states of the networks, each computed once.
+The line so far: split, normalized, as ids and as states of the networks, each computed once.
 
-A `Context` is what stands before the word at the cursor; a `Line` is that and what was typed of the word. While letters are
-typed, the context stays: a key then costs no parsing, and one step of the network of characters at most.
+A `Context` is the text before the word at the cursor; a `Line` adds the typed part of the word. While letters are typed, the
+context stays the same, so a key costs at most one step of the character network.
 """
 
 from __future__ import annotations
@@ -10,31 +10,35 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache, partial
+from itertools import accumulate
 from typing import NamedTuple
 
 from autocomplete.models.protocol import CharacterLanguageModel, States, Steps
 from autocomplete.models.word_network import WordNetwork
 from autocomplete.text.normalization import APOSTROPHES, Normalization, split_last_word
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
-from autocomplete.text.words import closing_chance, running_words
+from autocomplete.text.words import running_words
 
 __all__ = ["Context", "Line", "LineReader"]
 
-_LONGEST, _CUT = 400, 200  # characters of a line that are read, at least, and a line is cut at multiples of
-_CONTEXTS = 8  # that are remembered: Backspace often goes back, and a ghost may run on over some words
-_IDS = 4096  # words whose ids need not be looked up again
+_LONGEST, _CUT = (
+    400,
+    200,
+)  # least number of characters of a line that are read; it is cut at multiples of the second number
+_CONTEXTS = 8  # cached contexts, for Backspace and for ghost text of several words
+_IDS = 4096  # cached word ids
 
 
 class _StatesAlong:
-    """The states of a model along symbols that mostly grow and shrink at their end."""
+    """The states of a model along symbols that grow and shrink at their end."""
 
     def __init__(self, model: Steps) -> None:
         self._model = model
         self._symbols: list[int] = []
-        self._states = [model.start()]  # after none of them, the first, and so on
+        self._states = [model.start()]  # before each symbol and after the last
 
     def after(self, symbols: list[int]) -> States:
-        """Return the states after some symbols, a batch of one; the same object for the same symbols as the last time."""
+        """Return the states after some symbols, a batch of one; the same object for the same symbols as before."""
         shorter = min(len(self._symbols), len(symbols))
         same = next((i for i in range(shorter) if self._symbols[i] != symbols[i]), shorter)
         del self._states[same + 1 :]
@@ -45,7 +49,7 @@ class _StatesAlong:
 
 
 class Word(NamedTuple):
-    """A word of a line: as it is written, its key and its id, and whether it begins a sentence."""
+    """A word of a line, and whether it begins a sentence."""
 
     surface: str
     key: str
@@ -57,9 +61,9 @@ class LineReader:
     """
     Reads lines for one checkpoint.
 
-    :param network: of characters; BOUNDARY is the end of a line. None where each word stands for itself, without context.
+    :param network: the character network, with BOUNDARY as the end of a line. None if words do not depend on the line.
     :param lexicon: the keys of the lexicon in the order of their ids.
-    :param word_network: follows the words of the line, if there is one.
+    :param word_network: the word network, if there is one.
     """
 
     def __init__(
@@ -72,58 +76,46 @@ class LineReader:
     ) -> None:
         self.vocabulary, self.normalization = vocabulary, normalization
         self.in_context = network is not None
-        # Characters beside letters that belong to words: of a list, all that stand in one.
+        # The characters of words beside letters: in a list of words, any.
         listed = frozenset(character for character in vocabulary.characters if not character.isspace())
         self.alphabet = APOSTROPHES if self.in_context else listed
         self.start_id, self.other_id = len(lexicon), len(lexicon) + 1
-        self.find = lru_cache(_IDS)(partial(vocabulary.find, lexicon))  # a dictionary of all would take 5 MB
+        self.find = lru_cache(_IDS)(partial(vocabulary.find, lexicon))  # a dictionary would take 5 MB
         self.characters = None if network is None else _StatesAlong(network)
         self._words = None if word_network is None else _StatesAlong(word_network)
         self._context = lru_cache(_CONTEXTS)(partial(Context, self))
 
     def read(self, text: str, preceding: Sequence[str] = ()) -> Line:
-        """
-        Return a line.
-
-        :param text: of the line up to the cursor.
-        :param preceding: the lines before it.
-        """
+        """Return the line up to the cursor, given the lines before it."""
         before, typed = split_last_word(text, self.alphabet)
         context = self._context(before, tuple(preceding)) if self.in_context else self._context("", ())
         return Line(context, self.normalization.surface(typed))
 
     def word_states(self, ids: Sequence[int]) -> States | None:
-        """Return the states of the network of words after a line's ids; None without such a network."""
-        # It starts as if it had read the first of them, a beginning.
+        """Return the states of the word network after a line's ids; None without such a network."""
+        # Its start is the state after the first id, a boundary.
         return None if self._words is None else self._words.after(list(ids[1:]))
 
 
 class Context:
-    """What stands before the word at the cursor."""
+    """The text before the word at the cursor."""
 
     def __init__(self, reader: LineReader, before: str, preceding: tuple[str, ...]) -> None:
         self._reader, self.before, self.preceding = reader, before, preceding
-        room = _LONGEST
-        lines = [before[max(0, (len(before) - _LONGEST) // _CUT) * _CUT :]]
-        for line in reversed(preceding):
-            room -= len(line)
-            if room < 0:
-                break
-            lines.insert(0, line)
-        self._lines = lines
+        kept = sum(length <= _LONGEST for length in accumulate(map(len, reversed(preceding))))
+        self._lines = [*preceding[len(preceding) - kept :], before[max(0, (len(before) - _LONGEST) // _CUT) * _CUT :]]
         self._out_of_vocabulary: dict[str, int] = {}
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
-        """The words, and one that follows, which tells whether the word at the cursor begins a sentence."""
+        """The words, then a dummy that tells whether the word at the cursor begins a sentence."""
         lines = [*self._lines[:-1], self._lines[-1] + "x"]
-        return tuple(self._word(*found) for line in lines for found in running_words(line))
-
-    def _word(self, surface: str, begins: bool) -> Word:
-        return Word(surface, key := self._reader.normalization.key(surface), self.id(key), begins)
+        to_key = self._reader.normalization.key
+        found = [(surface, to_key(surface), begins) for line in lines for surface, begins in running_words(line)]
+        return tuple(Word(surface, key, self.id(key), begins) for surface, key, begins in found)
 
     def id(self, key: str) -> int:
-        """Return the id of a word: of the lexicon, or one of this context's own, or where it cannot be spelled `other_id`."""
+        """Return the id of a word in the lexicon, or one of this context's own, or `other_id` if it cannot be spelled."""
         found = self._reader.find(key)
         if found is not None:
             return found
@@ -139,49 +131,42 @@ class Context:
         return [i for word in self.words for i in ([start] if word.begins else []) + [word.id]][:-1]
 
     def key(self, word: int) -> str:
-        """Return the key of a word with an id of this context's own."""
+        """Return the key of a word with an id of this context."""
         return list(self._out_of_vocabulary)[word - self._reader.other_id - 1]
 
     @cached_property
     def surfaces(self) -> dict[str, str]:
-        """How words that are not in the lexicon are written inside of a sentence, by key."""
+        """The surfaces of the out-of-vocabulary words inside sentences, by key."""
         other = self._reader.other_id
         return {word.key: word.surface for word in self.words[:-1] if word.id >= other and not word.begins}
 
     @cached_property
     def symbols(self) -> list[int]:
-        """What the network of characters reads: each run of blanks as one, and BOUNDARY between lines."""
+        """The input of the character network: runs of blanks as one, BOUNDARY between lines."""
         encode, key = self._reader.vocabulary.encode, self._reader.normalization.key
         lines = [encode(re.sub(r"\s+", " ", key(line)).lstrip()) for line in self._lines]
         return [symbol for line in lines[:-1] for symbol in [*line, BOUNDARY]] + lines[-1]
 
     @cached_property
     def tokens(self) -> list[str]:
-        """What stands between the blanks; the last token is empty where the word at the cursor begins one."""
+        """The tokens between blanks; the last one is empty if the word at the cursor begins a token."""
         tokens = self.before.split()
         return [*tokens, ""] if not self.before or self.before[-1].isspace() else tokens
 
     @property
     def character_states(self) -> States:
-        """The states of the network of characters where the word begins."""
+        """The states of the character network where the word begins."""
         assert self._reader.characters is not None
         return self._reader.characters.after(self.symbols)
 
     @property
     def word_states(self) -> States | None:
-        """The states of the network of words there, if there is one."""
+        """The states of the word network there, if there is one."""
         return self._reader.word_states(self.ids)
 
 
 class Line:
-    """
-    A line up to the cursor.
-
-    :param typed: the surface of what was typed of the word at the cursor; may be empty.
-
-    :ivar key: of `typed`, and
-    :ivar symbols: of that.
-    """
+    """A line up to the cursor; `typed` is the surface of the word at the cursor so far, with its `key` and `symbols`."""
 
     def __init__(self, context: Context, typed: str) -> None:
         self._reader = context._reader
@@ -191,17 +176,12 @@ class Line:
 
     @property
     def character_states(self) -> States:
-        """The states of the network of characters at the cursor."""
+        """The states of the character network at the cursor."""
         assert self._reader.characters is not None
         return self._reader.characters.after(self.context.symbols + self.symbols)
 
     @property
     def word_states(self) -> States | None:
-        """The states of the network of words where the word is whole, if there is such a network."""
+        """The states of the word network if the word ends here; None without such a network."""
         word = self.key.strip("'")
         return self._reader.word_states(self.context.ids + [self.context.id(word)] * any(map(str.isalpha, word)))
-
-    def closing_chance(self, length: int) -> float:
-        """Return the probability that an apostrophe closes a quotation after so many letters of the word, given that it ends."""
-        *before, token = self.context.tokens
-        return closing_chance([*before, token + self.typed[:length]])

@@ -1,4 +1,4 @@
-"""What a predictor answers."""
+"""The answers of a predictor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NextCharacter", "Prediction", "Suggestion"]
 
 @dataclass(frozen=True)
 class NextCharacter:
-    """A character that may come next, and its probability; a space ends a word, a line feed the line."""
+    """A possible next character; a space is the end of a word, a line feed that of the line."""
 
     character: str
     probability: float
@@ -18,26 +18,17 @@ class NextCharacter:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """
-    A whole word. Accepting it deletes `replaces` characters left of the cursor and inserts `insert`.
+    """A suggested word. Accepting it deletes `replaces` characters left of the cursor and inserts `insert`."""
 
-    :param word: as it will stand in the text.
-    :param insert: what is inserted; where a space is missing before what follows, that is a part of it.
-    :param replaces: how many characters are deleted; 0 for a plain completion.
-    :param space: whether a space belongs behind the word.
-    :param probability: of the word, given what was typed.
-    :param exact: whether the search has proved its rank.
-    """
-
-    word: str
-    insert: str
-    replaces: int
-    space: bool
-    probability: float
-    exact: bool
+    word: str  # as it will stand in the text
+    insert: str  # with a space, if one is missing before the next word
+    replaces: int  # 0 for a plain completion
+    space: bool  # whether a space belongs after the word
+    probability: float  # given what was typed
+    exact: bool  # whether its rank is proved
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types; `exact` is said once for all words."""
+        """Return the fields as JSON types, without `exact`, which a prediction has for all its words."""
         fields = asdict(self) | {"probability": round(self.probability, 6)}
         del fields["exact"]
         return fields
@@ -45,30 +36,22 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Prediction:
-    """
-    What may follow a text.
-
-    :param next: the most probable next characters, best first.
-    :param words: the most probable words that go on from what was typed, best first; each inserts something.
-    :param exact: whether the search has proved that these are the best words; false also while it is going on.
-    :param milliseconds: taken so far.
-    :param after: what stands right of the cursor.
-    :param typed: the letters of the word so far, each with the probability that it had before it was typed.
-    :param whole: the probability that these letters are a whole word already.
-    """
+    """What may follow a text."""
 
     text: str
-    next: tuple[NextCharacter, ...]
-    words: tuple[Suggestion, ...]
-    exact: bool
-    milliseconds: float
-    after: str = ""
-    typed: tuple[NextCharacter, ...] = ()
-    whole: float = 0.0
+    next: tuple[NextCharacter, ...]  # best first
+    words: tuple[Suggestion, ...]  # that continue what was typed, best first
+    exact: bool  # whether these are proved to be the best words; false while the search goes on
+    milliseconds: float  # taken so far
+    after: str = ""  # the text right of the cursor
+    typed: tuple[
+        NextCharacter, ...
+    ] = ()  # the letters of the word so far, with their probabilities before they were typed
+    whole: float = 0.0  # the probability that these letters are a whole word
 
     @property
     def best(self) -> Suggestion | None:
-        """The best guess: the first of the words or, inserting nothing, what was typed, where that is as probably whole."""
+        """The best guess: the first word, or what was typed, inserting nothing, if that is at least as probable."""
         first = self.words[0] if self.words else None
         if self.whole and (first is None or self.whole >= first.probability):
             typed = "".join(letter.character for letter in self.typed)
@@ -76,7 +59,7 @@ class Prediction:
         return first
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types; `exact` is said once, for all the words."""
+        """Return the fields as JSON types."""
         return {
             "text": self.text,
             "next": [{"character": n.character, "probability": round(n.probability, 6)} for n in self.next],

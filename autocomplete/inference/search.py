@@ -1,12 +1,9 @@
 """
 Best-first search for the most probable words, with proof.
 
-The probability of a prefix bounds every word below it, so a word may be given out as soon as no open prefix is more
-probable than it: words come in their final order. Prefixes are expanded in batches, the most probable first, because one step of
-a network for eight states costs hardly more than for one.
-
-The search works on a `SearchTree`, which remembers every prefix that was ever expanded. When the next letter typed is one
-that the search had gone through, its work is all there.
+The probability of a prefix bounds that of every word below it. So a word is final as soon as no open prefix is more probable.
+Prefixes are expanded in batches, as one step of a network for eight states costs hardly more than for one. The `SearchTree` keeps
+every expanded prefix for the next key.
 """
 
 from __future__ import annotations
@@ -25,39 +22,26 @@ from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["Budget", "FoundWord", "OpenSearch", "Search", "search_below"]
 
-_FIRST = 16  # alternatives of a prefix that are looked at to begin with; hardly ever are there more to look at
-
-_AT_HAND = 0.01  # of the floor
+_FIRST = 16  # alternatives of a prefix that are read at first; more are rarely needed
+_AT_HAND = 0.01  # factor of the floor for words of the lexicon
 
 
 @dataclass(frozen=True)
 class Budget:
-    """
-    What a search may spend. The defaults are far above what a word needs; they end a search in a flat distribution.
+    """What a search may spend. The defaults are far above what a word needs; they end a search in a flat distribution."""
 
-    :param expansions: prefixes stepped through the model.
-    :param seconds: from its start.
-    :param cancelled: asked between batches whether the answer is still wanted.
-    """
-
-    expansions: int = 2_000
+    expansions: int = 2_000  # prefixes stepped through the model
     seconds: float = math.inf
-    cancelled: Callable[[], bool] = lambda: False
+    cancelled: Callable[[], bool] = lambda: False  # checked between batches
 
 
 @dataclass(frozen=True)
 class FoundWord:
-    """
-    A word below the prefix searched.
+    """A word below the prefix."""
 
-    :param suffix: the symbols that follow the prefix, one at least.
-    :param probability: of the word, given the prefix.
-    :param proved: whether no better word than this one can have been missed.
-    """
-
-    suffix: tuple[int, ...]
-    probability: float
-    proved: bool
+    suffix: tuple[int, ...]  # the symbols after the prefix, at least one
+    probability: float  # given the prefix
+    proved: bool  # whether no better word can be missing
 
 
 # (bound of the symbol, order of arrival, node, cost of the node, rank of the symbol, symbols of the node)
@@ -66,17 +50,13 @@ _Alternative = tuple[float, int, int, float, int, RankedSymbols]
 
 class Search:
     """
-    One search below one prefix, which is no answer itself, be it empty or a word: an answer goes on.
+    One search for words that continue a prefix, not the prefix itself. After iteration, `exact` tells whether none is missing.
 
-    :param tree: remembers what is expanded, for this search and later ones.
-    :param node: the prefix.
-    :param count: words wanted.
-    :param floor: words less probable than this, given the prefix, are not looked for: 0 to look for all.
+    :param node: the node of the prefix in `tree`.
+    :param count: number of words wanted.
+    :param floor: least probability of a word, given the prefix.
     :param batch: prefixes expanded at once.
-    :param spread: a prefix is expanded along with the best open one only if it is less probable by no more than this factor.
-
-    After iteration, `exact` says whether the answer is proved: no word above the floor that belongs among the first `count`
-    is missing. `expansions` says how many prefixes it stepped through the model.
+    :param spread: greatest ratio of the probabilities of prefixes expanded at once.
     """
 
     def __init__(
@@ -96,22 +76,19 @@ class Search:
         self._batch = batch
         self._spread = math.log(spread)
         self.exact = False
-        self.expansions = 0
-        # Open alternatives, the cheapest first. Only the cheapest symbol of a node that is not yet taken stands here, for the
-        # next is at least as expensive.
-        self._heap: list[_Alternative] = []
+        self.expansions = 0  # prefixes stepped through the model
+        self._heap: list[_Alternative] = []  # for each open node, its cheapest symbol that is not yet taken
         self._arrivals = 0
-        self._cheapest_ends: list[float] = []  # of complete words seen, up to `count`: none beyond them is wanted
+        self._cheapest_ends: list[float] = []  # costs of the `count` best complete words seen
 
     def __iter__(self) -> Iterator[FoundWord]:
-        """Yield the words, the most probable first; those that a spent budget left unproved come last."""
+        """Yield the words, best first; when the budget is spent, unproved ones follow."""
         tree, heap = self._tree, self._heap
         stop = time.monotonic() + self._budget.seconds
         found = 0
         self._open(self._node, 0.0)
         while found < self._count:
-            # Open prefixes to step the model through: (nodes[i], symbols[i]) at costs[i].
-            nodes: list[int] = []
+            nodes: list[int] = []  # open prefixes to expand: these nodes with these symbols, at these costs
             symbols: list[int] = []
             costs: list[float] = []
             best = math.inf  # bound of the first of them
@@ -122,7 +99,7 @@ class Search:
                 symbol, cost = ranked[0][rank], node_cost + ranked[2][rank]
                 is_end = symbol == BOUNDARY
                 if is_end and nodes:
-                    break  # an open prefix comes before it, and may lead to a better word
+                    break  # an open prefix may lead to a better word
                 self._advance()
                 if is_end:
                     if node != self._node:
@@ -140,11 +117,8 @@ class Search:
             if not nodes:
                 self.exact = True
                 return
-            if (
-                self.expansions + len(nodes) > self._budget.expansions
-                or time.monotonic() > stop
-                or self._budget.cancelled()
-            ):
+            spent = self.expansions + len(nodes) > self._budget.expansions or time.monotonic() > stop
+            if spent or self._budget.cancelled():
                 yield from self._unproved(self._count - found)
                 return
             self.expansions += len(nodes)
@@ -175,7 +149,7 @@ class Search:
             heapreplace(self._heap, (cost + bounds[rank + 1], self._arrivals, node, cost, rank + 1, symbols))
 
     def _bound(self) -> float:
-        """Return the cost beyond which no prefix can matter: that of the last wanted word, if so many are known."""
+        """Return the cost above which no prefix matters: that of the last wanted word, if so many are known."""
         return self._cheapest_ends[-1] if len(self._cheapest_ends) == self._count else math.inf
 
     def _unproved(self, count: int) -> Iterator[FoundWord]:
@@ -193,12 +167,11 @@ class Search:
 
 class OpenSearch:
     """
-    One search below one prefix of an open vocabulary. It is used like `Search`, and finds the same, but that words of the lexicon
-    are found down to a hundredth of the floor: all of them are at hand.
+    One search below one prefix of an open vocabulary, used like `Search`. It finds words of the lexicon down to a hundredth of
+    the floor, as these cost nothing.
 
-    :param states: of the model after the prefix, a batch of one.
-    :param depth: how many symbols the prefix has.
-    :param vocabulary: that of the lexicon.
+    :param states: the model's states after the prefix, a batch of one.
+    :param depth: number of symbols of the prefix.
     """
 
     def __init__(
@@ -214,7 +187,7 @@ class OpenSearch:
     ) -> None:
         self._count = count
         repeated = dict(model.repeated(states, depth, vocabulary))
-        self._again = repeated.keys()  # which are spelled as well, and so found once more
+        self._again = repeated.keys()  # which the search of out-of-vocabulary words finds once more
         found = model.best_known(states, depth, count, _AT_HAND * floor)
         known = [(tuple(vocabulary.encode(word)[depth:]), probability) for word, probability in found]
         known += [(suffix, probability) for suffix, probability in repeated.items() if probability > floor]
@@ -228,13 +201,13 @@ class OpenSearch:
         self.exact = False
 
     def __iter__(self) -> Iterator[FoundWord]:
-        """Yield the words, the most probable first; those that a spent budget left unproved come last."""
+        """Yield the words, best first; when the budget is spent, unproved ones follow."""
         known = iter(self._known)
         unknown = (word for word in self._unknown or () if word.suffix not in self._again)
         ours, other = next(known, None), next(unknown, None)
         proved, found = True, 0
         while found < self._count and (ours is not None or other is not None):
-            # No word of the lexicon is missing; whether another is, the search of those knows.
+            # No word of the lexicon can be missing.
             proved = self._unknown is None or (self._unknown.exact if other is None else other.proved)
             if other is None or (ours is not None and ours[1] >= self._share * other.probability):
                 assert ours is not None
@@ -248,15 +221,9 @@ class OpenSearch:
 
 
 def search_below(
-    tree: SearchTree,
-    node: int,
-    count: int,
-    vocabulary: Vocabulary,
-    *,
-    floor: float = 0.0,
-    budget: Budget | None = None,
+    tree: SearchTree, node: int, count: int, vocabulary: Vocabulary, *, floor: float = 0.0, budget: Budget | None = None
 ) -> Search | OpenSearch:
-    """Return the search for the best words below a prefix in a tree, as its model allows; see `Search` for the parameters."""
+    """Return the search for the best words below a node that suits the tree's model; see `Search` for the parameters."""
     if not isinstance(tree.model, OpenVocabulary):
         return Search(tree, node, count, floor=floor, budget=budget)
     depth = len(tree.suffix(node, ROOT))

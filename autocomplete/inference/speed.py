@@ -1,9 +1,4 @@
-"""
-How long a network takes of an answer, told from its sizes alone, before hours go into its training; and how long of one key.
-
-What the prompt allows follows from its goal, an answer within 1 ms in the median: half of that is for the network, the
-other half for the search, the lexicon and the context.
-"""
+"""The time that a network takes for an answer, measured from its sizes before it is trained, and for one key."""
 
 from __future__ import annotations
 
@@ -19,23 +14,23 @@ from autocomplete.storage.configuration import Configuration
 
 __all__ = ["ANSWER_LIMIT", "answer_seconds", "key_seconds"]
 
-ANSWER_LIMIT = 0.5e-3  # seconds
+ANSWER_LIMIT = (
+    0.5e-3  # seconds: half of the prompt's goal, 1 ms in the median; the rest is for search, lexicon and context
+)
 
-# States in each step that a key asks of the network in the median, counted while corpora/README.md was typed with the checkpoint
-# `english`: one for the key itself, then 12 prefixes in 4 batches. One key in a hundred asks for 17 steps and 45 prefixes, and
-# may take five times as long (5 ms): the median is the stricter of the two.
+# The states of each step of the network for a key, in the median, counted with the checkpoint `english` on corpora/README.md: one
+# for the key, then 12 prefixes in 4 batches. The 99th percentile is 17 steps and 45 prefixes, which may take 5 ms.
 _BATCHES = (1, 3, 3, 3, 3)
-_REPETITIONS, _PATIENCE = 40, 0.1  # seconds, for networks that are so slow that fewer do
+_REPETITIONS, _PATIENCE = 40, 0.1  # repetitions, and the seconds after which fewer must do
 _KEYS = 200
 _LARGE, _BANDWIDTH = 50_000_000, 200e9  # parameters; bytes a second, more than one thread reads
 
 
 def answer_seconds(configuration: Configuration) -> float:
     """
-    Return the seconds that a network of these sizes takes of an answer, on this machine.
+    Return the seconds that a network of these sizes takes for an answer on this machine: the least of many measurements.
 
-    The least of many: whatever else the machine does makes an answer slower, never faster. What the weights are does not matter.
-    A network too large to be made for this takes as long as it takes to read its weights, at the least.
+    A network too large to be created for this gets an estimate, from the time to read its weights.
     """
     if configuration.parameters > _LARGE:
         return 4 * configuration.parameters * len(_BATCHES) / _BANDWIDTH
@@ -57,11 +52,7 @@ def answer_seconds(configuration: Configuration) -> float:
 
 
 def key_seconds(model: CharacterLanguageModel, symbols: NDArray[np.integer[Any]]) -> float:
-    """
-    Return the median of the seconds that a model takes of one key: a step, and the probabilities of all next characters.
-
-    :param symbols: (n,) that are typed, one at least; again from the first where they are few.
-    """
+    """Return the median seconds of a step and its probabilities, for (n,) typed symbols, repeated if they are few."""
     predict, states = probabilities(model), model.start()
     seconds, stop = [], time.perf_counter() + _PATIENCE
     for symbol in np.resize(symbols, _KEYS).tolist():

@@ -1,9 +1,8 @@
 """
-Which models predict the next word of a line, and how they are mixed.
+The models of the next word of a line, and their mixture.
 
-A checkpoint of words has one model for all words: its network and its lexicon, mixed. One of text has another for each line:
-words of the lexicon are as probable as word n-grams and a network of words expect them there, all others are spelled, and
-those that the line itself has are known beside them.
+A checkpoint of words has one model: the mixture of its network and its lexicon. A checkpoint of text has one for each line: word
+n-grams and a word network predict the words of the lexicon, a unigram cache those of the line, and all others are spelled.
 """
 
 from __future__ import annotations
@@ -33,28 +32,32 @@ from autocomplete.models.word_ngrams import NGrams
 from autocomplete.storage.checkpoint import Checkpoint
 from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
+from autocomplete.text.words import closing_chance
 
 __all__ = ["Members", "WordModels"]
 
 Members = Literal["mixture", "network", "lexicon", "ngrams", "words"]
-ContextFile = tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]  # tensors and metadata, as `read_context` gives them
+ContextFile = tuple[
+    Mapping[str, NDArray[Any]], Mapping[str, Any]
+]  # tensors and metadata, as `read_context` returns them
 
 _WORD_MEMBERS: tuple[Members, ...] = ("lexicon", "ngrams", "words")
-_FEW = 4  # sets of words of a line that need not be put in order again
-_OOV_MEMORY = 6_000_000  # bytes, of the tree of out-of-vocabulary words, which all lines share; then it is begun again
+_FEW = 4  # cached lexicons of the out-of-vocabulary words of a line
+_OOV_MEMORY = 6_000_000  # greatest size in bytes of the tree of out-of-vocabulary words, which all lines share
 
 
 class WordModels:
     """
-    The models of the next word that a checkpoint has, all together or one of them.
+    The models of the next word in a checkpoint, all together or one of them.
 
-    :param counts: of the words of its lexicon, by key; may be empty, and then the network is asked alone.
-    :param context: what a checkpoint of text knows of words in context.
+    :param counts: the counts of the lexicon by key; if empty, the network is asked alone.
+    :param context: the word models of a checkpoint of text.
+    :param members: the model to ask, or the mixture of all.
     :param hidden: keys that are never offered.
-    :raises CheckpointError: where the checkpoint has no such component, or its files do not fit together.
+    :raises CheckpointError: if the checkpoint has no such model, or its files do not fit together.
 
     :ivar reader: reads lines for these models.
-    :ivar endings: tells apart what ends a word of text; None with a checkpoint of words, which has no context.
+    :ivar endings: predicts which symbol ends a word of text; None with a checkpoint of words.
     """
 
     def __init__(
@@ -72,14 +75,18 @@ class WordModels:
         self._next_words: NextWords | None = None
         self.endings: Endings | None = None
         self._oov: SearchTree | None = None
-        # To put a few words in order takes half a millisecond.
+        # A small lexicon takes half a millisecond.
         self._few = lru_cache(_FEW)(lambda words: Lexicon(list(words), [1.0] * len(words), self._vocabulary))
         in_context = checkpoint.unit == "text"
         if in_context:
             self.endings = Endings(network, self._vocabulary)
             if context is not None and self._lexicon is not None:
                 self._read(*context, self._lexicon)
-        self._members = self._check(members)
+        if members not in self.members:
+            if members == "lexicon":
+                raise CheckpointError("this checkpoint has no lexicon; ask its network instead")
+            raise CheckpointError(f"this checkpoint has no member {members}; it has {', '.join(self.members)}")
+        self._members = members
         self.reader = LineReader(
             self._vocabulary,
             checkpoint.normalization,
@@ -89,7 +96,7 @@ class WordModels:
         )
 
     def _read(self, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any], lexicon: Lexicon) -> None:
-        """Read what a checkpoint of text knows of words in context."""
+        """Create the word models of a checkpoint of text."""
         try:
             ngrams = NGrams.from_tensors(named(tensors, "ngrams."))
             if ngrams.start != len(lexicon.words):
@@ -112,18 +119,11 @@ class WordModels:
 
     @property
     def members(self) -> tuple[Members, ...]:
-        """What can be asked: the components that this checkpoint has, and the mixture of them."""
+        """The models that this checkpoint has, and their mixture."""
         words: tuple[Members, ...] = () if self._lexicon is None else ("lexicon",)
         if self._next_words is not None:
             words = tuple(name for name in _WORD_MEMBERS if name in (*words, *self._next_words.components))
         return ("mixture", "network", *words)
-
-    def _check(self, members: Members) -> Members:
-        if members in self.members:
-            return members
-        if members == "lexicon":
-            raise CheckpointError("this checkpoint has no lexicon; ask its network instead")
-        raise CheckpointError(f"this checkpoint has no member {members}; it has {', '.join(self.members)}")
 
     def after(self, context: Context) -> CharacterLanguageModel:
         """Return the model of the word after a context."""
@@ -157,7 +157,7 @@ class WordModels:
         return OpenVocabulary(self._oov, known, share, begins, self._offered, repeated, sum(cached.values()))
 
     def sentence_ends(self, line: Line) -> float | None:
-        """Return the probability by the network of words that a sentence ends with a line; None without such a network."""
+        """Return the word network's probability that a sentence ends after a line; None without such a network."""
         if self._members != "mixture" or self._next_words is None or self._next_words.network is None:
             return None
         states = line.word_states
@@ -165,18 +165,17 @@ class WordModels:
         return self._next_words.network.sentence_ends(states)
 
     def closing_chance(self, line: Line, length: int) -> float:
-        """
-        Return the probability that an apostrophe closes a quotation after so many letters of a word, given that it ends.
-
-        Where a network spells all words, that apostrophe is one of its letters, and 0 is returned.
-        """
-        return 0.0 if self._oov is None or not length else line.closing_chance(length)
+        """Return the probability that an apostrophe closes a quotation after `length` letters of a word, given that it ends."""
+        if self._oov is None or not length:
+            return 0.0  # without an out-of-vocabulary model, the apostrophe is a letter of the network
+        *before, token = line.context.tokens
+        return closing_chance([*before, token + line.typed[:length]])
 
     def _mixed(self, network: CharacterLanguageModel, lexicon: Lexicon) -> Mixture:
         return Mixture([network, lexicon], [self._prior, 1 - self._prior])
 
     def evict_if_large(self) -> bool:
-        """Clear the tree of out-of-vocabulary words if it is too large; return whether: what `after` gave is then void."""
+        """Clear the tree of out-of-vocabulary words if it is too large; return whether models of `after` are now void."""
         if self._oov is None or self._oov.memory <= _OOV_MEMORY:
             return False
         self._oov.clear()

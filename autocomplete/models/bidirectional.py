@@ -1,9 +1,8 @@
 """
-A bidirectional network in numpy, and what it makes of a gap: a character language model that knows the right side, too.
+A bidirectional network in numpy. It fills gaps in a line.
 
-What stands right of a gap is read once, from the end of the line. Then the gap is spelled from left to right: each step reads
-one more letter with the forward stack, and the decoder joins what that holds with what the right side holds. So the search that
-turns every other model into words fills gaps as well.
+The backward stack reads the text right of the gap once. The forward stack then spells the gap letter by letter, and the
+decoder combines both states, so the usual search fills gaps, too.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _FORWARD, _BACKWARD = "recurrent.", "recurrent_backward."
 
 class BidirectionalNetwork:
     """
-    A forward and a backward stack of recurrent layers, and what joins them. Both stacks begin with the boundary of the line.
+    A forward and a backward stack of recurrent layers, joined by a decoder. Both stacks start with the line boundary.
 
     :param tensors: the weights by name, of the shapes that `configuration` gives.
     """
@@ -42,29 +41,21 @@ class BidirectionalNetwork:
             for d in (_FORWARD, _BACKWARD)
         )
         weights = {name: np.asarray(value, dtype=np.float32) for name, value in shared.items()}
-        self._joins = {
-            kind: (np.ascontiguousarray(weights[f"{kind}.weight"].T), weights[f"{kind}.bias"])
-            for kind in ("letter", "word")
-        }  # (2 hidden, 2 hidden) and (2 hidden,)
+        kinds = "letter", "word"  # each has a weight, (2 hidden, 2 hidden), and a bias, (2 hidden,)
+        self._joins = {k: (np.ascontiguousarray(weights[f"{k}.weight"].T), weights[f"{k}.bias"]) for k in kinds}
         self._decoder = np.ascontiguousarray(weights["decoder.weight"].T)  # (2 hidden, vocabulary)
         self._decoder_bias = weights["decoder.bias"]
 
     def left(self, symbols: Sequence[int]) -> States:
-        """Return the state of the forward stack after the symbols from the line's beginning to a gap."""
+        """Return the state of the forward stack after the symbols from the start of the line to the gap."""
         return read_symbols(self.forward, symbols)
 
     def right(self, symbols: Sequence[int]) -> States:
-        """Return the state of the backward stack after the symbols from a gap to the line's end, in the order of the text."""
+        """Return the state of the backward stack; `symbols` run from the gap to the end of the line, in reading order."""
         return read_symbols(self.backward, symbols[::-1])
 
     def log_probabilities(self, before: Array, after: Array, kind: GapKind) -> Array:
-        """
-        Return the natural log probability of each symbol between two states.
-
-        :param before: (batch, hidden) of the forward stack.
-        :param after: (batch, hidden) of the backward stack.
-        :returns: (batch, vocabulary)
-        """
+        """Return (batch, vocabulary) natural logs, given the top (batch, hidden) of the forward and the backward stack."""
         weight, bias = self._joins[kind]
         joined = np.maximum(np.concatenate([before, after], axis=1) @ weight + bias, np.float32(0))
         logits: Array = joined @ self._decoder

@@ -1,13 +1,11 @@
 """
 A character n-gram model with interpolated modified Kneser-Ney smoothing (Chen and Goodman, 1999), in numpy.
 
-An n-gram is one integer, as many bits a character as the vocabulary needs; those of one length are one sorted array, and
-counting is sorting. A line is read as if a line end stood before it; what stands further back does not matter.
+An n-gram is one integer, with as many bits for each character as the vocabulary needs. Contexts do not reach over a line end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,45 +13,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.models.kneser_ney import discounts, distinct, smooth
+from autocomplete.models.protocol import States, Symbols
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["CharacterNgrams", "longest_order"]
 
 _WORD = 64  # bits of an n-gram
-_AT_ONCE = 2**20  # probabilities that are worked out when a text is scored
+_AT_ONCE = 2**20  # probabilities computed at once when a text is scored
 
 
 def longest_order(vocabulary: int) -> int:
-    """Return how many characters the longest n-grams can have, of a vocabulary of that many symbols."""
+    """Return the length of the longest n-grams that a vocabulary of this size allows."""
     return _WORD // _bits(vocabulary)
 
 
 @dataclass(frozen=True)
 class _Order:
-    """
-    What is known of the n-grams of one length. A context is all of an n-gram but its last character.
+    """The n-grams of one length. A context is an n-gram without its last character."""
 
-    :param contexts: (contexts,) in ascending order.
-    :param first: (contexts + 1,) where the n-grams of each context begin.
-    :param weight: (contexts,) of the probabilities that the shorter context gives.
-    :param symbols: (n-grams,) the last character of each.
-    :param probabilities: (n-grams,) its count less the discount, as a share of its context's.
-    """
-
-    contexts: NDArray[np.uint64]
-    first: NDArray[np.int64]
-    weight: NDArray[np.float64]
-    symbols: NDArray[np.integer[Any]]
-    probabilities: NDArray[np.float32]
+    contexts: NDArray[np.uint64]  # (contexts,) ascending
+    first: NDArray[np.int64]  # (contexts + 1,) where the n-grams of each context begin
+    weight: NDArray[np.float64]  # (contexts,) backoff weight
+    symbols: NDArray[np.integer[Any]]  # (n-grams,) last character
+    probabilities: NDArray[np.float32]  # (n-grams,) discounted
 
 
 class CharacterNgrams:
     """
-    The model; a character language model for `inference.search`. A state is the integer of the characters before.
+    A character language model, estimated from a text. A state is (batch,), the preceding characters as one integer.
 
-    :param ids: (n,) of lines to learn from, with BOUNDARY before each and after the last, as `Vocabulary.encode_lines` gives.
-    :param vocabulary: symbols.
-    :param order: characters of the longest n-grams, from 2 to `longest_order`.
+    :param ids: (n,) the lines, as `Vocabulary.encode_lines` returns them.
+    :param vocabulary: number of symbols.
+    :param order: length of the longest n-grams, from 2 to `longest_order`; ValueError otherwise.
     """
 
     def __init__(self, ids: NDArray[np.integer[Any]], vocabulary: int, order: int) -> None:
@@ -65,15 +56,13 @@ class CharacterNgrams:
         orders = []
         for length in range(order, 1, -1):
             orders.append(self._smooth(ngrams, counts))
-            # Of a shorter n-gram it counts after how many characters it stands; but after nothing else than a line end
-            # stands one that begins a line, and of that it counts how often.
-            opening = (
-                _counted(keys[age == length - 3] & self._mask(length - 1)) if length > 2 else (ngrams[:0], counts[:0])
-            )
-            ngrams, counts = _counted(ngrams & self._mask(length - 1))
-            ngrams, counts = np.concatenate([opening[0], ngrams]), np.concatenate([opening[1], counts])
-        self._orders = [found for found in reversed(orders) if len(found.contexts)]  # none is so long in short lines
-        unigrams = np.bincount(ngrams.astype(np.int64), counts, vocabulary) + 1.0  # none is impossible
+            # The count of a shorter n-gram is the number of characters seen before it. At the start of a line, where only
+            # the line end precedes it, it is how often the n-gram occurs.
+            shorter = _counted(ngrams & self._mask(length - 1))
+            opening = _counted(keys[age == length - 3] & self._mask(length - 1))  # none where length is 2
+            ngrams, counts = (np.concatenate(both) for both in zip(opening, shorter, strict=True))
+        self._orders = [found for found in reversed(orders) if len(found.contexts)]  # short lines may lack the longest
+        unigrams = np.bincount(ngrams.astype(np.int64), counts, vocabulary) + 1.0  # no symbol is impossible
         self._unigrams = unigrams / unigrams.sum()
 
     @property
@@ -83,32 +72,25 @@ class CharacterNgrams:
 
     @property
     def parameters(self) -> int:
-        """The number of probabilities and weights that it has learned."""
+        """The number of learned probabilities and weights."""
         return len(self._unigrams) + sum(len(order.probabilities) + len(order.weight) for order in self._orders)
 
-    def start(self) -> tuple[NDArray[Any], ...]:
+    def start(self) -> States:
         """Return the state at the start of a line."""
         return (np.zeros(1, dtype=np.uint64),)
 
-    def step(
-        self, states: tuple[NDArray[Any], ...], symbols: NDArray[np.integer[Any]] | Sequence[int]
-    ) -> tuple[NDArray[Any], ...]:
-        """Return the states after one more symbol each; after the end of a line, that at the start of the next."""
+    def step(self, states: States, symbols: Symbols) -> States:
+        """Return the states after one more symbol each; a BOUNDARY leads to the start of the next line."""
         symbols = np.asarray(symbols, dtype=np.uint64)
         after = (states[0] << np.uint64(self._bits) | symbols) & self._mask(self.order - 1)
         return (np.where(symbols == BOUNDARY, np.uint64(0), after),)
 
-    def log_probabilities(self, states: tuple[NDArray[Any], ...]) -> NDArray[np.float32]:
+    def log_probabilities(self, states: States) -> NDArray[np.float32]:
         """Return (batch, vocabulary) natural logarithms."""
         return np.log(self._probabilities(states[0])).astype(np.float32)
 
     def score(self, ids: NDArray[np.integer[Any]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """
-        Return how each character of some lines was foreseen, their ends included.
-
-        :param ids: (n,) as those to learn from.
-        :returns: (n - 1,) natural log probabilities, and how many symbols were held more probable.
-        """
+        """Return (n - 1,) the natural log probability of each character and line end, and the number of likelier symbols."""
         keys, _ = self._ngrams(ids)
         symbols, contexts = (keys & self._mask(1)).astype(np.int64), keys >> np.uint64(self._bits)
         logs, ranks = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
@@ -134,26 +116,24 @@ class CharacterNgrams:
                 break
             probabilities[rows] *= order.weight[places, None]
             first, counts = order.first[places], order.first[places + 1] - order.first[places]
-            # The n-grams of all contexts, one context after another.
             ngrams = np.arange(counts.sum()) + np.repeat(first - np.concatenate([[0], counts.cumsum()[:-1]]), counts)
             probabilities[np.repeat(rows, counts), order.symbols[ngrams]] += order.probabilities[ngrams]
         return probabilities
 
     def _ngrams(self, ids: NDArray[np.integer[Any]]) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-        """Return (characters,) the n-gram that ends with each character, and how many stand before it on its line."""
+        """Return (characters,) the n-gram that ends with each character, and the number of characters before it in its line."""
         symbols = ids[1:]
         ends = np.flatnonzero(symbols == BOUNDARY)
         starts = np.concatenate([[0], ends + 1])
         age = np.arange(len(symbols)) - np.repeat(starts, np.diff(starts, append=len(symbols)))
         keys = symbols.astype(np.uint64)
         for distance in range(1, self.order):
-            # Before the line there is nothing but line ends, which are 0.
+            # Line ends, which are 0, precede the line.
             before = np.where(age[distance:] >= distance, symbols[:-distance], 0).astype(np.uint64)
             keys[distance:] |= before << np.uint64(self._bits * distance)
         return keys, age.astype(np.int32)
 
     def _smooth(self, ngrams: NDArray[np.uint64], counts: NDArray[np.int64]) -> _Order:
-        """Return what is known of n-grams of one length from their counts."""
         order = np.argsort(ngrams, kind="stable")
         ngrams, counts = ngrams[order], counts[order]
         found = smooth(ngrams, counts, 1 << self._bits, discounts(counts))
@@ -163,15 +143,12 @@ class CharacterNgrams:
         return _Order(found.contexts, first, weight, symbols, found.shares.astype(np.float32))
 
     def _mask(self, length: int) -> np.uint64:
-        """Return the bits of that many characters."""
         return np.uint64((1 << (self._bits * length)) - 1)
 
 
 def _bits(vocabulary: int) -> int:
-    """Return how many bits a symbol takes."""
     return max(1, (vocabulary - 1).bit_length())
 
 
 def _counted(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the different keys in ascending order, and how often each stands there."""
     return distinct(np.sort(keys))

@@ -1,10 +1,8 @@
 """
 A class-based softmax: the words that a network does not know share the probability of its unknown symbol.
 
-The lexicon has several times as many words as a network can afford. The network tells how probable it is that one of the others
-comes; which one, its frequency and a few numbers of each word tell, multiplied by a projection of the network's outputs. It is a
-softmax in two levels, the second narrower than the first, as the tail of the adaptive softmax (Grave et al., "Efficient softmax
-approximation for GPUs", 2017). After "very", *glad* and *gladly* are then told apart.
+It is a two-level softmax with a narrower second level, like the tail of the adaptive softmax (Grave et al., "Efficient softmax
+approximation for GPUs", 2017). A word's share depends on its frequency and on the network's projected output.
 """
 
 from __future__ import annotations
@@ -27,12 +25,11 @@ class ClassSoftmax:
     """
     The second level.
 
-    :param unigrams: (lexicon,) how frequent each word is.
-    :param rows: (n,) the lexicon ids of the words that the network knows.
-    :param tensors: packed or not: `words`, (n,) lexicon ids; `numbers`, (k, n) int8 of these words; `weight`, (k, embedding), and
-        `bias`, (k,), which project the network's outputs to what the numbers are multiplied by. Without tensors, and for words
-        that are not among `words`, unigrams are all that counts.
-    :raises LookupError, ValueError: where the tensors do not fit together.
+    :param unigrams: (lexicon,) word frequencies.
+    :param rows: (n,) lexicon ids of the words that the network knows.
+    :param tensors: packed or not: `words`, (n,) lexicon ids; `numbers`, (k, n) int8 embeddings of these words; `weight`,
+        (k, embedding), and `bias`, (k,), the projection of the network's outputs. Other words have their frequency only.
+    :raises LookupError, ValueError: if the tensors do not fit together.
     """
 
     def __init__(self, unigrams: NDArray[np.float32], rows: NDArray[Any], tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -54,19 +51,18 @@ class ClassSoftmax:
             raise ValueError("its class-based softmax has ids of no words")
         every: Array = np.zeros((len(numbers), len(unigrams)), dtype=np.float32)
         every[:, words] = numbers
-        self._numbers = np.ascontiguousarray(every[:, self.words])  # so that the product takes a third of the time
+        self._numbers = np.ascontiguousarray(every[:, self.words])  # contiguous: three times as fast
         self._logs: Array = np.log(np.maximum(others, np.float32(1e-30)))
 
     @property
     def width(self) -> int | None:
-        """How many outputs of the network are read; None where they do not matter."""
+        """The number of network outputs used; None if only frequencies count."""
         return None if self._numbers is None else self._weight.shape[1]
 
     def shares(self, outputs: Array) -> Array:
-        """Return (batch, others) the share of each of `words` after outputs of the network, (batch, embedding); rows sum to 1."""
+        """Return (batch, others) the share of each of `words` given the network's outputs, (batch, embedding); rows sum to 1."""
         if self._numbers is None:
-            shares: Array = np.repeat(self._shares, len(outputs), axis=0)
-            return shares
+            return np.repeat(self._shares, len(outputs), axis=0)
         found: Array = ((outputs @ self._weight.T + self._bias) @ self._numbers).astype(np.float32, copy=False)
         found += self._logs
         found -= found.max(axis=1, initial=-np.inf, keepdims=True)

@@ -17,23 +17,19 @@ __all__ = ["CausalConvolution"]
 
 class CausalConvolution(WindowModel):
     """
-    Layers of dilated convolutions; a character language model.
-
-    A state is, for each layer, its inputs as far back as it looks, (batch, places, channels), and the outputs of the last one:
-    so a step computes nothing twice (Le Paine et al., "Fast Wavenet Generation Algorithm", 2016).
+    Dilated convolutions as a character language model that computes nothing twice (Le Paine et al., "Fast Wavenet Generation
+    Algorithm", 2016). A state is the past inputs of each layer, (batch, places, channels), and the outputs of the last one.
     """
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         super().__init__(tensors)
         self._inputs = self._weights["embedding.weight"] @ self._weights["widen.weight"].T + self._weights["widen.bias"]
-        # Of each layer (kernel x channels, channels): the weights for the places that it looks at, one below the other.
-        self._layers = [
-            np.concatenate(list(self._weights[f"layers.{i}.weight"].transpose(2, 1, 0))) for i in range(self._depth)
-        ]
-        self._kernel = self._weights["layers.0.weight"].shape[2]
+        weights = [self._weights[f"layers.{i}.weight"].transpose(2, 1, 0) for i in range(self._depth)]
+        self._layers = [np.concatenate(list(weight)) for weight in weights]  # (kernel x channels, channels) each
+        self._kernel = len(weights[0])
 
     def start(self) -> States:
-        """Return the state before the first letter, where nothing but boundaries has been read."""
+        """Return the state before the first letter, after boundaries only."""
         outputs = self._inputs[[BOUNDARY]]
         states = []
         for i in range(self._depth):
@@ -51,8 +47,7 @@ class CausalConvolution(WindowModel):
         return (*after, outputs)
 
     def _layer(self, i: int, before: Array, inputs: Array) -> Array:
-        """Return the outputs of a layer, of its inputs now and those before."""
-        seen = before[:, :: 2**i].reshape(len(before), -1)  # the places that it looks at
+        seen = before[:, :: 2**i].reshape(len(before), -1)
         convolved = np.concatenate([seen, inputs], axis=1) @ self._layers[i] + self._weights[f"layers.{i}.bias"]
         outputs: Array = inputs + np.maximum(convolved, 0, out=convolved)
         return outputs

@@ -13,29 +13,25 @@ from autocomplete.text.words import ENDING
 
 __all__ = ["Endings"]
 
-# From which probability of a word's end on the network of words is asked whether a sentence ends there, and its weight in that,
-# of odds: 0.7 is the best on validation text, Reddit comments and reviews, 0.5 on tweets.
+# The word network is asked for the end of the sentence if the end of the word is at least this likely; its weight is for
+# log-odds, tuned on validation text, Reddit comments and reviews (0.5 is best for tweets).
 _LIKELY, _BY_WORDS = 0.2, 0.7
 
 
 class Endings:
-    """
-    Tells apart the symbols that are no letters of a word.
-
-    :param network: of characters; BOUNDARY is the line's end.
-    """
+    """Predicts which symbol ends a word. BOUNDARY is the end of the line for `network`."""
 
     def __init__(self, network: CharacterLanguageModel, vocabulary: Vocabulary) -> None:
         self._predict = probabilities(network)
         begin, inside = vocabulary.word_symbols()
-        self._symbols = np.flatnonzero(~inside), np.flatnonzero(~begin)  # by whether no letter has been typed
+        self._symbols = np.flatnonzero(~inside), np.flatnonzero(~begin)  # once a word has begun, and before
         stops = [BOUNDARY, *vocabulary.encode("".join(ENDING & set(vocabulary.characters)))]
         self._stops = np.isin(self._symbols[0], stops)
         self._blank = self._symbols[0] == vocabulary.encode(" ")[0]
         self.apostrophe = vocabulary.encode("'")[0]
 
     def symbols(self, begun: bool) -> NDArray[np.int64]:
-        """Return those that are no letters of a word, which has begun or has not."""
+        """Return the symbols that are not letters of a word, depending on whether the word has begun."""
         return self._symbols[not begun]
 
     def shares(
@@ -49,12 +45,10 @@ class Endings:
         """
         Return the share of each of `symbols`, given that one of them comes.
 
-        The network of characters tells them apart. But whether a sentence ends, the network of words knows better.
-
-        :param states: of the network of characters, a batch of one.
-        :param sentence_ends: returns the probability by the network of words, which takes time; None where there is none.
+        :param states: states of the character network, a batch of one.
+        :param sentence_ends: computes the word network's probability that the sentence ends, None without such a network.
         :param end: the probability that one of the symbols comes.
-        :param possible: (vocabulary,) 1 for what can come at all, 0 for the rest; without it, all can.
+        :param possible: (vocabulary,) 1 for symbols that may come, 0 for others; by default all may.
         """
         symbols = self.symbols(begun)
         shares: NDArray[np.float64] = self._predict(states)[0][symbols].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Models of what is missing in a line, between its left and its right."""
+"""Models of missing letters or words in a line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["GapOfLetters", "GapOfWord", "Letters"]
 
 class Letters:
     """
-    A known number of letters to come, by a network that reads forward and knows nothing of what follows them.
+    A known number of missing letters, as a forward network predicts them without the right side.
 
-    A state is the network's, then (batch, 1) how many letters have been read.
+    A state is the network's, then (batch, 1) the number of letters read.
 
-    :param left: the symbols from the line's beginning to the gap.
-    :param letters: (vocabulary,) which symbols may stand in it.
+    :param left: the symbols from the start of the line to the gap.
+    :param letters: (vocabulary,) which symbols may fill the gap.
     """
 
     def __init__(self, forward: RecurrentNetwork, left: Sequence[int], length: int, letters: NDArray[np.bool_]) -> None:
@@ -37,7 +37,7 @@ class Letters:
         return (*self._forward.step(states[:-1], symbols), states[-1] + 1)
 
     def log_probabilities(self, states: States) -> Array:
-        """Return (batch, vocabulary): of letters as the network has them, and once all are there, certainty of the end."""
+        """Return (batch, vocabulary): the network's answer for letters only, and BOUNDARY alone once all letters are read."""
         read = states[-1][:, 0]
         logs = self._answer(states[:-1], read)
         logs[:, self._forbidden] = -np.inf
@@ -53,12 +53,10 @@ class Letters:
 
 class GapOfLetters(Letters):
     """
-    A known number of letters that are missing.
+    A known number of missing letters, as a bidirectional network predicts them. Letters that are still missing are unknown
+    symbols on the right side, as in training, so the product is a distribution over all fillings. Parameters as in `Letters`.
 
-    Each letter is asked for between those before it and the right side, with the letters that are still missing read as unknown
-    ones: the product is a proper distribution over all fillings, and one that the network was trained for.
-
-    :param right: the symbols from the gap to the line's end; the others are those of `Letters`.
+    :param right: the symbols from the gap to the end of the line.
     """
 
     def __init__(
@@ -81,14 +79,12 @@ class GapOfLetters(Letters):
 
 class GapOfWord:
     """
-    A network of text that knows what stands right of a gap; `WithinWord` makes of it a model of the word in the gap.
+    A network of text that knows the right side of a gap; `WithinWord` makes it a model of the missing word.
 
-    The word is spelled letter by letter, and its end is one more answer, so words of any length can be compared. To rank words by
-    pseudo-likelihood instead, by what each letter of the line has given all others, was worse: that prefers words whose letters
-    tell each other (of 150 words missing from held-out lines, 6 % right in place of 15 %; `benchmarks/gaps.py`).
+    Ranking the words by pseudo-likelihood is worse: 6 % of 150 missing words right instead of 15 % (`benchmarks/gaps.py`).
 
-    :param left: the symbols from the line's beginning to the gap.
-    :param right: those from the gap to the line's end.
+    :param left: the symbols from the start of the line to the gap.
+    :param right: the symbols from the gap to the end of the line.
     """
 
     def __init__(self, network: BidirectionalNetwork, left: Sequence[int], right: Sequence[int]) -> None:
@@ -104,6 +100,6 @@ class GapOfWord:
         return self._network.forward.step(states, symbols)
 
     def log_probabilities(self, states: States) -> Array:
-        """Return (batch, vocabulary): of the letters of the word, and of what follows it."""
+        """Return (batch, vocabulary) natural logs, of letters and of what follows the word."""
         before = self._network.forward.top(states)
         return self._network.log_probabilities(before, np.broadcast_to(self._after, before.shape), "word")

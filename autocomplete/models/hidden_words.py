@@ -1,4 +1,4 @@
-"""Words that are never offered: as a set for what is looked up, as a tree of symbols for what is searched."""
+"""Words that are never offered, as a set for lookup and as a tree of symbols for the search."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["HiddenWords"]
 
-Tree = dict[int, Any]  # by symbol; the end of a word leads to an empty one
+Tree = dict[int, Any]  # from symbol to subtree
 
 
 class HiddenWords(Container[str]):
-    """
-    Words given as keys.
-
-    :ivar tree: their symbols, each leading to what may follow it; BOUNDARY leads to nothing.
-    """
+    """Words given by key; `tree` has their symbols, nested by depth, with BOUNDARY at the end of each word."""
 
     def __init__(self, keys: Iterable[str], vocabulary: Vocabulary) -> None:
         self._keys = frozenset(keys)
@@ -34,5 +30,5 @@ class HiddenWords(Container[str]):
         return key in self._keys
 
     def offered(self, keys: Sequence[str]) -> NDArray[np.bool_]:
-        """Return (keys,) which of some words may be offered."""
+        """Return (keys,) whether each word may be offered."""
         return np.array([key not in self._keys for key in keys])

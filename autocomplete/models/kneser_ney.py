@@ -1,8 +1,4 @@
-"""
-Interpolated modified Kneser-Ney smoothing (Chen and Goodman, 1999), of n-grams whose symbols are the digits of a number.
-
-Each n-gram keeps its discounted share of its context, and what was taken away goes to the context without its first symbol.
-"""
+"""Interpolated modified Kneser-Ney smoothing (Chen and Goodman, 1999). An n-gram's symbols are the digits of one number."""
 
 from __future__ import annotations
 
@@ -15,32 +11,25 @@ __all__ = ["Smoothed", "discounts", "distinct", "smooth"]
 
 
 class Smoothed(NamedTuple):
-    """
-    Smoothed n-grams of one length. A context is all of an n-gram but its last symbol.
+    """Smoothed n-grams of one length. A context is an n-gram without its last symbol."""
 
-    :param contexts: (contexts,) ascending, and
-    :param sizes: (contexts,) how many n-grams each has.
-    :param totals: (contexts,) the sum of their counts.
-    :param shares: (n-grams,) the discounted share of each in its context; the rest of 1 belongs to the shorter context.
-    """
-
-    contexts: NDArray[Any]
-    sizes: NDArray[np.int64]
-    totals: NDArray[np.float64]
-    shares: NDArray[np.float64]
+    contexts: NDArray[Any]  # (contexts,) ascending
+    sizes: NDArray[np.int64]  # (contexts,) number of n-grams
+    totals: NDArray[np.float64]  # (contexts,) sum of the counts
+    shares: NDArray[np.float64]  # (n-grams,) discounted share in the context; the rest of 1 is for the shorter context
 
 
 def distinct(keys: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the different ones among ascending keys, and how often each stands there."""
+    """Return the distinct keys of an ascending array, and the count of each."""
     first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, np.int64)
     return keys[first], np.diff(first, append=len(keys))
 
 
 def discounts(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Return (4,) what is taken from a count of 0, 1, 2, and 3 or more: equation 26 of Chen and Goodman."""
+    """Return (4,) the discounts of counts of 0, 1, 2, and 3 or more: equation 26 of Chen and Goodman."""
     n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
     if not (n1 and n2 and n3 and n4):
-        return np.array([0, 0.5, 0.75, 0.9])  # too few n-grams to tell
+        return np.array([0, 0.5, 0.75, 0.9])  # too few n-grams for an estimate
     y = n1 / (n1 + 2 * n2)
     found = [1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
     return np.array([0, *np.clip(found, 0.01, [0.99, 1.99, 2.99])])
@@ -48,12 +37,11 @@ def discounts(counts: NDArray[Any]) -> NDArray[np.float64]:
 
 def smooth(keys: NDArray[Any], counts: NDArray[Any], base: int, taken: NDArray[np.float64]) -> Smoothed:
     """
-    Return n-grams smoothed.
+    Smooth n-grams of one length.
 
-    :param keys: (n-grams,) ascending, all of a context or none of it.
-    :param counts: (n-grams,) how often each was counted.
-    :param base: of the numbers.
-    :param taken: the discounts, as `discounts` gives them for all n-grams of this length.
+    :param keys: (n-grams,) ascending; every context is complete.
+    :param base: the base of the keys as numbers.
+    :param taken: the result of `discounts` for all n-grams of this length.
     """
     contexts, sizes = distinct(keys // np.array(base, keys.dtype))
     totals = np.add.reduceat(counts, np.cumsum(sizes) - sizes).astype(np.float64) if len(sizes) else np.zeros(0)

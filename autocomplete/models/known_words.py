@@ -1,4 +1,4 @@
-"""A model of words with those alone that are in a lexicon."""
+"""A model of words, restricted to a lexicon."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ __all__ = ["KnownWords"]
 
 
 class KnownWords(ByProbabilities):
-    """
-    A model of words with those alone that are in a lexicon; what it gave to others is lost, not shared out.
-
-    A state is the model's, then the lexicon's.
-    """
+    """A model of words without those outside a lexicon. It is not renormalized. A state is the model's, then the lexicon's."""
 
     def __init__(self, model: CharacterLanguageModel, lexicon: Lexicon) -> None:
         self._model, self._lexicon = model, lexicon
@@ -30,6 +26,6 @@ class KnownWords(ByProbabilities):
         return (*self._model.step(states[:-1], symbols), *self._lexicon.step(states[-1:], symbols))
 
     def probabilities(self, states: States) -> Array:
-        """Return (batch, vocabulary): 0 where no word of the lexicon goes on so."""
+        """Return (batch, vocabulary): 0 where no word of the lexicon continues that way."""
         known = self._lexicon.probabilities(states[-1:]) > 0
         return np.where(known, self._predict(states[:-1]), np.float32(0))

@@ -1,9 +1,8 @@
 """
-Words and how probable each is, as a character language model.
+Words with their probabilities, as a character language model.
 
-A state is the node of a trie. The probability of a next letter is the share of the words below the node, by count, that
-go on with it. After a prefix that no word has, the lexicon has nothing to add: the word ends. It gave that prefix the
-probability zero, so a mixture no longer asks it.
+A state is a node of a trie. The probability of a next letter is the share, by count, of the words below the node that continue
+with it. After a prefix of no word, the word ends; the prefix itself had probability 0.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ __all__ = ["Lexicon"]
 
 class Lexicon(ByProbabilities):
     """
-    Words with counts as a character language model. A state is (batch,): the node; the last node is that of no word.
+    Words with counts as a character language model. A state is (batch,) nodes; the last node stands for no word.
 
-    :param words: distinct keys, none empty; at least one.
+    :param words: at least one; distinct keys, not empty.
     :param counts: (words,) positive.
     """
 
@@ -39,34 +38,30 @@ class Lexicon(ByProbabilities):
         trie = Trie.build(ids, starts, np.asarray(counts, dtype=np.float64)[order])
         self._nowhere = len(trie.symbols)
         self._size = len(vocabulary)
-        # Ascending, to be looked up by bisection; in half the memory where the numbers are small enough.
+        # Ascending, for bisection; int32 if the numbers allow.
         edges = trie.sources.astype(np.int64) * self._size + trie.targets
         self._edges = edges.astype(np.int32 if edges[-1] + 2 * self._size < 2**31 else np.int64)
         self._children = np.where(trie.children < 0, self._nowhere, trie.children)
         self._targets = trie.targets.astype(np.min_scalar_type(self._size))
         counted = np.bincount(trie.sources, minlength=self._nowhere + 1)
         self._first_edges = np.append(0, np.cumsum(counted)).astype(np.int32)  # of each node
-        # Sorted words that share a prefix stand together: those that take an edge are those from one place up to another.
-        places = np.flatnonzero(np.diff(trie.character_edges, prepend=-1, append=-1))  # where those of each edge begin
+        # The sorted words that take an edge are consecutive.
+        places = np.flatnonzero(np.diff(trie.character_edges, prepend=-1, append=-1))
         self._edge_firsts = trie.character_words[places[:-1]]
         self._edge_stops = trie.character_words[places[1:] - 1] + 1
-        self.counts = np.asarray(counts, dtype=np.float32)[order]
-        self._weigh(self.counts, 1.0)
+        self.counts = self._masses = np.asarray(counts, dtype=np.float32)[order]
+        self._word_begins = 1.0
 
     def weighed(self, probabilities: NDArray[Any], word_begins: float) -> Self:
         """
-        Return the same words with other probabilities, as they have them in some context.
+        Return the same words with other probabilities.
 
         :param probabilities: (words,) in the order of `words`; they are scaled to sum to 1.
-        :param word_begins: the probability that a word begins here at all; the rest is given to the boundary.
+        :param word_begins: the probability that a word begins here at all; the boundary gets the rest.
         """
         other = copy(self)
-        other._weigh(probabilities, word_begins)
+        other._masses, other._word_begins = np.asarray(probabilities, dtype=np.float32), word_begins
         return other
-
-    def _weigh(self, masses: NDArray[Any], word_begins: float) -> None:
-        self._masses = np.asarray(masses, dtype=np.float32)
-        self._word_begins = word_begins
 
     def start(self) -> States:
         """Return the empty prefix."""
@@ -81,7 +76,7 @@ class Lexicon(ByProbabilities):
         return (np.where(self._edges[places] == wanted, self._children[places], self._nowhere),)
 
     def below(self, node: int) -> tuple[int, NDArray[np.float32]]:
-        """Return the first of the words that go on from a node, which stand together, and the weights of all of them."""
+        """Return the index of the first word below a node, and the weights of all of them, which are consecutive."""
         first, stop = self._first_edges[node : node + 2].tolist() if node < self._nowhere else (0, 0)
         if first == stop:
             return 0, self._masses[:0]
@@ -89,15 +84,15 @@ class Lexicon(ByProbabilities):
         return begin, self._masses[begin : self._edge_stops[stop - 1]]
 
     def probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return the share of each next symbol: 0 for most; after a prefix of no word, the word ends."""
+        """Return (batch, vocabulary) the share of each next symbol; after a prefix of no word, the word ends."""
         return self._of_each(states, np.add)
 
     def best(self, states: States) -> NDArray[np.float32]:
-        """Return for each next symbol the share of the most probable word that goes on with it."""
+        """Return (batch, vocabulary) for each next symbol the share of the most probable word that continues with it."""
         return self._of_each(states, np.maximum)
 
     def _of_each(self, states: States, reduced: np.ufunc) -> NDArray[np.float32]:
-        """Return (batch, vocabulary) one number for each symbol, of the shares of the words that go on with it."""
+        """Return (batch, vocabulary) the reduced shares of the words that continue with each symbol."""
         (nodes,) = states
         found = np.zeros((len(nodes), self._size), dtype=np.float32)
         edges = zip(self._first_edges[nodes].tolist(), self._first_edges[nodes + 1].tolist(), strict=True)
@@ -108,8 +103,7 @@ class Lexicon(ByProbabilities):
                 if total := masses.sum():
                     found[row, self._targets[first:stop]] = reduced.reduceat(masses, words - words[0]) / total
                     continue
-            # A prefix of no word, or all its words have become impossible.
-            found[row, BOUNDARY] = 1.0
+            found[row, BOUNDARY] = 1.0  # a prefix of no word, or of impossible ones only
         if self._word_begins < 1 and (fresh := nodes == 0).any():
             found[fresh] *= self._word_begins
             found[fresh, BOUNDARY] = 1 - self._word_begins

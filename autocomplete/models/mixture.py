@@ -1,9 +1,8 @@
 """
 Several character language models as one.
 
-The weight of each member follows how well it has predicted the word so far. By Bayes' rule, prior times likelihood, the
-probability of a word is then exactly the average, by prior, of the probabilities that the members give to it: after `tria` both
-agree, after `blorf` only a member that can spell unseen words is left.
+Each member is weighted by Bayes' rule: prior times the likelihood of the word so far. The probability of a word is then exactly
+the average, by prior, of the members' probabilities.
 """
 
 from __future__ import annotations
@@ -20,15 +19,13 @@ __all__ = ["Mixture"]
 
 class Mixture:
     """
-    A Bayesian mixture. A state is the members' states, then the weights (batch, members), then what the members predict
-    (batch, members, vocabulary), which the next step needs to weigh them.
+    A Bayesian mixture. A state is the members' states, then their weights, (batch, members), and predictions,
+    (batch, members, vocabulary).
 
-    :param members: over the same vocabulary.
-    :param prior: the weight of each member before the first letter; positive. They are scaled to sum to 1.
-    :param others: the weights after a symbol that all ruled out; by default the prior, as such a symbol tells the members apart
-        no better than nothing does.
-    :param least: the weight that each keeps at least until it has ruled a letter out. It is not Bayes' rule any more, but a
-        word that goes on where the member most trusted knows of no letter costs less: an ending, a slip.
+    :param prior: the positive weight of each member before the first letter; they are scaled to sum to 1.
+    :param others: the weights after a symbol that all members ruled out; by default the prior.
+    :param least: the least weight of a member that has not ruled out a letter. It departs from Bayes' rule, but makes endings
+        and typos cheaper that the most trusted member does not know.
     """
 
     def __init__(
@@ -54,24 +51,19 @@ class Mixture:
         return self._start
 
     def step(self, states: States, symbols: Symbols) -> States:
-        """Return the states after one more symbol each; each member's weight is multiplied by what it gave to the symbol."""
-        weights, predictions = states[-2:]
-        weights = self._weigh(weights, predictions[np.arange(len(predictions)), :, symbols])
+        """Return the states after one more symbol each."""
+        weights = self._weigh(states[-2], states[-1][np.arange(len(states[-1])), :, symbols])
         return self._join([m.step(self._of(i, states), symbols) for i, m in enumerate(self._members)], weights)
 
     def log_probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return the log of the weighted average of the members' probabilities."""
+        """Return (batch, vocabulary) the log of the weighted average of the members' probabilities."""
         weights, predictions = states[-2:]
         average: NDArray[np.float32] = (weights[:, None, :] @ predictions)[:, 0]
-        with np.errstate(divide="ignore"):  # what all rule out is minus infinity
+        with np.errstate(divide="ignore"):  # minus infinity for what all rule out
             return np.log(average, out=average)
 
     def bounds(self, states: States) -> NDArray[np.float32]:
-        """
-        Return (batch, vocabulary) the log of what no word that goes on with a symbol is more probable than.
-
-        By a member that spells, a word may have all that the symbol has; by one that knows its words, no more than its best.
-        """
+        """Return (batch, vocabulary) an upper bound on the log probability of any one word that continues with a symbol."""
         weights, predictions = states[-2:]
         result = np.zeros_like(predictions[:, 0])
         for i, member in enumerate(self._members):
@@ -81,16 +73,14 @@ class Mixture:
             return np.log(result, out=result)
 
     def weights(self, states: States) -> NDArray[np.float32]:
-        """Return (batch, members): how much each member counts by now."""
-        weights: NDArray[np.float32] = states[-2]
-        return weights
+        """Return (batch, members) the current weight of each member."""
+        return states[-2]
 
     def _of(self, member: int, states: States) -> States:
-        """Return the part of a state that is a member's own."""
         return states[self._parts[member] : self._parts[member + 1]]
 
     def _weigh(self, weights: NDArray[np.float32], likelihoods: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return (batch, members) the weights after a symbol to which the members gave these probabilities."""
+        """Return (batch, members) the weights after a symbol, given the members' likelihoods of it."""
         weights = weights * likelihoods
         total = weights.sum(axis=1, keepdims=True)
         if not total.all():

@@ -1,8 +1,8 @@
 """
-Which word of the lexicon comes next: word n-grams, a network of words where there is one, and a unigram cache.
+Next-word probabilities of the lexicon: word n-grams, a word network if there is one, and a unigram cache.
 
-Words are lexicon ids. The number of words stands for the beginning of a line or sentence, one more for any word that is not in
-the lexicon; a line may give those ids of its own, from there on, so that the cache can tell them apart.
+Words are lexicon ids. The number of words is the id of a sentence boundary, and one more that of any other out-of-vocabulary
+word. A line may use higher ids, so that the cache can tell these words apart.
 """
 
 from __future__ import annotations
@@ -22,45 +22,35 @@ __all__ = ["Expected", "NextWords"]
 
 
 class Expected(NamedTuple):
-    """
-    What is expected of the next word. The three parts sum to 1.
+    """Probabilities of the next word. The three parts sum to 1."""
 
-    :param in_vocabulary: (words,) the probability of each word of the lexicon.
-    :param oov_mass: the probability that the word is out of vocabulary, and not one of `cached`.
-    :param cached: the probability of each out-of-vocabulary word of the line to come again, by its id.
-    """
-
-    in_vocabulary: Array
-    oov_mass: float
-    cached: dict[int, float]
+    in_vocabulary: Array  # (words,) of each word of the lexicon
+    oov_mass: float  # of all other words that are not cached
+    cached: dict[int, float]  # of each out-of-vocabulary word of the line, by id
 
 
 class NextWords:
     """
-    The interpolation of the models that know words only.
+    The interpolation of the word models.
 
-    :param weights: (order, 2 or 3) the interpolation weights of the out-of-vocabulary model, the n-grams and the network, by the
-        number of words that the n-grams rest on.
-    :raises ValueError: where weights and models do not fit together.
+    :param weights: (order, 2 or 3) interpolation weights of the out-of-vocabulary model, the n-grams and the network, by the
+        length of the context that the n-grams know.
+    :raises ValueError: if weights and models do not fit together.
     """
 
     def __init__(self, ngrams: NGrams, weights: NDArray[np.floating], network: WordNetwork | None = None) -> None:
         if weights.shape != (ngrams.order, 2 if network is None else 3):
             raise ValueError(f"it has weights for {weights.shape}")
         self.ngrams, self.network, self._weights = ngrams, network, weights
-
-    @property
-    def components(self) -> tuple[str, ...]:
-        """The names of the models that are interpolated."""
-        return ("ngrams",) if self.network is None else ("ngrams", "words")
+        self.components = ("ngrams",) if network is None else ("ngrams", "words")  # the interpolated models
 
     def distribution(self, ids: Sequence[int], states: States | None, component: str | None = None) -> Expected:
         """
-        Return what is expected after some words.
+        Return the probabilities of the next word.
 
-        :param ids: of the line so far, a beginning among them before the first word of each sentence.
-        :param states: of the network after these words, a batch of one; None without a network.
-        :param component: the only model to ask; all by default, each by its weight.
+        :param ids: the line so far, with a boundary before the first word of each sentence.
+        :param states: states of the network after these words, a batch of one; None without a network.
+        :param component: the only model to ask; by default all are interpolated.
         """
         words, other = self.ngrams.start, self.ngrams.other
         if component == "words":

@@ -1,12 +1,9 @@
 """
-The words of a lexicon, and any others: the mixture of a model that knows its words and one that spells all others.
+An open vocabulary: a mixture of a lexicon and a model that spells all other words.
 
-No word has a probability from both, so the search is short. The best words of the lexicon are found by looking at all of them
-at once, without a step of a model; and words in no lexicon, whose letters are to be searched for, need only be looked for where
-one of them could be as probable as the last word wanted.
-
-Some words are expected that the lexicon lacks: they have stood on the line. These few have what spells them as well, and are
-looked at one by one.
+No word has a probability from both, so the search is short: the best words of the lexicon are found by looking at all of them,
+and others are only searched for above the probability of the last word wanted. The few words of the line that the lexicon lacks
+are spelled as well, and are looked at one by one.
 """
 
 from __future__ import annotations
@@ -29,9 +26,9 @@ __all__ = ["OpenVocabulary", "Remembered"]
 
 class Remembered:
     """
-    What a search tree remembers, as a character language model. A state is (batch,) nodes; those missing are added.
+    A search tree as a character language model. A state is (batch,) nodes; missing nodes are added.
 
-    :param word_begins: the probability that a word begins at all; the rest is given to the boundary.
+    :param word_begins: the probability that a word begins at all; the boundary gets the rest.
     """
 
     def __init__(self, tree: SearchTree, word_begins: float = 1.0) -> None:
@@ -60,14 +57,14 @@ class Remembered:
 
 class OpenVocabulary(Mixture):
     """
-    The mixture of two models that have no word in common, and of some words of the first. A state is one of `Mixture`.
+    The mixture of two models without common words, and of some words of the first one. A state is that of `Mixture`.
 
-    :param unknown: remembers the model of the words that the lexicon lacks.
-    :param share: its weight.
-    :param word_begins: the probability that a word begins at all, as the lexicon has it, too.
-    :param offered: (words,) 1 for those of the lexicon that may be found, 0 for others.
-    :param repeated: words that the lexicon lacks, as a model that begins words as often; all of them may be found.
-    :param again: its weight, beside which `unknown` has its own share of these words.
+    :param unknown: the search tree of the out-of-vocabulary model.
+    :param share: the weight of `unknown`.
+    :param word_begins: the probability that a word begins at all, the same in all models.
+    :param offered: (words,) 1 for words of the lexicon that may be found, 0 for others.
+    :param repeated: out-of-vocabulary words of the line; all of them may be found.
+    :param again: the weight of `repeated`.
     """
 
     def __init__(
@@ -81,25 +78,24 @@ class OpenVocabulary(Mixture):
         again: float = 0.0,
     ) -> None:
         members: list[CharacterLanguageModel] = [Remembered(unknown, word_begins), known]
-        prior, others = [share, 1 - share - again], [1.0, 0.0]
-        if repeated is not None:
-            members, prior, others = [*members, repeated], [*prior, again], [*others, 0.0]
-        super().__init__(members, prior, others=others)
-        self.unknown, self._known, self._word_begins, self._offered = unknown, known, word_begins, offered
-        self._repeated = repeated
+        members += [] if repeated is None else [repeated]
+        prior = [share, 1 - share - again, again][: len(members)]
+        super().__init__(members, prior, others=[1.0, 0.0, 0.0][: len(members)])
+        self.unknown, self._known, self._repeated = unknown, known, repeated
+        self._word_begins, self._offered = word_begins, offered
 
     def best_known(self, states: States, depth: int, count: int, floor: float) -> list[tuple[str, float]]:
         """
-        Return the most probable words of the lexicon that go on from a state, a batch of one, with their probabilities.
+        Return the most probable words of the lexicon below a state, a batch of one, with their probabilities.
 
-        :param depth: how many symbols led to the state; the word that has no more is none of them.
+        :param depth: the number of symbols that led to the state; the word that they spell is left out.
         """
         first, masses = self._known.below(int(states[1][0]))
         if not (total := masses.sum()):
             return []
         probabilities = masses * self._offered[first : first + len(masses)]
         probabilities *= self._share(states, 1) / total
-        if len(self._known.words[first]) == depth:  # the shortest stands first
+        if len(self._known.words[first]) == depth:  # the shortest is first
             probabilities[0] = 0
         places = np.flatnonzero(probabilities > floor)
         places = places[np.argsort(-probabilities[places], kind="stable")[:count]]
@@ -107,11 +103,7 @@ class OpenVocabulary(Mixture):
         return list(zip(words, probabilities[places].tolist(), strict=True))
 
     def repeated(self, states: States, depth: int, vocabulary: Vocabulary) -> list[tuple[tuple[int, ...], float]]:
-        """
-        Return the repeated words that go on from a state: the symbols left, and the probability, in which `unknown` has a part.
-
-        :param depth: how many symbols led to the state; the word that has no more is none of them.
-        """
+        """Return the remaining symbols and the total probability of the repeated words; see `best_known` for the parameters."""
         if self._repeated is None:
             return []
         first, masses = self._repeated.below(int(states[2][0]))
@@ -125,7 +117,7 @@ class OpenVocabulary(Mixture):
         return found
 
     def _spelled(self, node: int, suffix: Sequence[int]) -> float:
-        """Return how probable `unknown` finds it that a word goes on from a node with some symbols and ends."""
+        """Return the probability by `unknown` that a word continues from a node with these symbols and ends."""
         log_probability = 0.0
         for symbol in suffix:
             log_probability += float(self.unknown.log_probabilities(node)[symbol])
@@ -133,7 +125,7 @@ class OpenVocabulary(Mixture):
         return math.exp(log_probability + float(self.unknown.log_probabilities(node)[BOUNDARY]))
 
     def unknown_share(self, states: States) -> float:
-        """Return how probable it is, after a state, a batch of one, that a word comes and the lexicon lacks it."""
+        """Return the probability of an out-of-vocabulary word after a state, a batch of one."""
         return self._share(states, 0)
 
     def _share(self, states: States, member: int) -> float:

@@ -1,10 +1,9 @@
 """
-Words that are not in the lexicon: names, slips of the pen, words run together.
+Out-of-vocabulary words: names, typos, words run together.
 
-Half of them are in a long list of rare words, all as probable. The others are spelled by the network: in training, rare words
-stood by themselves after an unknown symbol, and with that symbol it is told that such a word comes. What it would give to the
-words of the lexicon, a twentieth, is left out: so each word has its probability from one place alone, and a search need not look
-for the words of the lexicon here. What stands before the word does not matter: what follows a prefix is the same on every line.
+Half of the probability goes to a uniform list of rare words. The network spells the rest, after the unknown symbol, as in its
+training on rare words. Words of the lexicon are left out, about a twentieth, so that each word has its probability from one
+model alone. The line before the word does not matter.
 """
 
 from __future__ import annotations
@@ -16,35 +15,32 @@ from numpy.typing import NDArray
 
 from autocomplete.models.lexicon import Lexicon
 from autocomplete.models.mixture import Mixture
-from autocomplete.models.protocol import ByProbabilities, CharacterLanguageModel, States, Symbols, probabilities
+from autocomplete.models.protocol import Array, ByProbabilities, CharacterLanguageModel, States, Symbols, probabilities
 from autocomplete.models.rare_words import LISTED, RareWordList, RareWords
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 __all__ = ["Network", "OOVCharacterModel", "out_of_vocabulary_model"]
 
-_LEAST = (
-    0.1  # weight of either at least, whatever came so far: of words in no list, many are one of the list and an ending
-)
-_LEAST_SPELLED = 1e-30  # probability of a word of the lexicon as it is spelled; with none at all it would be no word
-_MOST = 0.99  # of what is spelled that words of the lexicon are taken to have: what they have is rounded
+_LEAST = 0.1  # least weight of either model: many words outside the list are a word of it with an ending
+_LEAST_SPELLED = 1e-30  # least probability of a word of the lexicon as spelled; with 0 it would not be a word
+_MOST = 0.99  # greatest share of the lexicon in what is spelled, against rounding errors
 
 
 class Network(CharacterLanguageModel, Protocol):
-    """A network, which can begin with other symbols than the boundary."""
+    """A network that can start with other symbols than the boundary."""
 
     def start(self, symbol: int = BOUNDARY) -> States:
         """Return the state after the first symbol."""
-        ...
 
 
 def out_of_vocabulary_model(
     network: Network, vocabulary: Vocabulary, lexicon: Lexicon, spelled: NDArray[np.floating], listed: RareWords
 ) -> CharacterLanguageModel:
     """
-    Return the model of words that the lexicon lacks.
+    Return the model of out-of-vocabulary words.
 
-    :param spelled: (words,) the natural log probability that the network gives to each word of the lexicon.
-    :param listed: rare words, none of them in the lexicon; without any, the network spells alone.
+    :param spelled: (words,) the network's natural log probability of each word of the lexicon.
+    :param listed: rare words outside the lexicon; if there are none, the network spells alone.
     """
     masses = np.maximum(np.exp(spelled.astype(np.float32)), _LEAST_SPELLED)
     speller = OOVCharacterModel(network, vocabulary, lexicon.weighed(masses, 1.0), float(masses.sum()))
@@ -55,13 +51,13 @@ def out_of_vocabulary_model(
 
 class OOVCharacterModel(ByProbabilities):
     """
-    A network that has learned rare words, as a model of those that a lexicon lacks.
+    A network trained on rare words, without the words of a lexicon.
 
-    A state is the network's, then (batch,) the place in the lexicon, then of each symbol (batch, vocabulary): how much of what
-    the network spells on from there is in the lexicon, and the probability of the symbol.
+    A state is the network's, then (batch,) the node of the lexicon, then two arrays (batch, vocabulary): the share of the lexicon
+    in what the network spells from each symbol on, and the probability of the symbol.
 
-    :param known: the words of the lexicon, weighed by what the network gives to them.
-    :param share: what it gives to all of them together.
+    :param known: the words of the lexicon, weighted by the network's probability of each.
+    :param share: the network's probability of all of them together.
     """
 
     def __init__(self, network: Network, vocabulary: Vocabulary, known: Lexicon, share: float) -> None:
@@ -69,7 +65,7 @@ class OOVCharacterModel(ByProbabilities):
         begin, self._inside = (mask.astype(np.float32) for mask in vocabulary.word_symbols())
         start = network.start(UNKNOWN)
         first = self._predict(start) * begin
-        first /= first.sum()  # it has been told that a word begins
+        first /= first.sum()  # a word begins
         self._start = self._join(start, known.start(), np.array([share], dtype=np.float32), first)
 
     def start(self) -> States:
@@ -81,25 +77,17 @@ class OOVCharacterModel(ByProbabilities):
         *network, nodes, known, _ = states
         following = self._network.step(tuple(network), symbols)
         spelled = self._predict(following) * self._inside
-        # Some 1e-7 of the sum is rounding; a word may always end, whatever that is.
+        # The sum has a rounding error of 1e-7; the end of a word is always possible.
         spelled[:, BOUNDARY] = np.maximum(1 - spelled.sum(axis=1), 1e-30)
         shares = known[np.arange(len(known)), symbols]
         return self._join(following, self._known.step((nodes,), symbols), shares, spelled)
 
-    def probabilities(self, states: States) -> NDArray[np.float32]:
-        """Return (batch, vocabulary): 0 for what is no letter of a word and not its end."""
-        result: NDArray[np.float32] = states[-1]
-        return result
+    def probabilities(self, states: States) -> Array:
+        """Return (batch, vocabulary): 0 for all but letters and the end of the word."""
+        return states[-1]
 
-    def _join(
-        self, network: States, nodes: States, shares: NDArray[np.float32], spelled: NDArray[np.float32]
-    ) -> States:
-        """
-        Return states.
-
-        :param shares: (batch,) of what is spelled on from there, how much is in the lexicon.
-        :param spelled: (batch, vocabulary) by the network; 0 for what cannot be.
-        """
+    def _join(self, network: States, nodes: States, shares: Array, spelled: Array) -> States:
+        """Return states, given (batch,) the share of the lexicon and (batch, vocabulary) the network's probabilities."""
         known = self._known.probabilities(nodes)
         ends = (known[:, BOUNDARY] > 0) & (shares > 0)  # a word of the lexicon
         known *= shares[:, None]

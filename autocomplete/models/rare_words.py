@@ -1,8 +1,8 @@
 """
-A long list of rare words in little memory: which of them begin with a prefix, and what letters follow there.
+A long list of rare words in little memory, searchable by prefix.
 
-The words are sorted, and kept by columns: all first letters, all second letters, and so on. Words that share a prefix stand
-together, and within them the next column is in order, so a letter more narrows the range by bisection.
+The words are sorted and kept by columns: all first letters, all second letters, and so on. Words that share a prefix are
+consecutive, and the next column is sorted among them, so one more letter narrows the range by bisection.
 """
 
 from __future__ import annotations
@@ -18,16 +18,12 @@ from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["LISTED", "LONGEST", "RareWordList", "RareWords"]
 
-LISTED = 0.5  # weight of the list beside a network that spells: of everyday texts, it has 0.4 to 0.6 of what the lexicon lacks
-LONGEST = 20  # letters; hardly any word is longer, and each column takes a byte for every word
+LISTED = 0.5  # weight of the list beside a network that spells; it has 0.4 to 0.6 of the OOV words of everyday texts
+LONGEST = 20  # letters of a word; each column takes a byte for every word
 
 
 class RareWords:
-    """
-    A list of words.
-
-    :param columns: (letters + 1, words) the symbols of the words, sorted, BOUNDARY where a word has no letter any more.
-    """
+    """A list of words; `columns` is (letters + 1, words) their symbols, sorted, padded with BOUNDARY."""
 
     def __init__(self, columns: NDArray[Any]) -> None:
         self._columns = columns
@@ -43,15 +39,14 @@ class RareWords:
             return cls.none()
         ids, starts = vocabulary.encode_words([every[i] for i in vocabulary.sort(every)])
         lengths = np.diff(starts)
+        which = np.repeat(np.arange(len(lengths)), lengths)  # the word of each letter
         columns = np.zeros((int(lengths.max(initial=0)) + 1, len(lengths)), dtype=np.min_scalar_type(len(vocabulary)))
-        columns[np.arange(len(ids)) - np.repeat(starts[:-1], lengths), np.repeat(np.arange(len(lengths)), lengths)] = (
-            ids
-        )
+        columns[np.arange(len(ids)) - starts[which], which] = ids
         return cls(columns)
 
     @classmethod
     def none(cls) -> Self:
-        """Return the list of no words."""
+        """Return an empty list."""
         return cls(np.zeros((1, 0), dtype=np.uint8))
 
     def words(self, vocabulary: Vocabulary) -> list[str]:
@@ -59,7 +54,7 @@ class RareWords:
         return [vocabulary.decode(word) for word in self._columns.T.tolist()]
 
     def range(self, first: int, stop: int, depth: int, symbol: int) -> tuple[int, int]:
-        """Return which of the words from `first` to before `stop`, which share so many symbols, have this one next."""
+        """Return the range of the words within `first:stop`, which share `depth` symbols, that continue with a symbol."""
         if depth >= len(self._columns):
             return first, first
         column = self._columns[depth, first:stop]
@@ -67,16 +62,11 @@ class RareWords:
         return first + int(left), first + int(right)
 
     def shares(self, first: int, stop: int, depth: int, size: int) -> NDArray[np.float64]:
-        """
-        Return (size,) by which symbol how many of those words go on, as shares of them all.
-
-        :param stop: more than `first`.
-        :param size: of the vocabulary.
-        """
+        """Return (size,) the share of the words within `first:stop`, at least one, that continue with each symbol."""
         return np.bincount(self._columns[depth, first:stop], minlength=size) / (stop - first)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return arrays of small numbers: how many symbols each word shares with the one before, and all further ones."""
+        """Return arrays of small numbers: the number of symbols that each word shares with the one before, and the others."""
         columns = self._columns
         same = np.zeros(len(self), dtype=np.uint8)
         same[1:] = np.logical_and.accumulate(columns[:, 1:] == columns[:, :-1]).sum(axis=0)
@@ -86,34 +76,32 @@ class RareWords:
 
     @classmethod
     def from_tensors(cls, same: NDArray[Any], rest: NDArray[Any]) -> Self:
-        """Return what `tensors` gave; raise ValueError where it does not hold together."""
+        """Return the list from its `tensors`; raise ValueError if they do not fit together."""
         ends = np.flatnonzero(rest == BOUNDARY)
         if not len(ends) == len(same) or (len(rest) and ends[-1] != len(rest) - 1):
             raise ValueError(f"there are {len(same)} rare words, and the ends of {len(ends)}")
         counts = np.diff(ends, prepend=-1).astype(np.int32)
-        # From where the letters of a word stand among all of them to where they stand in it.
-        shift = (same - (ends + 1 - counts)).astype(np.int32)
+        shift = (same - (ends + 1 - counts)).astype(np.int32)  # from a letter's index in `rest` to that in its word
         places = np.arange(len(rest), dtype=np.int32)
         places += np.repeat(shift, counts)
         columns = np.zeros((int(places.max(initial=0)) + 1, len(same)), dtype=rest.dtype)
         columns[places, np.repeat(np.arange(len(same), dtype=np.int32), counts)] = rest
         for depth, column in enumerate(columns):
-            own = np.flatnonzero(
-                same <= depth
-            )  # words with a letter of their own here, which those up to the next one share
+            own = np.flatnonzero(same <= depth)  # words with a new letter here, which those up to the next one share
             column[:] = np.repeat(column[own], np.diff(own, append=len(same)))
         return cls(columns)
 
 
 class RareWordList(ByProbabilities):
     """
-    A list of rare words, all as probable.
+    A uniform distribution over a list of rare words.
 
-    A state is (batch, 3): the first of those that are left, the one after the last of them, and how many letters they share.
+    A state is (batch, 3): the first of the words left, the one after the last of them, and the number of letters they share.
     """
 
     def __init__(self, listed: RareWords, vocabulary: Vocabulary) -> None:
         self._listed, self._size = listed, len(vocabulary)
+        self._ended = np.arange(self._size) == BOUNDARY
 
     def start(self) -> States:
         """Return the state before the first letter."""
@@ -129,14 +117,11 @@ class RareWordList(ByProbabilities):
         """Return the share of each next symbol."""
         found = np.zeros((len(states[0]), self._size), dtype=np.float32)
         for row, (first, stop, depth) in enumerate(states[0].tolist()):
-            if first < stop:
-                found[row] = self._listed.shares(first, stop, depth, self._size)
-            else:
-                found[row, BOUNDARY] = 1.0
+            found[row] = self._listed.shares(first, stop, depth, self._size) if first < stop else self._ended
         return found
 
     def best(self, states: States) -> NDArray[np.float32]:
-        """Return for each next symbol the share of any one word that goes on with it."""
+        """Return for each next symbol the share of any one word that continues with it."""
         counts = np.maximum(states[0][:, 1] - states[0][:, 0], 1)
         result: NDArray[np.float32] = (self.probabilities(states) > 0) / counts[:, None].astype(np.float32)
         return result

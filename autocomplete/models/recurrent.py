@@ -1,13 +1,9 @@
 """
-One step of a tanh RNN, a GRU or an LSTM for a batch of states, in numpy.
+One step of a tanh RNN, a GRU or an LSTM for a batch of states, in numpy. Equations and gate order are torch's.
 
-The equations and the order of the gates are those of torch, whose weights these are; the numbers agree to 1e-5. Three
-things make a step cheap. The product of an embedding with the first layer's input weights depends on the symbol alone,
-so it is a table (but for a vocabulary of words). As sigmoid(x) = (1 + tanh(x / 2)) / 2, all gates take a single tanh,
-their weights having been halved. And each gate has matrices of its own, of a few columns each: OpenBLAS has kernels for
-small products, two to three times as fast for a few rows as those for large ones, which copy the matrix first.
-
-Of a network of words, which is large and takes one step a word, the matrices stay in bytes.
+Three things make a step cheap. The input projection of each character is precomputed in a table. All gates share one tanh, as
+sigmoid(x) = (1 + tanh(x / 2)) / 2 and the weights are halved. Each gate has narrow matrices of its own, for which OpenBLAS has
+kernels that are two to three times as fast for a few rows. The large matrices of a word network stay in bytes.
 """
 
 from __future__ import annotations
@@ -17,22 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from autocomplete.models.protocol import Array, States, Symbols
+from autocomplete.models.protocol import Array, States, Symbols, log_softmax
 from autocomplete.storage.byte_matrix import ByteMatrix, Tensor, quantize
 from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY
 
 __all__ = ["RecurrentNetwork"]
 
-_WIDEST = 128  # columns of a block of a matrix; see above
+_WIDEST = 128  # columns of a block of a matrix
 
 
 class RecurrentNetwork:
     """
-    The trained network as a character language model. A state is, for each layer, (batch, hidden), twice in an LSTM.
+    The trained network as a language model. A state is, for each layer, (batch, hidden), twice in an LSTM.
 
-    :param tensors: the weights by name, of the shapes that `configuration` gives. One with a tied decoder, as a network of words
-        has it, keeps its matrices in bytes.
+    :param tensors: the weights by name, of the shapes in `configuration`. With a tied decoder, matrices are kept in bytes.
     """
 
     def __init__(self, configuration: Configuration, tensors: Mapping[str, Tensor]) -> None:
@@ -56,13 +51,16 @@ class RecurrentNetwork:
         self._hidden = configuration.hidden
 
     def start(self, symbol: int = BOUNDARY) -> States:
-        """Return the state before the first letter: zeros, stepped once with the boundary, or with another symbol."""
+        """Return the state before the first letter: zeros, stepped once with the boundary or another symbol."""
         zeros = np.zeros((1, self._hidden), dtype=np.float32)
         return self.step(tuple(zeros for layer in self._layers for _ in range(layer.arrays)), [symbol])
 
     def step(self, states: States, symbols: Symbols) -> States:
         """Return the states after one more symbol each."""
-        projected = self._project(symbols)  # (gates, batch, hidden)
+        if self._embedding is None:
+            projected = self._table.take(symbols, axis=1)  # (gates, batch, hidden)
+        else:  # a table of many words would take more memory than it saves time
+            projected = self._layers[0].project(self._embedding.take(symbols))
         arrays: list[Array] = []
         for depth, layer in enumerate(self._layers):
             if depth:
@@ -70,65 +68,53 @@ class RecurrentNetwork:
             arrays.extend(layer.step(projected, *states[depth * layer.arrays : (depth + 1) * layer.arrays]))
         return tuple(arrays)
 
-    def _project(self, symbols: Symbols) -> Array:
-        # A table for each of many words would take more memory than it saves time.
-        if self._embedding is not None:
-            return self._layers[0].project(self._embedding.take(symbols))
-        return self._table.take(symbols, axis=1)
-
     def top(self, states: States) -> Array:
         """Return (batch, hidden) the hidden state of the top layer."""
-        hidden: Array = states[-self._layers[-1].arrays]
-        return hidden
+        return states[-self._layers[-1].arrays]
 
     def projected(self, states: States) -> Array:
-        """Return (batch, embedding) what the embeddings are multiplied by, of a network whose decoder they are."""
+        """Return (batch, embedding) what a tied decoder multiplies the embeddings by."""
         return self._projection.times(self.top(states))
 
     def log_probabilities(self, states: States) -> Array:
         """Return the log of the softmax of the decoded top layer."""
-        logits = self._logits(self._decoded(states))
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return logits
+        return log_softmax(self._logits(states))
 
     def probabilities(self, states: States) -> Array:
         """Return the softmax of the decoded top layer."""
-        return self._softmax(self._decoded(states))
+        return _softmax(self._logits(states))
 
     def probabilities_of(self, projected: Array) -> Array:
-        """Return the same for what `projected` gave."""
-        assert self._embedding is not None
-        return self._softmax(self._embedding.times(projected))
+        """Return the same, given the result of `projected`."""
+        return _softmax(self._tied_logits(projected))
 
-    def _decoded(self, states: States) -> Array:
-        """Return (batch, vocabulary) the products of the top layer with the decoder, without its bias."""
+    def _logits(self, states: States) -> Array:
+        """Return (batch, vocabulary)."""
         if self._embedding is not None:
-            return self._embedding.times(self.projected(states))
-        decoded: Array = self.top(states) @ self._decoder
-        return decoded
+            return self._tied_logits(self.projected(states))
+        logits: Array = self.top(states) @ self._decoder
+        logits += self._decoder_bias
+        return logits
 
-    def _logits(self, decoded: Array) -> Array:
-        """Return them with the bias, the greatest in each row being 0, in place."""
-        decoded += self._decoder_bias
-        decoded -= decoded.max(axis=1, keepdims=True)
-        return decoded
-
-    def _softmax(self, decoded: Array) -> Array:
-        """Return the softmax of them with the bias, in place."""
-        logits = self._logits(decoded)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(axis=1, keepdims=True)
+    def _tied_logits(self, projected: Array) -> Array:
+        assert self._embedding is not None
+        logits = self._embedding.times(projected)
+        logits += self._decoder_bias
         return logits
 
 
+def _softmax(logits: Array) -> Array:
+    """Return the softmax of logits, (batch, vocabulary), in place."""
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
+
+
 class _Layer:
-    """
-    The weights of one recurrent layer, a matrix for each gate, transposed for row vectors; or all gates in one, in bytes.
+    """The weights of one layer: a matrix for each gate, transposed for row vectors; or one matrix of all gates, in bytes."""
 
-    The hidden state comes first in what `step` takes and gives; `arrays` says how many arrays that are.
-    """
-
-    arrays = 1
+    arrays = 1  # of its state, the hidden state first
     scales: tuple[float, ...]  # of the weights of each gate: a half for a sigmoid, to be computed as a tanh
 
     def __init__(
@@ -143,21 +129,19 @@ class _Layer:
 
     def project(self, inputs: Array) -> Array:
         """Return what the inputs, (batch, inputs), contribute to the gates, (gates, batch, hidden)."""
-        projected: Array = (
-            self._of_bytes(self._input, inputs) if isinstance(self._input, ByteMatrix) else inputs @ self._input
-        )
-        return projected + self._bias
+        if isinstance(self._input, ByteMatrix):
+            return self._of_bytes(self._input, inputs) + self._bias
+        return inputs @ self._input + self._bias
 
     def recur(self, hidden: Array) -> Array:
         """Return what the hidden state, (batch, hidden), contributes to the gates, (gates, batch, hidden)."""
         if isinstance(self._recurrent, ByteMatrix):
             return self._of_bytes(self._recurrent, hidden)
         blocks = hidden @ self._recurrent  # (gates, blocks, batch, width)
-        product: Array = blocks.transpose(0, 2, 1, 3).reshape(len(blocks), *hidden.shape)
-        return product
+        return blocks.transpose(0, 2, 1, 3).reshape(len(blocks), *hidden.shape)
 
     def _of_bytes(self, matrix: ByteMatrix, vectors: Array) -> Array:
-        """Return the products of vectors, (batch, columns), with the matrices of the gates, (gates, batch, hidden)."""
+        """Return (gates, batch, hidden) the products of the gates' matrices with vectors, (batch, columns)."""
         products = matrix.times(vectors).reshape(len(vectors), len(self.scales), -1).transpose(1, 0, 2)
         return products * self._scales
 

@@ -1,8 +1,9 @@
-"""Prefixes that were stepped through a model, remembered: what a search works on."""
+"""A tree of the prefixes that were stepped through a model, for the search."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +15,19 @@ from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 __all__ = ["ROOT", "RankedSymbols", "SearchTree"]
 
 ROOT = 0
+_ROOM = 192  # nodes allocated at first; the searches of one word rarely need more
 
-
-_ROOM = 192  # rows set aside; more than the searches of one word mostly fill
-
-
-# Symbols; for each the bound, which is the least cost of a word that goes on with it; and its own cost. Costs are minus the
-# natural logarithms of probabilities.
+# Symbols; the bound of each, which is the least cost of a word that continues with it; and its cost. A cost is minus the natural
+# log probability.
 RankedSymbols = tuple[list[int], list[float], list[float]]
 
 
 class SearchTree:
     """
-    Prefixes that were stepped through a model: their states and what may follow, the most probable first.
+    The prefixes that were stepped through a model, with their states and their next symbols.
 
-    A node is a prefix, the first one empty. Everything is in arrays with a row for each node, set aside at first so that a
-    keystroke never waits for them to grow; memory is taken as the rows are filled.
+    A node is a prefix, the first one empty. All arrays have a row for each node, allocated in advance so that a keystroke rarely
+    waits for them to grow.
 
     :param hidden: words that are never found.
     """
@@ -41,18 +39,17 @@ class SearchTree:
         start = model.start()
         self._vocabulary: int = model.log_probabilities(start).shape[1]
         self._states: States = tuple(grown(array, 0, _ROOM) for array in start)
-        self._log_probabilities = np.empty((_ROOM, self._vocabulary), dtype=np.float32)
-        self._sorted_costs = np.empty_like(self._log_probabilities)
-        self._sorted_bounds = np.empty_like(self._log_probabilities)
-        self._sorted_symbols = np.empty(self._sorted_costs.shape, dtype=np.int32)
+        shape = _ROOM, self._vocabulary
+        self._log_probabilities = np.empty(shape, dtype=np.float32)
+        self._ranked: list[NDArray[Any]] = [np.empty(shape, dtype) for dtype in (np.int32, np.float32, np.float32)]
         self.clear()
 
     def clear(self) -> None:
-        """Forget all but the empty prefix. The memory is kept, to be filled again."""
+        """Forget all but the empty prefix; keep the memory."""
         self._parents: list[int] = []
         self._symbols: list[int] = []
         self._children: dict[int, int] = {}  # by node * vocabulary + symbol
-        # Of the prefixes that are sorted, which is left until somebody searches below one.
+        # Of the nodes that are sorted, which happens when a search first looks at one.
         self._end_costs: list[float] = []
         self._below_hidden: list[Tree | None] = []
         self._add([-1], [BOUNDARY], self.model.start())
@@ -63,26 +60,24 @@ class SearchTree:
     @property
     def memory(self) -> int:
         """The bytes of the rows in use."""
-        arrays = (*self._states, self._log_probabilities, self._sorted_costs, self._sorted_bounds, self._sorted_symbols)
-        row: int = sum(array[0].nbytes for array in arrays)
+        row: int = sum(array[0].nbytes for array in (*self._states, self._log_probabilities, *self._ranked))
         return len(self) * row
 
     def child(self, node: int, symbol: int) -> int:
-        """Return the node one symbol further, stepping the model if it was never there."""
+        """Return the node one symbol further, after a step of the model if it is new."""
         known = self.known_child(node, symbol)
         return self.expand([node], [symbol])[0] if known is None else known
 
     def known_child(self, node: int, symbol: int) -> int | None:
-        """Return the node one symbol further, or None if the model was never there."""
+        """Return the node one symbol further, or None if there is none yet."""
         return self._children.get(node * self._vocabulary + symbol)
 
     def expand(self, nodes: Sequence[int], symbols: Sequence[int]) -> range:
         """Step the model from some nodes, each with a symbol that is new to it; return the new nodes."""
-        states = self.model.step(gather(self._states, nodes), symbols)
-        return self._add(nodes, symbols, states)
+        return self._add(nodes, symbols, self.model.step(gather(self._states, nodes), symbols))
 
     def log_probabilities(self, node: int) -> NDArray[np.float32]:
-        """Return (vocabulary,) the model's own natural logarithms after a prefix."""
+        """Return (vocabulary,) the model's natural log probabilities after a prefix."""
         row: NDArray[np.float32] = self._log_probabilities[node]
         return row
 
@@ -91,17 +86,14 @@ class SearchTree:
         return gather(self._states, [node])
 
     def alternatives(self, node: int, count: int | None = None) -> RankedSymbols:
-        """Return what may follow a prefix, that which may lead to the best word first."""
+        """Return the next symbols of a prefix, the one with the least bound first."""
         if node >= len(self._end_costs):
             self._sort()
-        return (
-            self._sorted_symbols[node, :count].tolist(),
-            self._sorted_bounds[node, :count].tolist(),
-            self._sorted_costs[node, :count].tolist(),
-        )
+        symbols, bounds, costs = (array[node, :count].tolist() for array in self._ranked)
+        return symbols, bounds, costs
 
     def end_cost(self, node: int) -> float:
-        """Return minus the log probability that the word ends here, after a prefix whose `alternatives` have been looked at."""
+        """Return minus the log probability that the word ends here; `alternatives` of the node must have been called."""
         return self._end_costs[node]
 
     def suffix(self, node: int, ancestor: int) -> tuple[int, ...]:
@@ -119,9 +111,7 @@ class SearchTree:
             room = max(new.stop, used + max(used, _ROOM))
             self._states = tuple(grown(array, used, room) for array in self._states)
             self._log_probabilities = grown(self._log_probabilities, used, room)
-            self._sorted_costs = grown(self._sorted_costs, used, room)
-            self._sorted_bounds = grown(self._sorted_bounds, used, room)
-            self._sorted_symbols = grown(self._sorted_symbols, used, room)
+            self._ranked = [grown(array, used, room) for array in self._ranked]
         rows = slice(new.start, new.stop)
         for store, array in zip(self._states, states, strict=True):
             store[rows] = array
@@ -135,7 +125,7 @@ class SearchTree:
         return new
 
     def _sort(self) -> None:
-        """Sort what may follow the prefixes that nobody has searched below so far."""
+        """Sort the next symbols of all nodes that are not sorted yet."""
         rows = slice(len(self._end_costs), len(self))
         costs = -self._log_probabilities[rows]  # (prefixes, vocabulary)
         costs[:, UNKNOWN] = np.inf
@@ -152,7 +142,6 @@ class SearchTree:
             bounds[:, UNKNOWN] = np.inf
         order = bounds.argsort(axis=1)
         every = np.arange(len(costs))[:, None]
-        self._sorted_symbols[rows] = order
-        self._sorted_costs[rows] = costs[every, order]
-        self._sorted_bounds[rows] = bounds[every, order]
+        for store, array in zip(self._ranked, (order, bounds[every, order], costs[every, order]), strict=True):
+            store[rows] = array
         self._end_costs.extend(costs[:, BOUNDARY].tolist())

@@ -1,9 +1,4 @@
-"""
-One step of the networks without a memory, in numpy, as `recurrent` has it for those with one.
-
-The tool itself asks recurrent networks only. These are beside them so that what a key costs can be compared: the same kind of
-code, with the same care. Their weights and equations are those of `training/windows.py`.
-"""
+"""One step of networks without memory, in numpy, to compare their speed with `recurrent`. In torch: `training/windows`."""
 
 from __future__ import annotations
 
@@ -20,11 +15,7 @@ __all__ = ["FeedForwardWindow"]
 
 
 class WindowModel:
-    """
-    What both have in common.
-
-    :param tensors: the weights by the names that torch gives them.
-    """
+    """The decoder that both share; `tensors` has the weights by their torch names."""
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         self._weights = {name: np.asarray(value, dtype=np.float32) for name, value in tensors.items()}
@@ -32,7 +23,7 @@ class WindowModel:
         self._decoder = np.ascontiguousarray(self._weights["decoder.weight"].T)  # (hidden, vocabulary)
 
     def log_probabilities(self, states: States) -> Array:
-        """Return the log of the softmax of what the last layer gave, the last array of a state."""
+        """Return the log of the softmax of the decoded last layer, the last array of a state."""
         logits: Array = states[-1] @ self._decoder
         logits += self._weights["decoder.bias"]
         return log_softmax(logits)
@@ -40,10 +31,9 @@ class WindowModel:
 
 class FeedForwardWindow(WindowModel):
     """
-    The last k symbols through tanh layers; a character language model.
+    The last k symbols through tanh layers, as a character language model. The first layer is a table by place and symbol.
 
-    A state is the symbols, (batch, k), and the outputs of the last layer, (batch, hidden). What a symbol in some place of the
-    window adds to the first layer depends on the two alone, so it is a table.
+    A state is the symbols, (batch, k), and the outputs of the last layer, (batch, hidden).
     """
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""A network of text as a model of one word."""
+"""A text network as a model of one word."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 __all__ = ["WithinWord"]
 
-_LEAST = np.float32(1e-30)  # probability of the end of a word, whatever the rounding
+_LEAST = np.float32(1e-30)  # probability of the end of a word, against rounding errors
 
 
 class WithinWord(ByProbabilities):
     """
-    A network of text as a model of one word: all that ends a word is one boundary, and before the first letter, all that
-    does not begin one. A state is the network's, then (batch, 1) whether no letter has been read.
+    A text network as a model of one word. BOUNDARY stands for all symbols that end the word, or that cannot begin one.
 
-    :param state: the network's where the word begins; several as a batch.
+    A state is the network's, then (batch, 1) whether no letter has been read.
+
+    :param state: (batch, ...) the network's state where the word begins.
     """
 
     def __init__(self, network: CharacterLanguageModel, state: States, vocabulary: Vocabulary) -> None:
         self._network, self._state = network, state
         self._predict = probabilities(network)
         begin, inside = vocabulary.word_symbols()
-        self._letters = np.stack([inside, begin]).astype(np.float32)  # by whether the word has not begun
+        self._letters = np.stack([inside, begin]).astype(np.float32)  # once the word has begun, and before
 
     def start(self) -> States:
         """Return the state where the word begins."""
@@ -35,7 +36,7 @@ class WithinWord(ByProbabilities):
         return (*self._network.step(states[:-1], symbols), np.zeros((len(states[-1]), 1), dtype=np.int8))
 
     def probabilities(self, states: States) -> Array:
-        """Return (batch, vocabulary): of letters as the network has them, of BOUNDARY all the rest, of others 0."""
+        """Return (batch, vocabulary): the network's answer for letters, the rest for BOUNDARY, 0 for others."""
         result = self._predict(states[:-1])
         result *= self._letters[states[-1][:, 0]]
         result[:, BOUNDARY] = np.maximum(1 - result.sum(axis=1), _LEAST)

@@ -1,9 +1,8 @@
 """
-A recurrent network over the words of a lexicon: how probable each of them is to come next.
+A recurrent network over the words of a lexicon.
 
-The network has symbols for the most frequent words only; a class-based softmax (`class_softmax`) divides what it gives to its
-unknown symbol among all others. Words are given as lexicon ids: the number of words stands for the beginning of a line or
-sentence, and every higher id for a word that is not in the lexicon.
+It has symbols for the most frequent words only; a class-based softmax divides the probability of its unknown symbol among the
+others. Words are lexicon ids, the number of words stands for a sentence boundary, and higher ids for out-of-vocabulary words.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ __all__ = ["WordNetwork", "symbol_table"]
 
 class WordNetwork:
     """
-    The network. A state is that of `RecurrentNetwork`.
+    The word network. A state is that of `RecurrentNetwork`.
 
-    :param tensors: its weights, packed or not; `rows`, (n,) the lexicon ids of the words that it knows; and the tensors of
-        `ClassSoftmax` under names that begin with `class_softmax.PREFIX`.
-    :param unigrams: (words,) how frequent each word of the lexicon is.
-    :raises LookupError, TypeError, ValueError: where these do not fit together.
+    :param tensors: the weights, packed or not; `rows`, (n,) lexicon ids of the words that have symbols; and the tensors of
+        `ClassSoftmax`, whose names begin with `class_softmax.PREFIX`.
+    :param unigrams: (words,) word frequencies.
+    :raises LookupError, TypeError, ValueError: if these do not fit together.
     """
 
     def __init__(
@@ -48,22 +47,18 @@ class WordNetwork:
             raise ValueError(f"its network of words is none of {asdict(configuration)}")
         self._network = RecurrentNetwork(configuration, weights)
         self._symbols = symbol_table(self._rows, self._words)
-        self._answered: tuple[States, Array, Array] | None = None  # the states asked last, and the answer
+        self._answered: tuple[States, Array, Array] | None = None  # the last states, outputs and probabilities
 
     def start(self) -> States:
         """Return the state at the beginning of a line."""
         return self._network.start()
 
     def step(self, states: States, symbols: Symbols) -> States:
-        """
-        Return the states after one more word each.
-
-        :param symbols: (batch,) lexicon ids.
-        """
+        """Return the states after one more word each, given (batch,) lexicon ids."""
         return self._network.step(states, self._symbols[np.minimum(symbols, self._words + 1)])
 
     def outputs(self, states: States) -> Array:
-        """Return (batch, embedding) what the embeddings of the words are compared with."""
+        """Return (batch, embedding) what the decoder multiplies the word embeddings by."""
         return self._network.projected(states)
 
     def probabilities(self, states: States) -> Array:
@@ -76,11 +71,11 @@ class WordNetwork:
         return result
 
     def sentence_ends(self, states: States) -> float:
-        """Return the probability that the sentence ends, after a batch of one."""
+        """Return the probability that the sentence ends, given a batch of one."""
         return float(self._expected(states)[1][0, BOUNDARY])
 
     def _expected(self, states: States) -> tuple[Array, Array]:
-        """Return the outputs and the probability of each symbol; of the same states twice, as where a word ends, for free."""
+        """Return the outputs and the probability of each symbol, cached for the last states."""
         if self._answered is None or self._answered[0] is not states:
             outputs = self.outputs(states)
             self._answered = states, outputs, self._network.probabilities_of(outputs)
@@ -88,7 +83,7 @@ class WordNetwork:
 
 
 def symbol_table(rows: NDArray[Any], words: int) -> NDArray[np.int32]:
-    """Return (words + 2,) the symbol of a network for each lexicon id: a word that it knows, a beginning, or unknown."""
+    """Return (words + 2,) the network's symbol for each lexicon id: that of a word, the boundary, or unknown."""
     table = np.full(words + 2, UNKNOWN, dtype=np.int32)
     table[rows] = np.arange(len(rows)) + 2
     table[words] = BOUNDARY

@@ -1,9 +1,4 @@
-"""
-Words that are not offered unless somebody asks for them: slurs and obscenities of English.
-
-The list, one word a line, holds what would be unwelcome on a screen that others see. Whoever means to type one of its words
-types it; whoever wants them offered says `--explicit`.
-"""
+"""English slurs and obscenities, which are offered only with `--explicit`."""
 
 from __future__ import annotations
 
@@ -15,6 +10,6 @@ __all__ = ["explicit_words"]
 
 @cache
 def explicit_words() -> tuple[str, ...]:
-    """Return the words of the list, each also with an apostrophe at its end, as some are written."""
+    """Return the words of the list, each also with an apostrophe at its end."""
     words = files("autocomplete.text").joinpath("blocklist.txt").read_text(encoding="utf-8").split()
     return tuple(word + end for word in words for end in ("", "'"))

@@ -1,4 +1,4 @@
-"""Text as a terminal may show it: no control characters, cut to its columns, wrapped into its rows."""
+"""Text for a terminal: without control characters, cut to its columns, wrapped into its rows."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ from wcwidth import wcwidth
 __all__ = ["cell_width", "cut", "printable", "visible", "wrapped"]
 
 _JOINERS = "\u200c\u200d"  # invisible, but part of words in many scripts
-_ENDS = {" ": "␣", "\n": "⏎"}  # of a word and of a line, which would be invisible
-_WIDTHS = 4096  # characters whose width is remembered
+_ENDS = {" ": "␣", "\n": "⏎"}  # ends of a word and of a line, else invisible
 
 
-@lru_cache(_WIDTHS)
+@lru_cache(4096)
 def _width(character: str) -> int:
     return max(0, wcwidth(character))
 
 
 def cell_width(text: str) -> int:
-    """Return how many columns a text takes."""
+    """Return the number of columns of a text."""
     return sum(map(_width, text))
 
 
 def printable(text: str) -> str:
-    """Return the text with the replacement character for each one that a terminal might obey instead of show."""
+    """Return the text with the replacement character for each control character."""
     return "".join(character if character.isprintable() or character in _JOINERS else "\ufffd" for character in text)
 
 
 def visible(character: str) -> str:
-    """Return a character as something that can be seen: a space as `␣`, a line feed as `⏎`."""
+    """Return a visible form of a character: `␣` for a space, `⏎` for a line feed."""
     return _ENDS.get(character) or printable(character)
 
 
 def cut(text: str, width: int) -> str:
-    """Return a text, or its beginning and an ellipsis where there is no room for all."""
+    """Return a text, or its beginning and an ellipsis if it is wider than `width`."""
     if cell_width(text) <= width:
         return text
     kept = ""
@@ -46,8 +45,8 @@ def cut(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return a text in lines that end between words, a space before each."""
-    from rich.console import Console  # which the prompt does without as long as nothing is amiss
+    """Return a text wrapped between words, with a space before each line."""
+    from rich.console import Console  # not loaded by the prompt before there is an error
     from rich.text import Text
 
     lines = Text(text).wrap(Console(width=width), max(1, width - 1))

@@ -1,10 +1,4 @@
-"""
-Characters to ids and back.
-
-The first two ids are special. BOUNDARY stands where a word begins and where it ends: a network is given it first, and
-predicts it last. UNKNOWN stands for every character that the corpus did not have, so that an unseen one neither
-crashes nor passes for another.
-"""
+"""Characters to ids and back. BOUNDARY stands before and after a word or line, UNKNOWN for characters outside the corpus."""
 
 from __future__ import annotations
 
@@ -24,16 +18,12 @@ __all__ = ["BOUNDARY", "UNKNOWN", "Vocabulary"]
 
 BOUNDARY = 0
 UNKNOWN = 1
-_SPECIAL = 2  # ids below this one are no characters
-_ENCODED = 10_000  # lines at a time, as a character takes many bytes while it is encoded
+_SPECIAL = 2  # number of ids that are not characters
+_ENCODED = 10_000  # lines encoded at once, to save memory
 
 
 class Vocabulary:
-    """
-    The symbols of a model: the special ones, then `characters` in the order given.
-
-    :raises SettingsError: for an entry that is not one character, or one given twice.
-    """
+    """The symbols of a model: the special ones, then distinct, single characters; SettingsError if they are not."""
 
     def __init__(self, characters: Sequence[str]) -> None:
         self.characters = tuple(characters)
@@ -43,7 +33,7 @@ class Vocabulary:
 
     @classmethod
     def from_words(cls, words: Iterable[str]) -> Self:
-        """Return the vocabulary of all characters of the words, in code point order."""
+        """Return the vocabulary of all characters of some words, in code point order."""
         return cls(sorted(set().union(*words)))
 
     def __len__(self) -> int:
@@ -56,15 +46,11 @@ class Vocabulary:
         return hash(self.characters)
 
     def encode(self, key: str) -> list[int]:
-        """Return an id for each character of a key, UNKNOWN for one that is not in the vocabulary."""
+        """Return an id for each character of a key, UNKNOWN for those that are not in the vocabulary."""
         return [self._ids.get(character, UNKNOWN) for character in key]
 
     def encode_words(self, words: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """
-        Return the ids of all words, one after another without gaps, and where each word starts.
-
-        :returns: ids (characters,) and starts (words + 1,), so that word i is `ids[starts[i]:starts[i + 1]]`.
-        """
+        """Return (characters,) ids and (words + 1,) starts, so that word i is `ids[starts[i]:starts[i + 1]]`."""
         code_points = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32)
         lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
         starts = np.zeros(len(words) + 1, dtype=np.int64)
@@ -73,17 +59,13 @@ class Vocabulary:
 
     @cached_property
     def _by_code_point(self) -> NDArray[np.int32]:
-        """The id of each code point up to the last that has one, then that of all further ones."""
+        """The id of each code point up to the last that has one, then UNKNOWN for all others."""
         ids = np.full(max(map(ord, self.characters), default=0) + 2, UNKNOWN, dtype=np.int32)
         ids[[ord(character) for character in self.characters]] = np.arange(_SPECIAL, len(self))
         return ids
 
     def encode_lines(self, keys: Iterable[str]) -> NDArray[np.integer[Any]]:
-        """
-        Return the ids of lines one after another, with BOUNDARY before each and after the last: (characters + lines + 1,).
-
-        They are of the smallest type, for texts of a hundred million characters.
-        """
+        """Return (characters + lines + 1,) the ids of lines, BOUNDARY before each and after the last, of the smallest type."""
         smallest = np.min_scalar_type(len(self))
         rest, parts = iter(keys), [np.full(1, BOUNDARY, smallest)]
         while some := list(islice(rest, _ENCODED)):
@@ -92,24 +74,24 @@ class Vocabulary:
         return np.concatenate(parts)
 
     def sort(self, words: Sequence[str]) -> list[int]:
-        """Return the places of the words in the order of their ids, as a `Trie` wants them."""
-        # Mostly that is the order of the characters, by which Python sorts much faster.
+        """Return the indices that sort words by their ids, as for a `Trie`."""
+        # That is mostly the order of the characters, by which Python sorts much faster.
         plain = list(self.characters) == sorted(self.characters) and self._ids.keys() >= set("".join(words))
         return sorted(range(len(words)), key=words.__getitem__ if plain else lambda i: self.encode(words[i]))
 
     def find(self, words: Sequence[str], word: str) -> int | None:
-        """Return the place of a word among words in the order of their ids; nothing where it is not one of them."""
+        """Return the index of a word among words that are sorted by their ids, None if it is not there."""
         place = bisect_left(words, self.encode(word), key=self.encode)
         return place if place < len(words) and words[place] == word else None
 
     def is_word(self, key: str) -> bool:
-        """Return whether a key has symbols only that words of running text have."""
+        """Return whether a key has only symbols of words of running text."""
         begin, inside = self._word_symbols
         symbols = self.encode(key)
         return bool(symbols) and bool(begin[symbols[0]] and inside[symbols].all())
 
     def word_symbols(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which symbols begin a word of running text, and which go on with one: (size,) each."""
+        """Return (size,) which symbols begin a word of running text, and (size,) which continue one."""
         return self._word_symbols
 
     @cached_property
@@ -120,11 +102,11 @@ class Vocabulary:
         return begin, inside
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Return the characters of ids; BOUNDARY is written as nothing, UNKNOWN as the replacement character."""
+        """Return the characters of ids, without BOUNDARY, and with the replacement character for UNKNOWN."""
         return "".join(self.character(i) for i in ids if i != BOUNDARY)
 
     def character(self, symbol: int) -> str:
-        """Return how one id is shown: the boundary as the space that would be typed there."""
+        """Return the character of an id: a space for BOUNDARY, the replacement character for UNKNOWN."""
         if symbol == BOUNDARY:
             return " "
         return "\ufffd" if symbol == UNKNOWN else self.characters[symbol - _SPECIAL]
