@@ -129,7 +129,7 @@ def main() -> None:
             (shipped.name, Predictor.load(str(shipped), explicit=True), read_lexicon(shipped), options.prefixes),
         ]
     for name, predictor, lexicon, count in runs:
-        words = [predictor.checkpoint.normalization.key(surface) for surface in lexicon]
+        words = [predictor.checkpoint.alphabet.key(surface) for surface in lexicon]
         prefixes = draw_prefixes(words, predictor.checkpoint.vocabulary, count, generator)
         started = time.perf_counter()
         mismatches, unproved = compare(

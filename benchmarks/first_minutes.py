@@ -58,7 +58,7 @@ def main() -> None:
         predictor = Predictor.load(folder)
     measured = lines[kept :: max(1, sum(map(len, lines[kept:])) // MEASURED)]
     learned, held_out = (
-        checkpoint.vocabulary.encode_lines([checkpoint.normalization.key(line) for line in part])
+        checkpoint.vocabulary.encode_lines([checkpoint.alphabet.key(line) for line in part])
         for part in (lines[:kept], measured)
     )
     together = -np.concatenate([predictor.score(line)[0] for line in measured]).mean() / math.log(2)

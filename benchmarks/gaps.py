@@ -173,7 +173,7 @@ def gaps_of_lines(text: Path, count: int) -> list[Gap]:
     generator, gaps = np.random.default_rng(SEED), []
     lines = list(corpus.text.lines())
     for i, place in enumerate(generator.permutation(len(lines))[:count].tolist()):
-        line = corpus.normalization.key(lines[place] if i % 2 else without_marks(lines[place]))[:400]
+        line = corpus.alphabet.key(lines[place] if i % 2 else without_marks(lines[place]))[:400]
         letters = [place for place, character in enumerate(line) if character.isalpha()]
         if letters:
             place = int(generator.choice(letters))

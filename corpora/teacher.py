@@ -410,7 +410,7 @@ def context_of(corpus: Corpus) -> tuple[Sequence[str], NGrams]:
     assert corpus.text is not None
     words = choose_words(corpus, Vocabulary.from_words(corpus.words))
     encoded = corpus.text.encoded()
-    tokens = encoded.words.translated(words.table(encoded, corpus.normalization))
+    tokens = encoded.words.translated(words.table(encoded, corpus.alphabet))
     return words.keys, words.ngrams(tokens.parts(), corpus)
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from autocomplete.corpus.corpus import Corpus, read_corpus
 from autocomplete.storage.checkpoint import Checkpoint
 from autocomplete.storage.configuration import Cell, Configuration
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 from autocomplete.text.vocabulary import Vocabulary
 
 # The same examples on every run, and no time limit: a busy machine is no failure.
@@ -56,7 +56,7 @@ def random_checkpoint(
         for name, shape in configuration.shapes().items()
     }
     tensors["decoder.bias"][0] += boundary_bias
-    return Checkpoint(configuration, vocabulary, Normalization(), tensors, figures=dict(figures or {}))
+    return Checkpoint(configuration, vocabulary, Letters(), tensors, figures=dict(figures or {}))
 
 
 @pytest.fixture

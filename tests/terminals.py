@@ -31,7 +31,7 @@ from autocomplete.prompt.prompt import run_prompt
 from autocomplete.prompt.settings import PromptSettings
 from autocomplete.storage.checkpoint import Checkpoint
 from autocomplete.storage.configuration import Configuration
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 from autocomplete.text.vocabulary import Vocabulary
 
 PATIENCE = 20.0  # seconds; only a failing test waits so long
@@ -76,7 +76,7 @@ def make_checkpoint(lexicon: Mapping[str, float] = LEXICON) -> Checkpoint:
     tensors = {
         name: generator.normal(0.0, 0.3, shape).astype(np.float32) for name, shape in configuration.shapes().items()
     }
-    return Checkpoint(configuration, vocabulary, Normalization(), tensors, figures={"network_prior": 0.02})
+    return Checkpoint(configuration, vocabulary, Letters(), tensors, figures={"network_prior": 0.02})
 
 
 def load() -> Predictor:

@@ -37,6 +37,7 @@ from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.storage.lookup import find_checkpoint, list_checkpoints
 from autocomplete.storage.tensor_files import tensor_bytes
 from autocomplete.storage.upgrades import FORMAT_VERSION
+from autocomplete.text.alphabets.letters import Letters
 from autocomplete.text.vocabulary import Vocabulary
 
 WORDS = ["name", "triangle", "Straße"]
@@ -84,7 +85,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, precision: type) -> None:
     write_checkpoint(tmp_path / "mine", written, LEXICON)
     assert_same(read_checkpoint(tmp_path / "mine"), written)
     assert read_lexicon(tmp_path / "mine") == LEXICON
-    assert list(read_lexicon(tmp_path / "mine")) == sorted(LEXICON, key=CHECKPOINT.normalization.key)
+    assert list(read_lexicon(tmp_path / "mine")) == sorted(LEXICON, key=CHECKPOINT.alphabet.key)
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -266,7 +267,7 @@ def test_lexicon_that_is_gone_is_told(folder: Path) -> None:
 
 def test_newer_format_is_refused_with_what_to_do(folder: Path) -> None:
     write_metadata(folder, json.dumps(CHECKPOINT.metadata() | {"format": FORMAT_VERSION + 1}))
-    with pytest.raises(CheckpointError, match=r"its format is 2, this version reads up to 1; upgrade") as raised:
+    with pytest.raises(CheckpointError, match=r"its format is 3, this version reads up to 2; upgrade") as raised:
         read_checkpoint(folder)
     assert_one_line(raised.value, folder)
 
@@ -274,7 +275,7 @@ def test_newer_format_is_refused_with_what_to_do(folder: Path) -> None:
 def test_old_metadata_goes_through_the_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if today's format were the third: the first one kept what was measured elsewhere, and had two other names."""
     old = replace(CHECKPOINT, training={"speed": 1, "batch": 2, "rate": 3}).metadata()
-    write_metadata(folder, json.dumps({"measures": old.pop("figures"), **old}))
+    write_metadata(folder, json.dumps({"measures": old.pop("figures"), **old, "format": 1}))
     (folder / "context.safetensors").write_bytes(tensor_bytes({}, json.dumps({"sizes": [1]})))  # of no format yet
     monkeypatch.setattr(upgrades, "FORMAT_VERSION", 3)
     monkeypatch.setitem(upgrades.MODEL_UPGRADES, 1, lambda old: {**old, "figures": old["measures"]})
@@ -286,10 +287,18 @@ def test_old_metadata_goes_through_the_table(folder: Path, monkeypatch: pytest.M
     assert read_context(folder) == ({}, {"configuration": [1]})
 
 
+def test_first_format_called_its_alphabet_a_normalization(folder: Path) -> None:
+    for case in ("fold", "keep"):
+        old = CHECKPOINT.metadata() | {"format": 1, "normalization": {"form": "NFC", "case": case}}
+        del old["alphabet"]
+        write_metadata(folder, json.dumps(old))
+        assert read_checkpoint(folder).alphabet == Letters(case=case)
+
+
 def test_newer_context_is_refused_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_module, "FORMAT_VERSION", FORMAT_VERSION + 1)
     write_context(folder, {}, {})
-    with pytest.raises(CheckpointError, match=r"its format is 2, this version reads up to 1; upgrade") as raised:
+    with pytest.raises(CheckpointError, match=r"its format is 3, this version reads up to 2; upgrade") as raised:
         read_context(folder)
     assert_one_line(raised.value, folder)
 
@@ -313,9 +322,11 @@ def test_file_of_another_tool_is_refused(folder: Path) -> None:
         {"vocabulary": ["a", "b"]},
         {"vocabulary": ["ab"] * 10},
         {"vocabulary": [1, 2]},
-        {"normalization": {"form": "NFKC", "case": "fold"}},
-        {"normalization": {"form": "NFC", "case": "fold", "stem": True}},
-        {"normalization": None},
+        {"alphabet": {"name": "runes", "case": "fold"}},
+        {"alphabet": {"name": "letters", "case": "fold", "stem": True}},
+        {"format": 1, "normalization": {"form": "NFKC", "case": "fold"}},
+        {"format": 1, "normalization": 3},
+        {"alphabet": None},
         {"format": "one"},
         {"format": None},
         {"figures": {"network_prior": 7}},

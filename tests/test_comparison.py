@@ -61,7 +61,7 @@ def last(material: Material, seconds: float = 0.5, **options: object) -> Standin
 def test_text_is_held_out_at_its_end_between_two_lines(make_corpus: Callable[[str], Corpus]) -> None:
     corpus = make_corpus(TEXT)
     material = read_material(corpus)
-    keys = corpus.normalization.keys(TEXT.split("\n"))
+    keys = corpus.alphabet.keys(TEXT.split("\n"))
     every = material.vocabulary.encode_lines(keys)
     np.testing.assert_array_equal(np.concatenate([material.learned[:-1], material.held_out]), every)
     assert material.learned[len(material.learned) - 1 :] == [BOUNDARY]

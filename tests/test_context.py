@@ -32,7 +32,7 @@ from autocomplete.models.word_ngrams import NGrams
 from autocomplete.storage.byte_matrix import dequantize, quantize
 from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import closing_chance, running_words
 from autocomplete.training.networks.recurrent import CharRNN
@@ -58,7 +58,7 @@ TEXT = [
     "the cat can't",
     "the cat sat on",
 ]
-NORMALIZATION = Normalization()
+NORMALIZATION = Letters()
 # Boundaries are as probable as words of a few letters make them.
 CHECKPOINT = replace(random_checkpoint(["the cat can't sat on a monday. i there,"], boundary_bias=1.0), unit="text")
 VOCABULARY = CHECKPOINT.vocabulary

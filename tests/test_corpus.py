@@ -188,5 +188,5 @@ def test_any_bytes_are_a_corpus_or_a_corpus_error(write_corpus: Write, content: 
     assert len(set(corpus.words)) == len(corpus.words) == len(corpus.counts)
     assert all(corpus.words)
     assert (corpus.counts > 0).all()
-    assert all(corpus.normalization.key(surface) == word for word, surface in corpus.surfaces.items())
+    assert all(corpus.alphabet.key(surface) == word for word, surface in corpus.surfaces.items())
     assert all(not line.splitlines()[1:] for line in (*corpus.words, *corpus.surfaces.values()))

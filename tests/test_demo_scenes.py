@@ -258,7 +258,7 @@ def test_places_and_keys_of_a_word_are_those_of_the_evaluation() -> None:
     predictor = Predictor.load()
     text = "where are you going my triangle"
     offered = [predictor.predict(text[:i], 5) for i in range(len(text) + 1)]
-    words = known_words(text, offered, predictor.checkpoint.normalization)
+    words = known_words(text, offered, predictor.checkpoint.alphabet)
     assert [word.word for word in words] == text.split()
     for word in words:
         assert len(word.places) == len(word.word)
@@ -277,7 +277,7 @@ def test_a_word_that_is_never_offered_spares_nothing() -> None:
     predictor = Predictor.load()
     text = "xqzvbkj"
     (word,) = known_words(
-        text, [predictor.predict(text[:i]) for i in range(len(text) + 1)], predictor.checkpoint.normalization
+        text, [predictor.predict(text[:i]) for i in range(len(text) + 1)], predictor.checkpoint.alphabet
     )
     assert word.offered is None
     assert word.first is None

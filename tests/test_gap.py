@@ -17,7 +17,7 @@ from autocomplete.inference.gap import Gap
 from autocomplete.inference.prediction import Suggestion
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.search import Budget
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 
 LEXICON = {
     "brown": 60.0,
@@ -72,24 +72,24 @@ def test_a_gap_is_between_what_is_typed_and_what_follows(typed: str, after: str,
 
 @given(st.text("abéß", max_size=5), st.text("abéß", min_size=1, max_size=3), st.booleans())
 def test_a_filled_gap_reads_as_the_word(middle: str, end: str, spaced: bool) -> None:
-    normalization = Normalization()
+    alphabet = Letters()
     found = Suggestion("x" + middle + end, middle + end, 0, False, 0.5, exact=True)
-    filled = Gap(end, "", spaced=False).fill(found, normalization)
+    filled = Gap(end, "", spaced=False).fill(found, alphabet)
     assert (filled is None) == (not middle)  # what is missing is nothing
     if filled is not None:
         assert filled.insert + end == found.insert
-    plain = Gap("", "", spaced=spaced).fill(found, normalization)
+    plain = Gap("", "", spaced=spaced).fill(found, alphabet)
     assert plain is not None
     assert plain.insert == found.insert + " " * spaced
 
 
 def test_the_end_of_a_word_is_compared_without_regard_to_case() -> None:
     found = Suggestion("BROWN", "OWN", 0, False, 0.5, exact=True)
-    filled = Gap("wn", "", spaced=False).fill(found, Normalization())
+    filled = Gap("wn", "", spaced=False).fill(found, Letters())
     assert filled is not None
     assert filled.insert == "O"
-    assert Gap("x", "", spaced=False).fill(found, Normalization()) is None
-    assert Gap("brown", "", spaced=False).fill(found, Normalization()) is None
+    assert Gap("x", "", spaced=False).fill(found, Letters()) is None
+    assert Gap("brown", "", spaced=False).fill(found, Letters()) is None
 
 
 # What is offered there.

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autocomplete.errors import SettingsError
-from autocomplete.text.normalization import Normalization, is_word_character, split_last_word
+from autocomplete.text.alphabets import Alphabet, alphabet_json, read_alphabet
+from autocomplete.text.alphabets.letters import Letters
+from autocomplete.text.normalization import is_word_character, split_last_word
 
-NORMALIZATION = Normalization()
+NORMALIZATION = Letters()
 APOSTROPHE = frozenset("'")
 
 # Combining marks and the Korean vowels and finals change the character before them, so a cut there is no cut between
@@ -30,7 +32,7 @@ def test_key_ignores_case_composition_and_the_shape_of_the_apostrophe() -> None:
 
 
 def test_key_can_keep_case() -> None:
-    assert Normalization(case="keep").key("Don’t") == "Don't"
+    assert Letters(case="keep").key("Don’t") == "Don't"
 
 
 def test_key_folds_every_sigma_alike() -> None:
@@ -112,15 +114,20 @@ def test_two_capitals_ask_for_capitals(typed: str, rest: str, expected: str) -> 
     assert NORMALIZATION.match_case(typed, rest) == expected
 
 
-@pytest.mark.parametrize("normalization", [Normalization(), Normalization(case="keep")])
-def test_json_gives_the_same_normalization_back(normalization: Normalization) -> None:
-    assert Normalization.from_json(normalization.to_json()) == normalization
+@pytest.mark.parametrize("alphabet", [Letters(), Letters(case="keep")])
+def test_json_gives_the_same_alphabet_back(alphabet: Alphabet) -> None:
+    assert read_alphabet(alphabet_json(alphabet)) == alphabet
 
 
-@pytest.mark.parametrize("fields", [{"form": "NFKC"}, {"case": "upper"}])
-def test_unknown_normalization_is_refused(fields: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="unknown normalisation"):
-        Normalization.from_json(fields)
+@pytest.mark.parametrize("fields", [{"name": "runes"}, {}, {"name": "letters", "stem": True}])
+def test_unknown_alphabet_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="unknown alphabet"):
+        read_alphabet(fields)
+
+
+def test_case_is_folded_or_kept() -> None:
+    with pytest.raises(SettingsError, match="case is 'upper'; it must be fold or keep"):
+        read_alphabet({"name": "letters", "case": "upper"})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from autocomplete.inference.search import Budget
 from autocomplete.models.protocol import States, Symbols
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.storage.checkpoint import write_checkpoint
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 
 LEXICON = {
     "triangle": 50.0,
@@ -29,7 +29,7 @@ LEXICON = {
     "Straße": 5.0,
     "café": 3.0,
 }
-CHECKPOINT = random_checkpoint([Normalization().key(word) for word in LEXICON], figures={"network_prior": 0.1})
+CHECKPOINT = random_checkpoint([Letters().key(word) for word in LEXICON], figures={"network_prior": 0.1})
 PREDICTOR = Predictor(CHECKPOINT, LEXICON)
 
 

@@ -29,12 +29,13 @@ from autocomplete.corpus.running_text import RunningText
 from autocomplete.corpus.tokens import OTHER, START
 from autocomplete.errors import CorpusError
 from autocomplete.storage.checkpoint import CONTEXT, LEXICON, read_checkpoint
-from autocomplete.text.normalization import Normalization, without_marks
+from autocomplete.text.alphabets.letters import Letters
+from autocomplete.text.normalization import without_marks
 from autocomplete.text.words import closing_chance, running_words
 from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.trainer import train
 
-NORMALIZATION = Normalization()
+NORMALIZATION = Letters()
 LINES = "The cat sat here. It ran!\nThen “Anna” (my cat) said: don’t.\n\nIn May we may go; Anna's iPhone rang\n"
 
 PIECES = """

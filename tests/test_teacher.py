@@ -15,7 +15,8 @@ from teacher import COMPILER, PROBABLE, Line, Llama, Matrix, Teacher, joined, pa
 from autocomplete.corpus.soft_targets import SoftTargets
 from autocomplete.corpus.tokens import OTHER, START
 from autocomplete.models.word_ngrams import NGrams
-from autocomplete.text.normalization import Normalization, without_marks
+from autocomplete.text.alphabets.letters import Letters
+from autocomplete.text.normalization import without_marks
 from autocomplete.training.words.context import NumberedWords
 
 WIDTH, HEADS, KEY_HEADS, HEAD, INNER, LAYERS = 16, 4, 2, 4, 24, 2
@@ -218,7 +219,7 @@ def test_lines_are_asked_at_their_words(taught_by: Teacher) -> None:
 def test_hurried_lines_lose_their_marks_for_the_student_only(taught_by: Teacher, text: str) -> None:
     as_written, hurried = (taught_by.line(text, hurried=each) for each in (False, True))
     assert hurried.ids == as_written.ids
-    student = NumberedWords(WORDS, np.ones(len(WORDS))).encode([without_marks(text)], Normalization())
+    student = NumberedWords(WORDS, np.ones(len(WORDS))).encode([without_marks(text)], Letters())
     known = [*range(2, len(WORDS) + 2), START, OTHER]
     assert hurried.numbers == [known[number] for number in student.tolist()]
     asked = [[(place, line.numbers[number]) for place, number in line.asked] for line in (as_written, hurried)]

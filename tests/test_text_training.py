@@ -172,7 +172,7 @@ def test_files_of_a_text_are_readable_and_fit_together(trained) -> None:
     assert {"T", "\n"}.isdisjoint(checkpoint.vocabulary.characters)
     assert {" ", ".", "'", "t"} <= set(checkpoint.vocabulary.characters)
     assert set(lexicon) == {corpus.surface(word) for word in corpus.words}
-    assert list(lexicon) == sorted(lexicon, key=checkpoint.normalization.key)
+    assert list(lexicon) == sorted(lexicon, key=checkpoint.alphabet.key)
     assert context is not None
     tensors, metadata = context
     assert metadata == {}

@@ -34,7 +34,7 @@ from autocomplete.storage.checkpoint import (
 )
 from autocomplete.storage.configuration import Cell
 from autocomplete.storage.tensor_files import named
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.training import transfer
 from autocomplete.training.batching.streams import choose_source
@@ -172,7 +172,7 @@ def bits_per_word(checkpoint: Checkpoint, lexicon: dict[str, float]) -> float:
     network, total = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors), 0.0
     for surface, count in lexicon.items():
         state = network.start()
-        for symbol in [*checkpoint.vocabulary.encode(checkpoint.normalization.key(surface)), BOUNDARY]:
+        for symbol in [*checkpoint.vocabulary.encode(checkpoint.alphabet.key(surface)), BOUNDARY]:
             total -= count * float(network.log_probabilities(state)[0, symbol])
             state = network.step(state, np.array([symbol]))
     return total / sum(lexicon.values()) / math.log(2)
@@ -245,7 +245,7 @@ def add_network_of_words(folder: Path, corpus: Corpus) -> None:
     """Train one for a checkpoint that has none."""
     lexicon = {surface.casefold(): count for surface, count in read_lexicon(folder).items()}
     words = NumberedWords(tuple(sorted(lexicon)), np.array([lexicon[word] for word in sorted(lexicon)]))
-    tokens = words.encode(list(corpus.text.lines(0)), corpus.normalization)
+    tokens = words.encode(list(corpus.text.lines(0)), corpus.alphabet)
     settings = replace(SMALL, word_hidden=16, word_embedding=8, word_vocabulary=100)
     training = WordNetworkTraining(tokens, tokens[:0], tokens, len(lexicon), settings, "fp32")
     while not training.over:
@@ -306,7 +306,7 @@ def test_larger_network_of_words_begins_as_the_old_one(home: Path, tmp_path: Pat
 def test_network_of_words_that_grows_learns_with_all_its_units(home: Path) -> None:
     words = corpus(home, "prose")
     keys = tuple(sorted(words.words))
-    tokens = NumberedWords(keys, np.ones(len(keys))).encode(list(words.text.lines(0)), words.normalization)
+    tokens = NumberedWords(keys, np.ones(len(keys))).encode(list(words.text.lines(0)), words.alphabet)
     settings = replace(SMALL, word_hidden=8, word_embedding=4, word_vocabulary=100, steps=20)
     training = WordNetworkTraining(tokens, tokens[:0], tokens, len(keys), settings, "fp32")
     while not training.over:
@@ -418,7 +418,7 @@ def test_mistake_is_told_in_one_line_and_changes_nothing(
 
 def test_other_comparison_of_words_is_refused(home: Path, tmp_path: Path) -> None:
     old = read_checkpoint(source(home, "list"))
-    write_checkpoint(tmp_path / "old", replace(old, normalization=Normalization(case="keep")), {"name": 1.0})
+    write_checkpoint(tmp_path / "old", replace(old, alphabet=Letters(case="keep")), {"name": 1.0})
     with pytest.raises(SettingsError, match=r"compares words by .*'keep'"):
         next(train(TrainingInputs(corpus(home, "words"), tmp_path / "mine", NEXT, source=tmp_path / "old")))
     assert not (tmp_path / "mine").exists()

@@ -23,7 +23,8 @@ from autocomplete.corpus.files import blank, find_file, numbered_lines
 from autocomplete.corpus.running_text import RunningText, Watch, hash_files
 from autocomplete.corpus.tokens import LONGEST_WORD
 from autocomplete.errors import CorpusError
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets import Alphabet
+from autocomplete.text.alphabets.letters import Letters
 
 __all__ = ["Corpus", "Kind", "entropy", "read_corpus"]
 
@@ -45,10 +46,10 @@ class Corpus:
 
     name: str  # the names of the files, joined
     kinds: tuple[Kind, ...]  # what each file was taken for
-    words: tuple[str, ...]  # keys as `normalization` makes them; distinct, none empty
+    words: tuple[str, ...]  # keys as `alphabet` makes them; distinct, none empty
     counts: NDArray[np.float64]  # (words,) positive
     surfaces: dict[str, str] = field(repr=False)  # how a word is most often written, where that is not its key
-    normalization: Normalization
+    alphabet: Alphabet
     size: int  # bytes read
     sha256: str  # of those bytes
     left_out: int = 0  # number of words that were too long
@@ -101,7 +102,7 @@ def entropy(counts: NDArray[np.float64]) -> float:
 
 def read_corpus(
     paths: Sequence[Path],
-    normalization: Normalization | None = None,
+    alphabet: Alphabet | None = None,
     *,
     hurried: float = 0.0,
     watch: Watch | None = None,
@@ -117,7 +118,7 @@ def read_corpus(
     :raises CorpusError: for a file that is missing, a folder, empty, blank, binary, not UTF-8, has a line of over a million
         bytes or a count that is not a positive number; and for a corpus of fewer than two distinct characters.
     """
-    normalization = normalization or Normalization()
+    alphabet = alphabet or Letters()
     in_lists: Counter[str] = Counter()  # by spelling
     pairs: Counter[tuple[str, str]] = Counter()
     kinds: list[Kind] = []
@@ -133,7 +134,7 @@ def read_corpus(
             continue
         for words, count in _entries(file.name, kind, chain(sample, lines)):
             if kind == "pair counts":
-                first, second = map(normalization.key, words)
+                first, second = map(alphabet.key, words)
                 pairs[first, second] += count  # type: ignore[assignment]
                 continue
             for word in words:
@@ -145,18 +146,18 @@ def read_corpus(
     in_text: Counter[str] = Counter()
     evidence: Counter[str] = Counter()
     if found := [file for file, kind in zip(files, kinds, strict=True) if kind == "running text"]:
-        text = RunningText(found, normalization, watch)
+        text = RunningText(found, alphabet, watch)
         encoded = text.counted(hurried)
         in_text, evidence = _spellings(encoded)
         left_out += encoded.left_out
 
     name = ", ".join(path.name for path in paths)
-    counts = _combine(_by_key(in_text, normalization), _by_key(in_lists, normalization))
+    counts = _combine(_by_key(in_text, alphabet), _by_key(in_lists, alphabet))
     if not counts:
         raise CorpusError(f"{name}: no word found; give a file with words in it")
     if len(set().union(*counts)) < 2:
         raise CorpusError(f"{name}: only one distinct character; nothing can be learned from it, so add other words")
-    surfaces = _surfaces(in_lists, normalization, 0) | _surfaces(evidence, normalization, _EVIDENCE if in_lists else 0)
+    surfaces = _surfaces(in_lists, alphabet, 0) | _surfaces(evidence, alphabet, _EVIDENCE if in_lists else 0)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return Corpus(
         name=name,
@@ -164,7 +165,7 @@ def read_corpus(
         words=tuple(word for word, _ in ordered),
         counts=np.array([count for _, count in ordered], dtype=np.float64),
         surfaces={key: surface for key, surface in surfaces.items() if key != surface},
-        normalization=normalization,
+        alphabet=alphabet,
         size=sum(file.state[0] for file in files),
         sha256=text.sha256 if text is not None and len(found) == len(files) else hash_files(files),
         left_out=left_out,
@@ -189,26 +190,26 @@ def _spellings(text: EncodedText) -> tuple[Counter[str], Counter[str]]:
     )
 
 
-def _by_key(spellings: Counter[str], normalization: Normalization) -> Counter[str]:
+def _by_key(spellings: Counter[str], alphabet: Alphabet) -> Counter[str]:
     counts: Counter[str] = Counter()
     for spelling, count in spellings.items():
-        counts[normalization.key(spelling)] += count
+        counts[alphabet.key(spelling)] += count
     return counts
 
 
-def _surfaces(evidence: Counter[str], normalization: Normalization, least: float) -> dict[str, str]:
+def _surfaces(evidence: Counter[str], alphabet: Alphabet, least: float) -> dict[str, str]:
     """Return how each key is written, where there is more than so much to tell it by and most of that agrees."""
     surfaces: dict[str, str] = {}
     agreeing: dict[str, float] = {}
     totals: Counter[str] = Counter()
     for spelling, count in evidence.most_common():  # the most frequent spelling of a key comes first
-        surface = normalization.surface(spelling)
-        key = normalization.key(surface)
+        surface = alphabet.surface(spelling)
+        key = alphabet.key(surface)
         surfaces.setdefault(key, surface)
         agreeing.setdefault(key, count)
         totals[key] += count
     return {
-        key: surface if agreeing[key] >= _CONSISTENT * totals[key] else normalization.spell(key)
+        key: surface if agreeing[key] >= _CONSISTENT * totals[key] else alphabet.spell(key)
         for key, surface in surfaces.items()
         if totals[key] > least
     }

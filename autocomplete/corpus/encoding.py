@@ -17,7 +17,7 @@ from autocomplete.corpus.chunks import CODES, NEVER, SPECIAL, SYMBOLS, WORDS, Ch
 from autocomplete.corpus.files import LONGEST_LINE
 from autocomplete.corpus.loops import add_counts, blank_out, spell_out, split, translate
 from autocomplete.corpus.tokens import BEYOND, OTHER, ROOM, START, Tokens
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets import Alphabet
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 
 __all__ = ["ChunkWriter"]
@@ -34,14 +34,14 @@ class ChunkWriter:
     :param hurried: share of the lines that lose their marks, as people type in haste; the number of a chunk tells which ones.
     """
 
-    def __init__(self, paths: Sequence[Path], folder: Path, normalization: Normalization, hurried: float) -> None:
-        self._paths, self._folder, self._normalization, self._hurried = paths, folder, normalization, hurried
+    def __init__(self, paths: Sequence[Path], folder: Path, alphabet: Alphabet, hurried: float) -> None:
+        self._paths, self._folder, self._alphabet, self._hurried = paths, folder, alphabet, hurried
         self._codes = np.full(CODES, UNKNOWN, dtype=np.uint16)
         self._codes[BOUNDARY] = BOUNDARY
         self._forget()
 
     def _forget(self) -> None:
-        self._tokens = Tokens(self._normalization)
+        self._tokens = Tokens(self._alphabet)
         # Of each token, inside of a sentence and at the beginning of one: how often, and where first.
         self._counts, self._first = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         self._numbers = np.array([START, OTHER], dtype=np.uint32)  # in the whole text, of the words of `Tokens`

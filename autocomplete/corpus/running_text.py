@@ -27,7 +27,7 @@ from autocomplete.corpus.chunks import SYMBOLS, WORDS, Chunk, Destination, Numbe
 from autocomplete.corpus.encoded import EncodedText
 from autocomplete.corpus.files import LONGEST_LINE, TextFile, numbered_lines, reading
 from autocomplete.errors import CorpusError
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets import Alphabet
 
 if TYPE_CHECKING:
     from autocomplete.corpus.encoding import ChunkWriter
@@ -50,8 +50,8 @@ class RunningText:
     :raises CorpusError: where one cannot be read.
     """
 
-    def __init__(self, files: Sequence[TextFile], normalization: Normalization, watch: Watch | None = None) -> None:
-        self._files, self.normalization = tuple(files), normalization
+    def __init__(self, files: Sequence[TextFile], alphabet: Alphabet, watch: Watch | None = None) -> None:
+        self._files, self.alphabet = tuple(files), alphabet
         self._watch: Watch = watch or (lambda *_: None)
         self._encoded: dict[float, EncodedText] = {}
         self._states = [file.state for file in files]
@@ -83,7 +83,7 @@ class RunningText:
         place = chunks[_chunk_at(chunks, start)]
         files = self._files[place.file :]
         lines = chain(numbered_lines(files[0], place.byte), *map(numbered_lines, files[1:]))
-        yield from (self.normalization.surface(line) for _, line in islice(lines, start - place.line, None))
+        yield from (self.alphabet.surface(line) for _, line in islice(lines, start - place.line, None))
 
     def before(self, line: int, hurried: float = 0.0) -> tuple[int, int]:
         """Return how many symbols and numbers of words come before a line."""
@@ -106,7 +106,7 @@ class RunningText:
     @property
     def _content(self) -> str:
         """What the encoded text depends on, beside the share of hurried lines."""
-        depends = f"{_FORMAT} {self.sha256} {[size for size, _ in self._states]} {self.normalization}"
+        depends = f"{_FORMAT} {self.sha256} {[size for size, _ in self._states]} {self.alphabet}"
         return hashlib.sha256(depends.encode()).hexdigest()[:32]
 
     def _make(self, folder: Path, hurried: float) -> None:
@@ -150,7 +150,7 @@ class RunningText:
     def _writers(self, folder: Path, hurried: float, most: int = _PROCESSES) -> Iterator[list[_Helper | ChunkWriter]]:
         """Yield writers of chunks: of a long text in processes of their own, which take their memory with them."""
         count = min(_PROCESSES, _processors()) if self.size >= _SMALL else 1
-        arguments = [file.path for file in self._files], folder, self.normalization, hurried
+        arguments = [file.path for file in self._files], folder, self.alphabet, hurried
         if count == 1:
             yield [_chunk_writer(*arguments)]
             return

@@ -2,7 +2,7 @@
 The distinct tokens of a text: what stands between two blanks, taken apart once however often it comes.
 
 Running text has some hundred thousand distinct tokens and many millions in all. Each is taken apart by the plain functions of
-`normalization` and `words`, which say what a key and a word are, and remembered. `loops` then works on the numbers of the tokens.
+`alphabet` and `words`, which say what a key and a word are, and remembered. `loops` then works on the numbers of the tokens.
 A token is known by 64 bits made of its bytes. Of eight bytes or fewer they are as good as the token itself; among ten million
 longer ones, two are taken for the same once in 400,000 texts.
 """
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocomplete.text.normalization import Normalization, without_marks
+from autocomplete.text.alphabets import Alphabet
+from autocomplete.text.normalization import without_marks
 from autocomplete.text.vocabulary import UNKNOWN
 from autocomplete.text.words import token_words
 
@@ -41,10 +42,10 @@ class Tokens:
     :ivar numbers: words by their numbers, from 2 on.
     """
 
-    def __init__(self, normalization: Normalization) -> None:
+    def __init__(self, alphabet: Alphabet) -> None:
         self.table = np.zeros((1 << _SLOTS, 2), dtype=np.uint64)
         self.numbers: dict[str, int] = {}
-        self._normalization = normalization
+        self._alphabet = alphabet
         self._forms, self._words, self._written, self._spelled = (array("i") for _ in range(4))
         self._symbols = array("H")
         self._beyond: dict[str, int] = {}
@@ -88,7 +89,7 @@ class Tokens:
                 else:
                     self._add_form(bare, [(bare, False)], ends=False)
             else:
-                surface = self._normalization.surface(token)
+                surface = self._alphabet.surface(token)
                 written, ends = token_words([surface], False)
                 self._add_form(surface, written, ends)
                 if surface != token:
@@ -108,7 +109,7 @@ class Tokens:
             numbers.append(self._number(word))
         # After a word, or where one ends, what stood before is forgotten.
         flags = OPENS * bool(words and words[0][1]) + SETTLES * (bool(words) or ends) + ENDS * ends
-        key = " " + self._normalization.key(text)
+        key = " " + self._alphabet.key(text)
         self._forms.extend((len(self._symbols), len(key), len(self._words), (len(numbers) - 1 << FLAGS) + flags))
         self._words.extend(numbers)
         if key.isascii() or max(key) <= "\uffff":

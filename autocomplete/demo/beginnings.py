@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from autocomplete.demo.drawing import cut
 from autocomplete.errors import SettingsError
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 
 __all__ = ["LETTERS", "choose_contrast", "plain_words", "read_beginnings"]
 
@@ -19,7 +19,7 @@ _EXAMPLE = "such as: na tria"
 
 def plain_words(lexicon: Mapping[str, float]) -> dict[str, float]:
     """Return the words in plain letters with their counts, in the order of the lexicon."""
-    key = Normalization().key
+    key = Letters().key
     words: dict[str, float] = {}
     for surface, count in lexicon.items():
         word = key(surface)
@@ -36,7 +36,7 @@ def read_beginnings(given: str, words: Mapping[str, float]) -> tuple[str, str]:
     :param words: with their counts, to choose from.
     :raises SettingsError: for anything else.
     """
-    beginnings = Normalization().key(given).split()
+    beginnings = Letters().key(given).split()
     if not 1 <= len(beginnings) <= 2:
         problem = f"{len(beginnings)} words are given" if beginnings else "no word is given"
         raise SettingsError(f"{problem}; give two beginnings of words that end in the same letter, {_EXAMPLE}")

@@ -80,7 +80,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
             yield Frame(_picture(sides, known, left, belief, size), _right_told(known, len(after)), 0.8)
         yield Frame(_picture(sides, len(after), left, belief, size), _verdict(gap, left, belief), 2.5)
         texts.append(belief[0][0] if belief else "")
-    filled = filler.checkpoint.normalization.key(joined(parts, texts))
+    filled = filler.checkpoint.alphabet.key(joined(parts, texts))
     change = _changes(filler, filled)
     picture = Group(_picture(sides, len(after), left, belief, size), Text(), *_typed_picture(filled, change, size))
     yield Frame(picture, _change_told(change), 4.0)
@@ -106,15 +106,15 @@ class _Forward:
 
     def __init__(self, words: Sequence[str]) -> None:
         checkpoint = read_checkpoint(find_checkpoint(DEFAULT))
-        self._vocabulary, self._normalization = checkpoint.vocabulary, checkpoint.normalization
+        self._vocabulary, self._alphabet = checkpoint.vocabulary, checkpoint.alphabet
         self._network = RecurrentNetwork(checkpoint.configuration, checkpoint.tensors)
-        alphabet = set(self._vocabulary.characters)
-        known = [word for word in words if alphabet.issuperset(word)]
+        letters = set(self._vocabulary.characters)
+        known = [word for word in words if letters.issuperset(word)]
         self._lexicon = Lexicon(known, [1.0] * len(known), self._vocabulary)
 
     def believe(self, before: str, gap: Blank) -> Belief:
         """Return what it expects after a text, whatever stands right of the gap."""
-        symbols = self._vocabulary.encode(self._normalization.key(before))
+        symbols = self._vocabulary.encode(self._alphabet.key(before))
         model: CharacterLanguageModel
         if gap.kind == "letters":
             model = Letters(self._network, symbols, gap.length, self._vocabulary.word_symbols()[1])

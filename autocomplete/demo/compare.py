@@ -24,7 +24,7 @@ from autocomplete.reports.comparison import comparison_table, time_key, verdict
 from autocomplete.reports.comparison_chart import CurvesChart
 from autocomplete.storage.checkpoint import read_lexicon
 from autocomplete.storage.lookup import DEFAULT, find_checkpoint
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 
 if TYPE_CHECKING:
     from autocomplete.lab.comparison import Standing
@@ -70,7 +70,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
 
 
 def _read(word: str) -> str:
-    key = Normalization().key(word).strip()
+    key = Letters().key(word).strip()
     shown = cut(key, 20).rstrip()
     if not key or not set(key) <= LETTERS:
         problem = f"{shown} is not one word in the letters a to z" if key else "no word is given"

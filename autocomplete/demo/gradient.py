@@ -26,7 +26,7 @@ from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import SettingsError
 from autocomplete.storage.configuration import Cell, Configuration
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
 
 
 def _read(word: str) -> str:
-    text = " ".join(Normalization().surface(word).split())
+    text = " ".join(Letters().surface(word).split())
     if len(text) < 2:
         problem = f"{visible(text)!r} is one letter, and nothing comes before it" if text else "the sentence is empty"
         raise SettingsError(f"{problem}; give some words, such as: {SCENE.word}")
@@ -93,11 +93,11 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
     from autocomplete.lab.gradients import clip_gradient, scale_recurrent
     from autocomplete.training.networks.recurrent import CharRNN
 
-    normalization = Normalization()
-    keys = normalization.keys(SENTENCES)
+    alphabet = Letters()
+    keys = alphabet.keys(SENTENCES)
     vocabulary = Vocabulary.from_words(keys)
     # One symbol for each character shown: a character whose key has several is read as the first of them.
-    symbols = torch.tensor([BOUNDARY, *(vocabulary.encode(normalization.key(c) or " ")[0] for c in text)])
+    symbols = torch.tensor([BOUNDARY, *(vocabulary.encode(alphabet.key(c) or " ")[0] for c in text)])
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         networks = {cell: CharRNN(Configuration(len(vocabulary), cell, 1, _HIDDEN, _EMBEDDING)) for cell in _CELLS}

@@ -36,7 +36,7 @@ _WEAK = 0.3  # a correlation below which no unit can be said to stand for a feat
 def play(word: str, size: Size) -> Iterator[Frame]:
     """Yield the frames; raise SettingsError for a text that is empty or very long."""
     checkpoint = read_checkpoint(find_checkpoint(DEFAULT))
-    text = _read(checkpoint.normalization.surface(word))
+    text = _read(checkpoint.alphabet.surface(word))
     states = hidden_states(checkpoint, text)
     units = states.shape[1]
     shown = range(min(units, size.height - 4))

@@ -35,9 +35,9 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     """Yield the frames; raise SettingsError for a text without a word, or a long one."""
     text = _read(word)
     predictor = Predictor.load()
-    text = predictor.checkpoint.normalization.surface(text)
+    text = predictor.checkpoint.alphabet.surface(text)
     answers = [predictor.predict(text[:i], _OFFERED) for i in range(len(text) + 1)]
-    words = known_words(text, answers, predictor.checkpoint.normalization)
+    words = known_words(text, answers, predictor.checkpoint.alphabet)
     expected = [_expected(predictor, text, i) for i in range(len(text))]
     seconds = min(0.8, _SECONDS / (len(text) + 1))
     for i in range(len(text) + 1):

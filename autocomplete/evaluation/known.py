@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autocomplete.inference.prediction import Prediction
-from autocomplete.text.normalization import APOSTROPHES, Normalization, split_last_word
+from autocomplete.text.alphabets import Alphabet
+from autocomplete.text.normalization import APOSTROPHES, split_last_word
 
 __all__ = ["KnownWord", "known_words"]
 
@@ -47,14 +48,14 @@ class KnownWord:
         return self.keys if self.offered is None else min(self.keys, self.offered + 1)
 
 
-def known_words(text: str, answers: Sequence[Prediction], normalization: Normalization) -> list[KnownWord]:
+def known_words(text: str, answers: Sequence[Prediction], alphabet: Alphabet) -> list[KnownWord]:
     """Return the words of a text, in their order; `answers` (characters,) are what was offered before each key."""
-    keys = [[normalization.key(offer.word) for offer in answer.words] for answer in answers]
+    keys = [[alphabet.key(offer.word) for offer in answer.words] for answer in answers]
     split = [split_last_word(text[:end], APOSTROPHES) for end in range(1, len(text) + 1)]
     found = {len(before): typed for before, typed in split if typed}  # the longest at each start
     words = []
     for start, word in found.items():
-        key = normalization.key(word)
+        key = alphabet.key(word)
         end = start + len(word)
         places = tuple(offered.index(key) + 1 if key in offered else 0 for offered in keys[start:end])
         words.append(KnownWord(word, start, places, text[end : end + 1] == " "))

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocomplete.evaluation.phrases import with_capitals
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets.letters import Letters
 
 __all__ = ["Simulation", "Suggester", "Word", "simulate"]
 
-_key = Normalization().key  # what words are compared on
+_key = Letters().key  # what words are compared on
 
 
 class Word(Protocol):

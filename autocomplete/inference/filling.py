@@ -78,13 +78,13 @@ class Filler:
             )
         self.checkpoint = checkpoint
         self.network = BidirectionalNetwork(checkpoint.configuration, checkpoint.tensors)
-        self._vocabulary, self._normalization = checkpoint.vocabulary, checkpoint.normalization
-        keys = self._normalization.keys(list(lexicon))
+        self._vocabulary, self._alphabet = checkpoint.vocabulary, checkpoint.alphabet
+        keys = self._alphabet.keys(list(lexicon))
         self._surfaces = dict(zip(reversed(keys), reversed(list(lexicon)), strict=True))
         counts = dict.fromkeys(keys, 1.0)  # the network knows how frequent words are
         self._lexicon = Lexicon(list(counts), list(counts.values()), self._vocabulary) if counts else None
         self._letters = self._vocabulary.word_symbols()[1]
-        self._hidden = HiddenWords(map(self._normalization.key, hidden), self._vocabulary)
+        self._hidden = HiddenWords(map(self._alphabet.key, hidden), self._vocabulary)
 
     @classmethod
     def load(cls, name: str = BOTH_WAYS, *, explicit: bool = False) -> Self:
@@ -103,7 +103,7 @@ class Filler:
 
     def fill(self, line: str, count: int = 5) -> Filling:
         """Return the most probable fillings of a line; see `read_blanks` for its format and errors."""
-        parts = read_blanks(self._normalization.surface(line))
+        parts = read_blanks(self._alphabet.surface(line))
         gaps = sum(isinstance(part, Blank) for part in parts)
         partly: list[tuple[tuple[str, ...], float]] = [((), 0.0)]  # the texts of the gaps so far, and their cost
         exact = gaps == 1
@@ -172,7 +172,7 @@ class Filler:
 
     def encode(self, text: str) -> list[int]:
         """Return the symbols of a text."""
-        return self._vocabulary.encode(self._normalization.key(text))
+        return self._vocabulary.encode(self._alphabet.key(text))
 
     def _found(
         self, parts: Sequence[str | Blank], texts: Sequence[str], count: int
@@ -183,8 +183,8 @@ class Filler:
         if gap.kind == "letters":
             place = [place for place, part in enumerate(parts) if isinstance(part, Blank)][len(texts)]
             typed = split_last_word(joined(parts[:place], texts))[1]
-            spell = self._normalization.spell
-            found = [(self._normalization.match_case(typed, spell(key)), probability) for key, probability in found]
+            spell = self._alphabet.spell
+            found = [(self._alphabet.match_case(typed, spell(key)), probability) for key, probability in found]
         return found, exact
 
 

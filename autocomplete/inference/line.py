@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from autocomplete.models.protocol import CharacterLanguageModel, States, Steps
 from autocomplete.models.word_network import WordNetwork
-from autocomplete.text.normalization import APOSTROPHES, Normalization, split_last_word
+from autocomplete.text.alphabets import Alphabet
+from autocomplete.text.normalization import APOSTROPHES, split_last_word
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 from autocomplete.text.words import running_words
 
@@ -69,16 +70,16 @@ class LineReader:
     def __init__(
         self,
         vocabulary: Vocabulary,
-        normalization: Normalization,
+        alphabet: Alphabet,
         network: CharacterLanguageModel | None = None,
         lexicon: Sequence[str] = (),
         word_network: WordNetwork | None = None,
     ) -> None:
-        self.vocabulary, self.normalization = vocabulary, normalization
+        self.vocabulary, self.alphabet = vocabulary, alphabet
         self.in_context = network is not None
         # The characters of words beside letters: in a list of words, any.
         listed = frozenset(character for character in vocabulary.characters if not character.isspace())
-        self.alphabet = APOSTROPHES if self.in_context else listed
+        self.inner = APOSTROPHES if self.in_context else listed
         self.start_id, self.other_id = len(lexicon), len(lexicon) + 1
         self.find = lru_cache(_IDS)(partial(vocabulary.find, lexicon))  # a dictionary would take 5 MB
         self.characters = None if network is None else _StatesAlong(network)
@@ -87,9 +88,9 @@ class LineReader:
 
     def read(self, text: str, preceding: Sequence[str] = ()) -> Line:
         """Return the line up to the cursor, given the lines before it."""
-        before, typed = split_last_word(text, self.alphabet)
+        before, typed = split_last_word(text, self.inner)
         context = self._context(before, tuple(preceding)) if self.in_context else self._context("", ())
-        return Line(context, self.normalization.surface(typed))
+        return Line(context, self.alphabet.surface(typed))
 
     def word_states(self, ids: Sequence[int]) -> States | None:
         """Return the states of the word network after a line's ids; None without such a network."""
@@ -110,7 +111,7 @@ class Context:
     def words(self) -> tuple[Word, ...]:
         """The words, then a dummy that tells whether the word at the cursor begins a sentence."""
         lines = [*self._lines[:-1], self._lines[-1] + "x"]
-        to_key = self._reader.normalization.key
+        to_key = self._reader.alphabet.key
         found = [(surface, to_key(surface), begins) for line in lines for surface, begins in running_words(line)]
         return tuple(Word(surface, key, self.id(key), begins) for surface, key, begins in found)
 
@@ -143,7 +144,7 @@ class Context:
     @cached_property
     def symbols(self) -> list[int]:
         """The input of the character network: runs of blanks as one, BOUNDARY between lines."""
-        encode, key = self._reader.vocabulary.encode, self._reader.normalization.key
+        encode, key = self._reader.vocabulary.encode, self._reader.alphabet.key
         lines = [encode(re.sub(r"\s+", " ", key(line)).lstrip()) for line in self._lines]
         return [symbol for line in lines[:-1] for symbol in [*line, BOUNDARY]] + lines[-1]
 
@@ -171,7 +172,7 @@ class Line:
     def __init__(self, context: Context, typed: str) -> None:
         self._reader = context._reader
         self.context, self.typed = context, typed
-        self.key = self._reader.normalization.key(typed)
+        self.key = self._reader.alphabet.key(typed)
         self.symbols = self._reader.vocabulary.encode(self.key)
 
     @property

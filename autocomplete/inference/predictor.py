@@ -88,10 +88,10 @@ class Predictor:
         self.checkpoint = checkpoint
         self.floor = floor
         self.budget = budget or Budget()
-        self._normalization = checkpoint.normalization
+        self._alphabet = checkpoint.alphabet
         self._vocabulary = checkpoint.vocabulary
         surfaces = list(lexicon)
-        keys = self._normalization.keys(surfaces)
+        keys = self._alphabet.keys(surfaces)
         counts = dict(zip(keys, lexicon.values(), strict=True))
         if len(counts) < len(keys):
             counts = dict.fromkeys(keys, 0.0)
@@ -101,7 +101,7 @@ class Predictor:
         self._surfaces = {key: s for s, key in zip(reversed(surfaces), reversed(keys), strict=True) if s != key}
         self._in_context = checkpoint.unit == "text"
         network = type(self).network(checkpoint.configuration, checkpoint.tensors)
-        hidden_keys = map(self._normalization.key, hidden)
+        hidden_keys = map(self._alphabet.key, hidden)
         self._models = WordModels(checkpoint, network, counts, context, members, hidden_keys)
         self._read = self._models.reader.read
         self._endings = self._models.endings
@@ -173,7 +173,7 @@ class Predictor:
         if len(line.typed) > _LONGEST_WORD:
             yield Prediction(text, (), (), True, 0.0, after)
             return
-        gap = Gap.of(line.typed, after, self._models.reader.alphabet, in_context=self._in_context)
+        gap = Gap.of(line.typed, after, self._models.reader.inner, in_context=self._in_context)
         position = self._position(line)
         tree, nodes = position.tree, position.nodes
         typed_characters = self._typed(position)
@@ -195,7 +195,7 @@ class Predictor:
         search = search_below(tree, nodes[-1], wanted, self._vocabulary, floor=floor, budget=budget)
         found = 0
         for found, word in enumerate(search, start=1):
-            suggestion = gap.fill(self._suggestion(line, word, goes_on, space=not after), self._normalization)
+            suggestion = gap.fill(self._suggestion(line, word, goes_on, space=not after), self._alphabet)
             if suggestion is not None:
                 words.append(suggestion)
             if not gap.narrows and found < count:
@@ -246,13 +246,13 @@ class Predictor:
         possible: NDArray[np.float64] | None = None
         if among is not None:
             possible = np.zeros(len(self._vocabulary))
-            possible[[BOUNDARY, UNKNOWN, *self._vocabulary.encode(self._normalization.key(among))]] = 1.0
+            possible[[BOUNDARY, UNKNOWN, *self._vocabulary.encode(self._alphabet.key(among))]] = 1.0
         for i in range(len(line) + 1):
             expected = self._characters(self._position(self._read(line[:i])), possible=possible)
             symbol = BOUNDARY  # the end of the line, or, without context, of a word
             if i < len(line) and (self._in_context or not line[i].isspace()):
                 # A character may have several symbols, of which the first counts.
-                symbol = self._vocabulary.encode(self._normalization.key(line[i]))[0]
+                symbol = self._vocabulary.encode(self._alphabet.key(line[i]))[0]
             with np.errstate(divide="ignore"):
                 logs[i] = np.log(expected[symbol])
             ranks[i] = int((expected > expected[symbol]).sum())
@@ -330,7 +330,7 @@ class Predictor:
         symbols = iter(zip(line.symbols, nodes, strict=False))
         for length, character in enumerate(line.typed):
             probability = 1.0
-            for symbol, node in islice(symbols, len(self._normalization.key(character))):
+            for symbol, node in islice(symbols, len(self._alphabet.key(character))):
                 row = tree.log_probabilities(node)
                 expected = math.exp(row[symbol])
                 if self._endings is not None and symbol == self._endings.apostrophe:
@@ -342,7 +342,7 @@ class Predictor:
     def _weighed(self, words: list[Suggestion], context: Context, following: str, budget: Budget) -> list[Suggestion]:
         """Return words, best first, with their probabilities given the next word of the line."""
         fits = []
-        symbols = self._vocabulary.encode(self._normalization.key(following))
+        symbols = self._vocabulary.encode(self._alphabet.key(following))
         for word in words:
             if budget.cancelled():
                 return []
@@ -362,7 +362,7 @@ class Predictor:
         expected[UNKNOWN] = 0.0
         best = np.argsort(-expected, kind="stable")[:count]
         return [
-            NextCharacter(self._normalization.match_case(position.line.typed, self._character(symbol)), probability)
+            NextCharacter(self._alphabet.match_case(position.line.typed, self._character(symbol)), probability)
             for symbol, probability in zip(best.tolist(), expected[best].tolist(), strict=True)
             if probability >= self.floor
         ]
@@ -377,8 +377,8 @@ class Predictor:
         key = line.key + suffix
         surface = self._surfaces.get(key, line.context.surfaces.get(key))
         if surface is None:
-            replaces, insert = 0, self._normalization.match_case(line.typed, self._normalization.spell(suffix))
+            replaces, insert = 0, self._alphabet.match_case(line.typed, self._alphabet.spell(suffix))
         else:
-            replaces, insert = self._normalization.completion(line.typed, surface)
+            replaces, insert = self._alphabet.completion(line.typed, surface)
         kept = line.typed[: len(line.typed) - replaces]
         return Suggestion(kept + insert, insert, replaces, space, goes_on * found.probability, found.proved)

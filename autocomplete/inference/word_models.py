@@ -89,7 +89,7 @@ class WordModels:
         self._members = members
         self.reader = LineReader(
             self._vocabulary,
-            checkpoint.normalization,
+            checkpoint.alphabet,
             network if in_context else None,
             () if self._lexicon is None else self._lexicon.words,
             None if self._next_words is None else self._next_words.network,

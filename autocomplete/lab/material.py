@@ -19,7 +19,7 @@ from autocomplete.corpus.corpus import Corpus
 from autocomplete.corpus.encoded import FileArray, Ids
 from autocomplete.errors import CorpusError
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
-from autocomplete.training.objectives.lessons import alphabet, text_ids
+from autocomplete.training.objectives.lessons import learnable_characters, text_ids
 
 __all__ = ["Material", "read_material", "words_material"]
 
@@ -52,7 +52,7 @@ def read_material(corpus: Corpus, seed: int = 0) -> Material:
     if corpus.text is None:
         return words_material(corpus.words, seed, corpus.name)
     encoded = corpus.text.encoded()
-    vocabulary = alphabet(encoded, len(encoded.symbols), corpus.words)
+    vocabulary = learnable_characters(encoded, len(encoded.symbols), corpus.words)
     return _split(text_ids(encoded, vocabulary), vocabulary, "text", corpus.name)
 
 

@@ -98,7 +98,7 @@ def hidden_states(checkpoint: Checkpoint, line: str) -> NDArray[np.float32]:
     state: States = network.start()
     states = []
     for character in line:
-        for symbol in checkpoint.vocabulary.encode(checkpoint.normalization.key(character)):
+        for symbol in checkpoint.vocabulary.encode(checkpoint.alphabet.key(character)):
             state = network.step(state, [symbol])
         states.append(state[top][0])
     return np.array(states, dtype=np.float32).reshape(len(line), checkpoint.configuration.hidden)

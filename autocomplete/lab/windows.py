@@ -104,7 +104,7 @@ class CausalConvolution(WindowNetwork):
 
     The dilations 1, 2, 4, ... are those of van den Oord et al., "WaveNet", 2016; the plain residual layers follow Bai et al., "An
     Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling", 2018, with one convolution
-    in a layer and without their weight normalization and dropout. Of l layers with kernels of width w, the receptive field is
+    in a layer and without their weight alphabet and dropout. Of l layers with kernels of width w, the receptive field is
     1 + (w - 1) (2^l - 1) symbols.
 
     :param hidden: channels.

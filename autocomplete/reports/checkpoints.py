@@ -43,11 +43,13 @@ def checkpoint_tables(folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str
     networks = {"characters": checkpoint.configuration}
     if found is not None and (words := _word_configuration(found[1])) is not None:
         networks["words"] = words
-    alphabet = Text(f"{len(checkpoint.vocabulary.characters)} characters: {''.join(checkpoint.vocabulary.characters)}")
+    characters = Text(
+        f"{len(checkpoint.vocabulary.characters)} characters: {''.join(checkpoint.vocabulary.characters)}"
+    )
     return Group(
         Text(str(folder), style="bold"),
         _layers(networks),
-        alphabet,
+        characters,
         _pairs("Corpus", {**checkpoint.corpus, "words_in_the_lexicon": len(lexicon)}),
         *([_pairs("Words in context", context)] if (context := _context(found)) else []),
         _pairs("Training", checkpoint.training),

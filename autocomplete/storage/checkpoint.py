@@ -42,7 +42,7 @@ from autocomplete.storage.atomic import (
 from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import deflate, inflate, read_tensors, tensor_bytes
 from autocomplete.storage.upgrades import CONTEXT_UPGRADES, FORMAT_VERSION, MODEL_UPGRADES, upgrade
-from autocomplete.text.normalization import Normalization
+from autocomplete.text.alphabets import Alphabet, alphabet_json, read_alphabet
 from autocomplete.text.vocabulary import Vocabulary
 
 __all__ = [
@@ -74,7 +74,7 @@ class Checkpoint:
 
     configuration: Configuration
     vocabulary: Vocabulary
-    normalization: Normalization
+    alphabet: Alphabet
     tensors: Mapping[str, NDArray[Any]] = field(repr=False)  # of the shapes that `configuration` gives, fp16 or fp32
     unit: Literal["words", "text"] = "words"  # each word starts afresh from zeros, or the line before it counts
     corpus: Mapping[str, Any] = field(default_factory=dict)  # what it was trained on, as `Corpus.to_json` tells it
@@ -107,7 +107,7 @@ class Checkpoint:
             "format": FORMAT_VERSION,
             "configuration": asdict(self.configuration),
             "vocabulary": list(self.vocabulary.characters),
-            "normalization": self.normalization.to_json(),
+            "alphabet": alphabet_json(self.alphabet),
             "unit": self.unit,
             "corpus": dict(self.corpus),
             "training": dict(self.training),
@@ -121,7 +121,7 @@ class Checkpoint:
         return cls(
             configuration=Configuration(**{k: v for k, v in metadata["configuration"].items() if k in known}),
             vocabulary=Vocabulary(metadata["vocabulary"]),
-            normalization=Normalization.from_json(metadata["normalization"]),
+            alphabet=read_alphabet(metadata["alphabet"]),
             tensors=tensors,
             **{part: metadata[part] for part in ("unit", "corpus", "training", "figures")},
         )
@@ -180,7 +180,7 @@ def write_checkpoint(
     """
     check_name(folder, overwrite=overwrite)
     # Sorted, as whoever reads it wants it: to sort it again then takes a tenth of the time.
-    ordered = sorted(lexicon.items(), key=lambda entry: checkpoint.normalization.key(entry[0]))
+    ordered = sorted(lexicon.items(), key=lambda entry: checkpoint.alphabet.key(entry[0]))
     lines = (f"{surface}\t{str(float(count)).removesuffix('.0')}\n" for surface, count in ordered)
     replace_folder(folder, {MODEL: _model_bytes(checkpoint), LEXICON: "".join(lines).encode(), **(others or {})})
 

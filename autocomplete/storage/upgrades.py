@@ -17,12 +17,19 @@ from autocomplete.errors import CheckpointError
 
 __all__ = ["CONTEXT_UPGRADES", "FORMAT_VERSION", "MODEL_UPGRADES", "RENAMED", "Upgrade", "upgrade"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
+
+def _name_alphabet(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 knew one alphabet, and called it a normalization; its form was always NFC."""
+    fields = metadata.pop("normalization")
+    return metadata | {"alphabet": {"name": "letters"} | {k: v for k, v in fields.items() if (k, v) != ("form", "NFC")}}
+
+
 # From a version to what makes its metadata that of the next one.
-MODEL_UPGRADES: dict[int, Upgrade] = {}
+MODEL_UPGRADES: dict[int, Upgrade] = {1: _name_alphabet}
 CONTEXT_UPGRADES: dict[int, Upgrade] = {}
 
 # By the part of the metadata, such as "training": former names of its fields, and those of today.

@@ -162,7 +162,7 @@ class Run:
             configuration=self.model.configuration,
             vocabulary=self.lesson.vocabulary,
             unit=self.lesson.unit,
-            normalization=corpus.normalization,
+            alphabet=corpus.alphabet,
             tensors={name: value.numpy() for name, value in state.best.items()},
             corpus=corpus.to_json(),
             training=asdict(self.settings),

@@ -224,7 +224,7 @@ class Trainer:
             state.best = {name: value.detach().half().cpu() for name, value in model.state_dict().items()}
             run.write_best(state)
         words = model.sample(_SAMPLES, torch.Generator().manual_seed(run.settings.seed))
-        spell, vocabulary = run.inputs.corpus.normalization.spell, run.lesson.vocabulary
+        spell, vocabulary = run.inputs.corpus.alphabet.spell, run.lesson.vocabulary
         return Validated(
             step=state.steps,
             seconds=state.seconds,

@@ -27,6 +27,7 @@ from autocomplete.storage.byte_matrix import dequantize, unpacked
 from autocomplete.storage.checkpoint import read_checkpoint, read_context, read_lexicon
 from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.tensor_files import named
+from autocomplete.text.alphabets import alphabet_json
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.origin import Origin
@@ -60,16 +61,16 @@ def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Ori
             f"{folder}: this checkpoint learned {learned[checkpoint.unit]}, and {corpus.name} is {learned[unit]}; give --from "
             f"one that learned {learned[unit]}"
         )
-    if checkpoint.normalization != corpus.normalization:
+    if checkpoint.alphabet != corpus.alphabet:
         raise SettingsError(
-            f"{folder}: this checkpoint compares words by {checkpoint.normalization.to_json()}, and {corpus.name} is read by "
-            f"{corpus.normalization.to_json()}; give --from another"
+            f"{folder}: this checkpoint compares words by {alphabet_json(checkpoint.alphabet)}, and {corpus.name} is read by "
+            f"{alphabet_json(corpus.alphabet)}; give --from another"
         )
-    vocabulary, normalization = checkpoint.vocabulary, checkpoint.normalization
+    vocabulary, alphabet = checkpoint.vocabulary, checkpoint.alphabet
     lexicon: Counter[str] = Counter()
     surfaces: dict[str, str] = {}
     for surface, count in read_lexicon(folder).items():
-        key = normalization.key(surface)
+        key = alphabet.key(surface)
         lexicon[key] += count  # type: ignore[assignment]  # counts may be fractions
         surfaces.setdefault(key, surface)
     if unit == "words" and not lexicon:

@@ -33,7 +33,7 @@ from autocomplete.training.processes import ALONE, Processes
 from autocomplete.training.settings import TrainingSettings
 from autocomplete.training.words.context import TUNED, choose_words, rare_words
 
-__all__ = ["Lesson", "Loss", "TextLesson", "WordsLesson", "alphabet", "text_ids"]
+__all__ = ["Lesson", "Loss", "TextLesson", "WordsLesson", "learnable_characters", "text_ids"]
 
 _RAREST = 1e-6  # share of a long text below which a character is not worth a symbol
 _MEASURED = 100_000  # characters of the held-out text that a validation reads
@@ -195,7 +195,7 @@ class TextLesson:
         # A text too short to spare a line is measured on itself.
         self.validation, keys = _sample(validation or text, kept if validation is None and kept < lines else 0)
 
-        self.vocabulary = alphabet(encoded, symbols, corpus.words)
+        self.vocabulary = learnable_characters(encoded, symbols, corpus.words)
         if origin is not None:
             self.vocabulary = origin.extend(self.vocabulary)
             self.highest_rate *= settings.from_rate
@@ -205,11 +205,11 @@ class TextLesson:
             text_ids(encoded, self.vocabulary, symbols),
             *(text_ids(other, self.vocabulary) for other in others),
         ]
-        self.read = encoded.words.translated(self.words.table(encoded, corpus.normalization), words)
+        self.read = encoded.words.translated(self.words.table(encoded, corpus.alphabet), words)
         # The words of the background, too.
         self.beside: Ids = np.zeros(0, dtype=np.int32)
         for other in others:
-            self.beside = other.words.translated(self.words.table(other, corpus.normalization))
+            self.beside = other.words.translated(self.words.table(other, corpus.alphabet))
         if origin is not None and len(origin.rehearsed):
             ids.append(origin.translate(origin.rehearsed, self.vocabulary))
         self.ids = ids  # of the corpus, then of what is read beside it
@@ -294,7 +294,7 @@ def _sample(text: RunningText, start: int) -> tuple[list[str], list[str]]:
         if characters > _MEASURED and len(lines) >= TUNED:
             break
         lines.append(line)
-        keys.append(text.normalization.key(without_marks(line)))
+        keys.append(text.alphabet.key(without_marks(line)))
         characters += len(keys[-1]) + 1
     return lines, keys
 
@@ -329,7 +329,7 @@ def _begin(ids: FileArray | NDArray[Any]) -> NDArray[Any]:
     return ids[: ends[-1] + 1]
 
 
-def alphabet(text: EncodedText, symbols: int, words: Iterable[str]) -> Vocabulary:
+def learnable_characters(text: EncodedText, symbols: int, words: Iterable[str]) -> Vocabulary:
     """Return the characters of words, and of the first symbols of a text, that are not too rare to be learned."""
     seen = text.character_counts.copy()
     for start in range(symbols, len(text.symbols), _MEASURED):

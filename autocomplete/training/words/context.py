@@ -29,7 +29,8 @@ from autocomplete.models.within_word import WithinWord
 from autocomplete.models.word_network import WordNetwork
 from autocomplete.models.word_ngrams import NGrams, Pairs, estimate
 from autocomplete.storage.byte_matrix import packed, quantize
-from autocomplete.text.normalization import Normalization, is_word_character, without_marks
+from autocomplete.text.alphabets import Alphabet
+from autocomplete.text.normalization import is_word_character, without_marks
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
 from autocomplete.training.measure import tune_weights
@@ -70,23 +71,23 @@ class NumberedWords:
     def _numbers(self) -> dict[str, int]:
         return {key: number for number, key in enumerate(self.keys)}
 
-    def encode(self, lines: Sequence[str], normalization: Normalization) -> NDArray[np.int32]:
+    def encode(self, lines: Sequence[str], alphabet: Alphabet) -> NDArray[np.int32]:
         """Return the words of lines as numbers: `len(keys)` where a line or sentence begins, one more for any other word."""
-        return np.fromiter(self._encoded(lines, normalization), dtype=np.int32)
+        return np.fromiter(self._encoded(lines, alphabet), dtype=np.int32)
 
-    def _encoded(self, lines: Sequence[str], normalization: Normalization) -> Iterator[int]:
+    def _encoded(self, lines: Sequence[str], alphabet: Alphabet) -> Iterator[int]:
         numbers, start, other = self._numbers, len(self.keys), len(self.keys) + 1
         for line in lines:
             for word, begins in running_words(line):
                 if begins:
                     yield start
-                yield numbers.get(normalization.key(word), other)
+                yield numbers.get(alphabet.key(word), other)
 
-    def table(self, text: EncodedText, normalization: Normalization) -> NDArray[np.int32]:
+    def table(self, text: EncodedText, alphabet: Alphabet) -> NDArray[np.int32]:
         """Return the numbers, as `encode` gives them, of those that a text has for its words."""
         numbers, start, other = self._numbers, len(self.keys), len(self.keys) + 1
         spellings = text.spellings()
-        own = (numbers.get(normalization.key(spelling), other) for spelling in spellings)
+        own = (numbers.get(alphabet.key(spelling), other) for spelling in spellings)
         return np.append(np.array([start, other], np.int32), np.fromiter(own, dtype=np.int32, count=len(spellings)))
 
     def soft(self, taught: SoftTargets) -> Taught:
@@ -121,13 +122,13 @@ def _passages(texts: Sequence[Ids], start: int) -> Iterator[NDArray[Any]]:
 
 def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
     """Return the words worth offering: spelled with known letters only, and more than once in a long text."""
-    alphabet = set(vocabulary.characters)
+    letters = set(vocabulary.characters)
     least = 1 if corpus.counts.sum() > _MANY else 0
     chosen = [
         (word, count)
         for word, count in zip(corpus.words, corpus.counts.tolist(), strict=True)
         if count > least
-        and alphabet.issuperset(word)
+        and letters.issuperset(word)
         and is_word_character(word[0])
         and not any(character.isdigit() for character in word)
     ][:_MOST_WORDS]
@@ -190,14 +191,14 @@ class Context:
         self._listed = RareWords.of(unknown[:_LISTED], vocabulary)
         self._spells = bool(rare)
         self._spelled_known: NDArray[np.float16] | None = None  # (words,) logs by the finished network
-        self._words, self._vocabulary, self._normalization = words, vocabulary, corpus.normalization
+        self._words, self._vocabulary, self._alphabet = words, vocabulary, corpus.alphabet
         spoken = (" ".join(word for word, _ in running_words(without_marks(line))) for line in validation[:TUNED])
         self._validation = list(filter(None, spoken))
         self._network = None if settings.word_hidden else network
         self._vectors, self._texts, self._seed = vectors, (tokens, background), settings.seed
         self.word_process: WordNetworkProcess | None = None
         if settings.word_hidden:
-            held_out = words.encode(self._validation, corpus.normalization)
+            held_out = words.encode(self._validation, corpus.alphabet)
             soft = None if taught is None else words.soft(taught)
             arguments = tokens, background, held_out, len(words.keys), settings, precision, soft, network
             self.word_process = WordNetworkProcess(*arguments, saved=saved, save_every=save_every)
@@ -234,7 +235,7 @@ class Context:
         if not self._validation:
             return {}
         tensors = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-        lines = [self._words.encode([line], self._normalization).tolist() for line in self._validation]
+        lines = [self._words.encode([line], self._alphabet).tolist() for line in self._validation]
         by_ngrams = np.array(
             [self._by_ngrams(line[: i + 1], word) for line in lines for i, word in enumerate(line[1:])]
         )
@@ -280,7 +281,7 @@ class Context:
 
     def _spelled(self, network: RecurrentNetwork) -> NDArray[np.float64]:
         """Return the natural log probability of each word of the validation by letters, given that a word comes."""
-        vocabulary, keys = self._vocabulary, [self._normalization.key(line) for line in self._validation]
+        vocabulary, keys = self._vocabulary, [self._alphabet.key(line) for line in self._validation]
         words = [[vocabulary.encode(word) for word in key.split(" ")] for key in keys]
         if not self._spells:
             return _spelled_on_line(network, vocabulary, words)
