@@ -22,19 +22,12 @@ _WORDS_AT_ONCE = 4096  # bounds memory: some 40,000 characters
 
 @dataclass(frozen=True)
 class Measurement:
-    """
-    Of each word: its probability and how well its letters were foreseen.
+    """What a network predicted of some words, each array (words,)."""
 
-    :param log_probabilities: (words,) natural log of the probability of the word and the boundary after it.
-    :param characters: (words,) characters predicted, the boundary included.
-    :param top_1: (words,) how many of them the network thought the most probable.
-    :param top_3: (words,) how many were among its best three.
-    """
-
-    log_probabilities: NDArray[np.float64]
-    characters: NDArray[np.float64]
-    top_1: NDArray[np.float64]
-    top_3: NDArray[np.float64]
+    log_probabilities: NDArray[np.float64]  # natural, of the word and the boundary after it
+    characters: NDArray[np.float64]  # predicted, the boundary included
+    top_1: NDArray[np.float64]  # characters that were the most probable one, and
+    top_3: NDArray[np.float64]  # among the best three
 
     def take(self, rows: NDArray[np.int64]) -> Measurement:
         """Return the measurement of some of the words."""
@@ -80,10 +73,7 @@ def measure(model: CharRNN, words: Words, rows: NDArray[np.int64], first: int = 
 
 def unseen_rate(counts: NDArray[np.float64]) -> float:
     """
-    Return how probable it is that the next word typed is none of the corpus.
-
-    As many words come up for the first time as came up just once (Good, 1953; the estimate is Turing's). It is 1 for a list
-    that has each word once, and 0 where the rare words were cut off.
+    Return the probability that the next word typed is not in the corpus: the share of words that stand in it once (Good, 1953).
 
     :param counts: (words,)
     """
@@ -94,12 +84,10 @@ def tune_prior(
     network: NDArray[np.float64], lexicon: NDArray[np.float64], weights: NDArray[np.float64], iterations: int = 200
 ) -> float:
     """
-    Return the weight of the network beside a lexicon under which words are the most probable.
-
-    Expectation maximization for the weight of a mixture of two fixed models (Dempster, Laird and Rubin, 1977).
+    Return the interpolation weight of a network beside a lexicon, by expectation maximization (Dempster, Laird and Rubin, 1977).
 
     :param network: (words,) natural log probability of each word under the network.
-    :param lexicon: (words,) the same under a lexicon that lacks the held-out words: minus infinity for those.
+    :param lexicon: (words,) the same under the lexicon: minus infinity for held-out words.
     :param weights: (words,) how often each word is typed.
     """
     weights = weights / weights.sum()
@@ -115,9 +103,9 @@ def tune_weights(
     logs: NDArray[np.float64], buckets: NDArray[np.int64], count: int, iterations: int = 100
 ) -> NDArray[np.float64]:
     """
-    Return the weights of several fixed models under which words are the most probable, for each kind of context.
+    Return the interpolation weights of several models for each kind of context, by expectation maximization as in `tune_prior`.
 
-    Expectation maximization, as in `tune_prior`; where few words tell, the weights stay near those of all the words.
+    With few words, the weights stay near those of all words.
 
     :param logs: (words, models) natural log probabilities; minus infinity where a model rules a word out.
     :param buckets: (words,) the kind of context of each, from 0 to below `count`.

@@ -1,8 +1,4 @@
-"""
-What a training takes over from another checkpoint, and what becomes of it.
-
-The network goes on from the old weights, the old words are added to the new ones, and what it forgets nevertheless is measured.
-"""
+"""What a training takes over from another checkpoint: weights, words, and text to rehearse; what it forgets is measured."""
 
 from __future__ import annotations
 
@@ -38,36 +34,24 @@ _ROWS = ("embedding.weight", "decoder.weight", "decoder.bias")  # tensors with a
 
 @dataclass(frozen=True)
 class Origin:
-    """
-    What is taken over.
-
-    :param name: of the old checkpoint.
-    :param weight: share of its words in the sum of all counts, from 0 to below 1; at 0, nothing is rehearsed.
-    :param lexicon: its keys with their counts, in the order of its vocabulary, by which `pairs` numbers them.
-    :param surfaces: how they are written, for those where that is not the key.
-    :param pairs: which of its words followed which; None for lists of words.
-    :param rehearsed: (n,) symbols of text that the old network wrote; empty for lists of words.
-    :param sample: (m,) of other such text, to measure on.
-    :param rare: the old list of rare words, from which it had learned to spell words that are in no lexicon.
-    :param before: bits per character of that, or bits per word of the lexicon, under the old network.
-    :param word_network: the old network of words, if there is one; its rows are numbers of the lexicon.
-    :param tensors: the weights of the old network; none where a run goes on, which has its own.
-    """
+    """What is taken over from a checkpoint."""
 
     name: str
     unit: Literal["words", "text"]
-    weight: float
+    weight: float  # share of its words in the sum of all counts, from 0 to below 1; at 0, nothing is rehearsed
     configuration: Configuration
     vocabulary: Vocabulary
-    lexicon: Mapping[str, float] = field(repr=False)
-    surfaces: Mapping[str, str] = field(repr=False)
-    pairs: Pairs | None = field(repr=False)
-    rehearsed: NDArray[np.integer[Any]] = field(repr=False)
-    sample: NDArray[np.integer[Any]] = field(repr=False)
-    rare: tuple[str, ...] = field(repr=False)
-    before: float
+    lexicon: Mapping[str, float] = field(
+        repr=False
+    )  # counts by key, in the order of the vocabulary, which gives the ids
+    surfaces: Mapping[str, str] = field(repr=False)  # where they are not the key
+    pairs: Pairs | None = field(repr=False)  # which words followed which; None for lists of words
+    rehearsed: NDArray[np.integer[Any]] = field(repr=False)  # (n,) symbols of text that the old network wrote
+    sample: NDArray[np.integer[Any]] = field(repr=False)  # (m,) of other such text, to measure on
+    rare: tuple[str, ...] = field(repr=False)  # the old list of rare words
+    before: float  # bits per character of the sample, or bits per word of the lexicon, under the old network
     word_network: Network | None = field(default=None, repr=False)
-    tensors: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    tensors: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)  # none where a run is resumed
 
     def settings(self, settings: TrainingSettings) -> TrainingSettings:
         """Return settings with the sizes of the old network, as far as they are not to grow, and the weight of its words."""
@@ -96,11 +80,7 @@ class Origin:
         )
 
     def words_in(self, keys: Sequence[str]) -> Network | None:
-        """
-        Return the old network of words, as far as those are in a new lexicon too, with the numbers that they have there.
-
-        :param keys: of that lexicon, as it numbers them.
-        """
+        """Return the old network of words, for those that are in a new lexicon, too, with the ids that they have there."""
         if self.word_network is None:
             return None
         configuration, tensors = self.word_network
@@ -125,13 +105,10 @@ class Origin:
 
     def initialize(self, model: CharRNN, vocabulary: Vocabulary) -> None:
         """
-        Let a new network begin as the old one.
+        Let a new network, of the old sizes and over a vocabulary that `extend` made, begin as the old one.
 
-        Of a character that the old one did not know, the embedding stays as a new network has it, drawn at random; what the
-        decoder has for it is what it had for the unknown symbol, so that it is expected no more than anything unknown was. On a
-        text with 19 new characters that made 7.5 bits a character at the first step, and 11.0 with a decoder drawn at random.
-
-        :param model: of the old sizes, over a vocabulary that `extend` made.
+        The embedding of a new character stays random; its row of the decoder is that of the unknown symbol. With 19 new
+        characters, the first step then has 7.5 bits a character in place of 11.0.
         """
         places = torch.from_numpy(self._places(vocabulary).astype(np.int64))
         state = model.state_dict()

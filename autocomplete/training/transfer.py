@@ -1,11 +1,10 @@
 """
-Read another checkpoint for a training that starts from it: its network, its words, and its text as far as the network remembers.
+Read the checkpoint that a training starts from: its network, its words, and its text as far as the network remembers it.
 
-The old corpus is not there any more, and a network that learns something new forgets what it knew, unless it rehearses. Where
-it had learned words, it goes on drawing those of its lexicon by their counts. Where it had learned text, it reads beside the new
-one what it wrote itself before it began (pseudorehearsal; Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal",
-Connection Science 7, 1995). What it forgets nevertheless is measured: on the words of the old lexicon, or on more of its own
-text, where the bits that the new network needs beyond those of the old one estimate the Kullback-Leibler divergence of the two.
+A network that learns something new forgets, unless it rehearses. One that learned words goes on drawing them by their counts.
+One that learned text also reads what it wrote itself before it began (pseudorehearsal; Robins, "Catastrophic forgetting,
+rehearsal and pseudorehearsal", 1995). What it forgets is measured on the old words, or on more of its own text, where the
+additional bits estimate the Kullback-Leibler divergence of the two networks.
 """
 
 from __future__ import annotations
@@ -44,9 +43,8 @@ _WRITTEN = 1_200  # characters of each stream: 300,000 to be read again, some se
 
 def read_origin(folder: Path, corpus: Corpus, settings: TrainingSettings) -> Origin:
     """
-    Return what a training takes over from a checkpoint, for which that one writes text and is measured.
+    Return what a training on a corpus takes over from a checkpoint, which writes text for that and is measured.
 
-    :param corpus: that is to be learned now.
     :raises CheckpointError: where the checkpoint is missing or damaged.
     :raises SettingsError: where the two do not fit together.
     """

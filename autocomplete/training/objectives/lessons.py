@@ -46,17 +46,11 @@ _MOST_TOGETHER, _LONGEST_TOGETHER = 5, 30
 
 
 class Loss(NamedTuple):
-    """
-    How badly some characters were foreseen.
+    """The cross-entropy of a batch."""
 
-    :param nats: their mean cross entropy, in nats.
-    :param characters: how many they are.
-    :param of_corpus: whether they are typical of what is learned; rare words, learned aside, are not.
-    """
-
-    nats: Tensor
+    nats: Tensor  # mean over its characters
     characters: float
-    of_corpus: bool = True
+    of_corpus: bool = True  # not so of rare words, which are learned aside
 
 
 class Lesson(Protocol):
@@ -157,13 +151,10 @@ class WordsLesson:
 
 class TextLesson:
     """
-    Running text, line after line; and in between rare words, each by itself after an unknown symbol.
-
-    So the network learns two things: what comes next on a line, and how words are spelled that the lexicon lacks, among them
-    words run together.
+    Running text, line after line, and rare words, each by itself after an unknown symbol, as are words run together.
 
     :param validation: text to measure on; without it, the end of the corpus is held out.
-    :param background: text to read beside that of the corpus, as it is.
+    :param background: text to read beside that of the corpus.
     :param origin: where the network comes from; its words are among those of the corpus, its text is read like a background.
     """
 
@@ -300,12 +291,7 @@ def _sample(text: RunningText, start: int) -> tuple[list[str], list[str]]:
 
 
 def run_together(numbers: Ids, keys: Sequence[str], count: int, generator: np.random.Generator) -> list[str]:
-    """
-    Return words that follow each other in a text, run together, as hashtags have them.
-
-    :param numbers: the words of the text; not all of them need be numbers of `keys`.
-    :param count: how often it is tried.
-    """
+    """Return words that follow each other in a text run together, as in hashtags; `count` are tried, some are too long."""
     starts = np.sort(generator.integers(0, max(1, len(numbers) - _MOST_TOGETHER), count))
     stops = starts + generator.integers(2, _MOST_TOGETHER + 1, count)
     runs = (numbers[start:stop].tolist() for start, stop in zip(starts.tolist(), stops.tolist(), strict=True))

@@ -1,9 +1,8 @@
 """
-What a network of words cannot tell apart, learned by vectors that somebody else learned from more text.
+Train the class-based softmax of a network of words, from word vectors that were learned from more text.
 
-A word that the network does not know is too rare for it to have learned much of it. But its vector tells how it is used, and what
-words of such a vector follow is learned from all rare words together: a small network makes a few numbers of each vector, and a
-projection a few numbers of what the finished network of words puts out, so that their product tells which of the words comes.
+Words that the network does not know are rare, but their vectors tell how they are used. A small network maps each vector to a few
+numbers, a projection maps the outputs of the finished network of words to as many, and their product tells the words apart.
 """
 
 from __future__ import annotations
@@ -95,11 +94,7 @@ def _nats(tail: ClassSoftmax, outputs: NDArray[np.float32], right: NDArray[np.in
 def _contexts(
     texts: Sequence[Ids], others: NDArray[np.int64], words: int, generator: np.random.Generator
 ) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
-    """
-    Return what stands before some words of the tail, the beginning of a sentence first, and the words, in random order.
-
-    :param texts: of which the first are read before others.
-    """
+    """Return what stands before some of the other words, from the beginning of a sentence on, and these words, shuffled."""
     is_other = np.zeros(words + 2, dtype=bool)
     is_other[others] = True
     contexts: list[NDArray[np.int32]] = []
@@ -121,11 +116,7 @@ def _contexts(
 
 
 def _outputs(network: WordNetwork, contexts: Sequence[NDArray[np.int32]], width: int) -> Tensor:
-    """
-    Return (contexts, embedding) what a network of words puts out after each context, which begins with a beginning.
-
-    :param width: numbers of an embedding.
-    """
+    """Return (contexts, width) the outputs of a network of words after each context, which begins with a beginning."""
     result = torch.empty(len(contexts), width)
     # A last word that is not read: the states before it are those after all others.
     read = [[*context[1:].tolist(), 0] for context in contexts]
@@ -148,9 +139,9 @@ class _Learner(nn.Module):
     """
     The network that is trained.
 
-    :param vectors: (words, dimensions) of the tail.
-    :param logs: (words,) natural logarithms of how frequent they are, up to a constant.
-    :param outputs: (n, outputs) some of the network of words, by which they are brought to a scale.
+    :param vectors: (words, dimensions)
+    :param logs: (words,) natural logarithms of their frequencies, up to a constant.
+    :param outputs: (n, outputs) of the network of words, to scale by.
     """
 
     def __init__(self, vectors: Tensor, logs: Tensor, outputs: Tensor) -> None:
@@ -167,12 +158,7 @@ class _Learner(nn.Module):
         self.dropout = nn.Dropout(_DROPOUT)
 
     def learn(self, outputs: Tensor, targets: Tensor, generator: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """
-        Train, and return the rounded tail, but for its words.
-
-        :param outputs: (n, outputs) of the network of words, where
-        :param targets: (n,) places of words in the tail stand.
-        """
+        """Train on (n, outputs) of the network of words and (n,) places of words, and return the rounded tensors."""
         optimizer = new_optimizer(self, 0.0)
         steps = max(_STEPS, round(_EPOCHS * len(targets) / _BATCH))
         for step in range(steps):

@@ -1,9 +1,4 @@
-"""
-What a text teaches about its words: which of them follow which.
-
-The lexicon is the words worth offering. Word n-grams are counted over them, and where it is asked for a second recurrent
-network learns to predict the next word; it runs in a process of its own beside the first.
-"""
+"""What a text teaches about its words: the lexicon, word n-grams, a network of words, and their interpolation weights."""
 
 from __future__ import annotations
 
@@ -57,15 +52,10 @@ _NGRAMS = (690_000, 770_000)  # kept of each length from 2 on
 
 @dataclass(frozen=True)
 class NumberedWords:
-    """
-    The words of the lexicon, numbered in the order of their keys' ids.
+    """The words of the lexicon in the order of their ids."""
 
-    :param keys: (words,)
-    :param counts: (words,)
-    """
-
-    keys: tuple[str, ...]
-    counts: NDArray[np.float64]
+    keys: tuple[str, ...]  # (words,)
+    counts: NDArray[np.float64]  # (words,)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -106,11 +96,7 @@ class NumberedWords:
 
 
 def _passages(texts: Sequence[Ids], start: int) -> Iterator[NDArray[Any]]:
-    """
-    Yield the words of texts in long passages: whole sentences, each once.
-
-    :param start: the number of a beginning.
-    """
+    """Yield the words of texts in long passages of whole sentences, each once; `start` is the id of a beginning."""
     for text in texts:
         # From all over the text, as there may be too many.
         places = np.random.default_rng(0).permutation(np.arange(0, len(text), _PASSAGE))
@@ -138,12 +124,7 @@ def choose_words(corpus: Corpus, vocabulary: Vocabulary) -> NumberedWords:
 
 
 def rare_words(corpus: Corpus, words: NumberedWords, vocabulary: Vocabulary, others: Iterable[str] = ()) -> list[str]:
-    """
-    Return the words of a corpus that the lexicon lacks, or that stand there but once: who knows them knows what others are like.
-
-    :param others: rare words from elsewhere.
-    :returns: the most frequent first; none where they are too few.
-    """
+    """Return words that the lexicon lacks or the corpus has once, the most frequent first, then others; none if too few."""
     begin, inside = (set(vocabulary.decode(np.flatnonzero(mask).tolist())) for mask in vocabulary.word_symbols())
     known = set(words.keys)
     counted = zip(corpus.words, corpus.counts.tolist(), strict=True)
@@ -154,19 +135,19 @@ def rare_words(corpus: Corpus, words: NumberedWords, vocabulary: Vocabulary, oth
 
 class Context:
     """
-    The members of the mixture that know words only, and their weights beside the network.
+    The components of the mixture that know words only, and their weights beside the network of characters.
 
     The network of words, if there is one, is trained in a process of its own, `word_process`, which begins at once.
 
-    :param tokens: the words of the training text, as `NumberedWords.encode` gives them, as the network reads it.
-    :param background: those of text that the network of words reads beside it, and the n-grams count with it; may be empty.
+    :param tokens: ids of the words of the training text, as `NumberedWords.encode` gives them.
+    :param background: ids of text that is read and counted beside it; may be empty.
     :param validation: lines of other text, on which the weights are tuned.
-    :param taught: what a teacher expects in some text, for the network of words.
+    :param taught: soft targets for the network of words.
     :param saved: the snapshot from which the network of words goes on, as its process sent it.
-    :param save_every: seconds from one snapshot of it to the next.
-    :param network: of words, that another checkpoint had; the one that is trained begins as it, or else it is used as it is.
-    :param rare: the words from which the network of characters has learned how words are spelled that the lexicon lacks.
-    :param vectors: by which words are told apart that the network of words does not know.
+    :param save_every: seconds between two snapshots of it.
+    :param network: of words, of another checkpoint; it is trained on, or else used as it is.
+    :param rare: the words from which the network of characters has learned to spell out-of-vocabulary words.
+    :param vectors: for the class-based softmax.
     """
 
     def __init__(
@@ -221,9 +202,9 @@ class Context:
 
     def finish(self, model: CharRNN, *, whole: bool = True) -> dict[str, Any]:
         """
-        Tune the weights beside a finished network, and that of words, which has ended; return figures.
+        Tune the interpolation weights for a finished network of characters, and return figures.
 
-        :param whole: whether that of words is to learn from vectors now, which takes minutes.
+        :param whole: whether the class-based softmax is trained now, which takes minutes.
         """
         if self.word_process is not None:
             self.word_process.check()
@@ -303,11 +284,7 @@ class Context:
 
 
 def flattened(weights: NDArray[np.float64], spells: bool) -> NDArray[np.float64]:
-    """
-    Return weights, (contexts, members), as they suit text from elsewhere than that which they were tuned on.
-
-    :param spells: whether the first member is there for words in no list only.
-    """
+    """Return weights, (contexts, components), for text of other kinds; `spells` if the first is for OOV words only."""
     flat = weights**_FLATTENING
     if spells:
         unknown = weights[:, :1] * _UNKNOWN / (1 + (_UNKNOWN - 1) * weights[:, :1])

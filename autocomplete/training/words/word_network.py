@@ -1,8 +1,7 @@
 """
-A recurrent network that predicts the next word of a text, trained in a process of its own beside the network of characters.
+The training of a network of words, in a process of its own beside the network of characters.
 
-The process tells the first one from time to time where it is, and that one writes it down with its own state. It listens at
-each step: it ends with what it has when it is asked to, and at once when the first process is no more, however that ended.
+It sends snapshots to the first process, which saves them. It ends when it is asked to, or when the first process is gone.
 """
 
 from __future__ import annotations
@@ -234,10 +233,9 @@ def _train(pipe: Any, arguments: tuple[Any, ...], saved: bytes | None, save_ever
 @torch.no_grad()
 def begin_as(model: CharRNN, rows: NDArray[Any], origin: Network) -> None:
     """
-    Let a new network of words begin as another, with the same answers about the words of both.
+    Initialize a network of words from a smaller one, with the same answers (Net2Net; Chen, Goodfellow and Shlens, 2016).
 
-    What is new, units or numbers that a word is embedded in, learns from random weights, but nothing old listens to it at first,
-    so the answers stay (after Chen, Goodfellow and Shlens, "Net2Net", 2016).
+    New units and embedding dimensions have random weights, but nothing old listens to them at first.
 
     :param rows: of the new network.
     """
