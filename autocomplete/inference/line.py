@@ -41,7 +41,9 @@ class _StatesAlong:
     def after(self, symbols: list[int]) -> States:
         """Return the states after some symbols, a batch of one; the same object for the same symbols as before."""
         shorter = min(len(self._symbols), len(symbols))
-        same = next((i for i in range(shorter) if self._symbols[i] != symbols[i]), shorter)
+        same = shorter
+        if self._symbols[:shorter] != symbols[:shorter]:
+            same = next(i for i in range(shorter) if self._symbols[i] != symbols[i])
         del self._states[same + 1 :]
         for symbol in symbols[same:]:
             self._states.append(self._model.step(self._states[-1], [symbol]))
