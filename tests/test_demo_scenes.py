@@ -23,10 +23,10 @@ from autocomplete.errors import SettingsError
 from autocomplete.evaluation.known import known_words
 from autocomplete.evaluation.measures import keys
 from autocomplete.evaluation.simulation import Simulation
-from autocomplete.lab.alike import answers, influence, train_alike, word_rows
 from autocomplete.lab.gradients import clip_gradient, scale_recurrent, state_gradients
+from autocomplete.lab.training import draw_words, train_alike, word_loss, word_rows
 from autocomplete.lab.units import FEATURES, correlations, find_units, hidden_states
-from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
+from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow, answers, influence
 from autocomplete.storage.checkpoint import DEFAULT, Cell, Configuration, find_checkpoint, read_checkpoint
 from autocomplete.text.vocabulary import Vocabulary
 from autocomplete.training.batching.streams import Streams, stream_loss
@@ -144,7 +144,8 @@ def test_one_letter_gives_the_same_answer_after_na_and_tria_and_a_recurrent_netw
         "convolution": CausalConvolution(len(LETTERS), embedding=6, hidden=10),
         "rnn": network("rnn"),
     }
-    losses = list(train_alike(networks, word_rows(WORDS, LETTERS), np.ones(len(WORDS)), steps=40))
+    batches = draw_words(word_rows(WORDS, LETTERS), np.ones(len(WORDS)))
+    losses = list(train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), steps=40))
     for name in networks:
         assert losses[-1][name] < losses[0][name] - 0.5
     found = {name: answers(trained, ["na", "tria"], LETTERS) for name, trained in networks.items()}

@@ -21,7 +21,7 @@ from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.speed import answer_seconds
 from autocomplete.reports.search import SweepDisplay, ranking
-from autocomplete.reports.search_log import SweepLog
+from autocomplete.reports.training_log import SweepLog
 from autocomplete.storage.checkpoint import CONTEXT, LEXICON, MODEL, RESUME, Configuration, read_checkpoint
 from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgress, SweepStarted, Trial
 from autocomplete.training.search.sweep import sweep

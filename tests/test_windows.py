@@ -28,8 +28,8 @@ def networks() -> list[tuple[WindowNetwork, window.FeedForwardWindow | convoluti
         network = FeedForwardWindow(SYMBOLS, places, 5, 12, layers)
         found.append((network, window.FeedForwardWindow(arrays(network))))
     for layers, kernel in ((1, 2), (3, 2), (3, 3)):
-        convolution = CausalConvolution(SYMBOLS, 5, 12, layers, kernel)
-        found.append((convolution, convolution.CausalConvolution(arrays(convolution))))
+        network = CausalConvolution(SYMBOLS, 5, 12, layers, kernel)
+        found.append((network, convolution.CausalConvolution(arrays(network))))
     return found
 
 

@@ -367,15 +367,11 @@ def _compare(options: argparse.Namespace) -> int:
     from autocomplete.lab.comparison import compare
     from autocomplete.lab.contenders import CONTENDERS
     from autocomplete.lab.material import read_material
-    from autocomplete.reports.comparison import comparison_json, time_key
-    from autocomplete.reports.comparison_display import ComparisonDisplay, comparison_report
+    from autocomplete.reports.comparison import ComparisonDisplay, comparison_json, comparison_report
 
     material = read_material(corpus)
-    key_seconds = partial(time_key, symbols=material.held_out)
     with Interruption() as interrupted, ComparisonDisplay(Console(stderr=True)) as display:
-        for standings in compare(
-            material, CONTENDERS, 60 * options.minutes, key_seconds=key_seconds, should_stop=interrupted
-        ):
+        for standings in compare(material, CONTENDERS, 60 * options.minutes, should_stop=interrupted):
             display.show(standings)
     report = comparison_report(standings, material)
     if options.json:

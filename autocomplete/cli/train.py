@@ -289,8 +289,8 @@ def _search(options: argparse.Namespace, folder: Path, settings: TrainingSetting
     from autocomplete.inference.speed import ANSWER_LIMIT, answer_seconds
     from autocomplete.reports.output import print_report
     from autocomplete.reports.search import SweepDisplay, ranking
-    from autocomplete.reports.search_log import SweepLog
     from autocomplete.reports.training import summary
+    from autocomplete.reports.training_log import SweepLog
     from autocomplete.storage.checkpoint import RESUME, check_name
 
     logs = [] if options.log is None else [SweepLog(options.log, resume=False)]

@@ -13,7 +13,7 @@ from rich.text import Text
 from autocomplete.demo.drawing import centred, percent_tile, sign_tile, visible
 
 if TYPE_CHECKING:
-    from autocomplete.lab.cells import ParameterCount, Step, Walk
+    from autocomplete.lab.unrolled import ParameterCount, Step, Walk
     from autocomplete.storage.checkpoint import Cell
 
 __all__ = ["beside", "cell_name", "counts_picture", "gates_picture", "map_picture", "step_picture"]

@@ -1,27 +1,27 @@
 """
 Back-propagation through time: how much of the error at the last letter reaches the network's state at each letter before it.
 
-The networks are `CharRNN` with each of the three cells, fresh and trained while one looks on; the norms are those of
-`training/gradients.py`, by automatic differentiation.
+The networks are `CharRNN` with each of the three cells, fresh and trained while one looks on; the norms come from
+`lab/gradients.py`, by automatic differentiation.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from autocomplete.demo.curves import FIGURES, LABEL, Curve, curve_row, rates
-from autocomplete.demo.drawing import cell_of, visible
+from autocomplete.demo.drawing import cell_of, counted, letter_cells, visible
+from autocomplete.demo.given import read_sentence
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import SettingsError
@@ -41,11 +41,10 @@ _CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 _NAMES = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 _HIDDEN, _EMBEDDING = 64, 24
 _STEPS, _FRAMES = 120, 10
-_SECONDS = 12.0  # of training, after which no further picture is begun: a busy machine shall not make the scene longer
+_SECONDS = 12.0  # of training at most, so that a busy machine does not make the scene longer
 _FACTOR = 2.0  # that makes recurrent weights large
 _BPTT = 16  # letters at most between two cuts, three parts at least
 _CLIP = 1.0  # as in every training here
-_LONGEST = 200  # characters of a sentence
 
 
 @dataclass(frozen=True)
@@ -76,21 +75,20 @@ def play(word: str, size: Size) -> Iterator[Frame]:
 
 
 def _read(word: str) -> str:
-    text = " ".join(Normalization().surface(word).split())
+    text = read_sentence(Normalization().surface(word), SCENE.word)
     if len(text) < 2:
-        problem = f"{visible(text)!r} is one letter, and nothing comes before it" if text else "the sentence is empty"
-        raise SettingsError(f"{problem}; give some words, such as: {SCENE.word}")
-    if len(text) > _LONGEST:
-        raise SettingsError(f"the sentence has {len(text):,} characters; give one of {_LONGEST} at most")
+        raise SettingsError(
+            f"{visible(text)!r} is one letter, and nothing comes before it; give some words, such as: {SCENE.word}"
+        )
     return text
 
 
 def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
-    """Compute and yield what is to be shown, one after the other, with a caption and the seconds that it stands."""
+    """Yield what is to be shown, with a caption and the seconds that it stands."""
     import torch
 
-    from autocomplete.lab.alike import one_thread
     from autocomplete.lab.gradients import clip_gradient, scale_recurrent
+    from autocomplete.lab.training import one_thread
     from autocomplete.training.networks.recurrent import CharRNN
 
     normalization = Normalization()
@@ -112,19 +110,13 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
         for steps, bits in _lessons(networks, vocabulary.encode_lines(keys)):
             board = replace(board, trained=_curves(networks, symbols))
             losses = ", ".join(f"{_NAMES[cell]} {bits[cell]:.1f}" for cell in _CELLS)
-            yield (
-                board,
-                f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}.",
-                0.05,
-            )
+            caption = f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}."
+            yield board, caption, 0.05
         yield board, f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
         bptt = math.ceil(len(text) / max(3, math.ceil(len(text) / _BPTT)))  # in parts that are about as long
         board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
-        yield (
-            board,
-            f"Truncated back-propagation cuts every {bptt} steps: before the last cut, the gradient is exactly 0.",
-            1.8,
-        )
+        caption = f"Truncated back-propagation cuts every {bptt} steps: before the last cut, the gradient is exactly 0."
+        yield board, caption, 1.8
         large = {cell: scale_recurrent(network, _FACTOR) for cell, network in networks.items()}
         board = replace(board, large=_curves(large, symbols))
         yield board, f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes.", 1.8
@@ -147,34 +139,22 @@ def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = N
 
 def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> Iterator[tuple[int, dict[Cell, float]]]:
     """Train the networks alike on running text; yield now and then the number of steps and the bits a letter of each."""
+    from autocomplete.lab.training import paced, train_alike
     from autocomplete.training.batching.streams import Streams, stream_loss
-    from autocomplete.training.optimization import new_optimizer, training_step
-    from autocomplete.training.settings import TrainingSettings
 
-    settings = TrainingSettings(warmup=20)
     streams = {cell: Streams(ids, batch=16, bptt=32, generator=np.random.default_rng(0)) for cell in networks}
-    optimizers = {cell: new_optimizer(network, settings.weight_decay) for cell, network in networks.items()}
-    bits: dict[Cell, float] = {}
-    left = _SECONDS  # for what is computed; how long the pictures stand does not count
-    began = time.monotonic()
-    for step in range(_STEPS):
-        for cell, network in networks.items():
-            loss, _ = stream_loss(network, streams[cell], 0.0, "fp32")
-            rate = settings.rate(settings.word_rate, step, step / _STEPS)
-            training_step(network, optimizers[cell], loss, rate, _CLIP)
-            bits[cell] = float(loss.detach()) / math.log(2)
-        if (step + 1) % (_STEPS // _FRAMES) == 0:
-            left -= time.monotonic() - began
-            yield step + 1, dict(bits)
-            if left < 0:
-                return
-            began = time.monotonic()
+
+    def loss(cell: Cell, _: None) -> Tensor:
+        return stream_loss(networks[cell], streams[cell], 0.0, "fp32")[0]
+
+    every = _STEPS // _FRAMES
+    return paced(train_alike(networks, repeat(None), loss, _STEPS), range(every, _STEPS + 1, every), _SECONDS)
 
 
 def _picture(text: str, board: _Board, size: Size) -> RenderableType:
     """Return the letters, under them a row for each curve, and what clipping does."""
     cells = size.width - LABEL - FIGURES - 2  # for letters
-    column = 2 if 2 * len(text) <= cells or any(cell_len(visible(character)) > 1 for character in text) else 1
+    column = letter_cells(text, cells)
     room = cells // column
     inputs = ("|" + text[:-1])[-room:]
     letters = Text(" state after".ljust(LABEL), "dim")
@@ -183,19 +163,20 @@ def _picture(text: str, board: _Board, size: Size) -> RenderableType:
     letters.append("▸" + cell_of(text[-1], 1)[:1], "bold green not dim")
     letters.append(f"{'at start':>9}{'a letter':>{FIGURES - 9}}")
     tall = size.height >= 30
-    groups = [
-        ("fresh", board.fresh, 4),
-        ("trained", board.trained, 4),
-        (f"cut {board.bptt}", board.cut, 4 if tall else 2),
-        (f"×{_FACTOR:g}" if not tall else f"recurrent weights ×{_FACTOR:g}", board.large, 4 if tall else 2),
-    ]
+    groups = {
+        "fresh": board.fresh,
+        "trained": board.trained,
+        f"cut {board.bptt}": board.cut,
+        f"recurrent weights ×{_FACTOR:g}" if tall else f"×{_FACTOR:g}": board.large,
+    }
     lines = [letters]
-    for heading, curves, count in groups:
-        # The plain network first, and the one whose state has two parts; the others where there is room for them.
-        chosen = curves if count == 4 else [curve for curve in curves if curve.name in ("RNN", "LSTM h")]
+    for heading, curves in groups.items():
+        all_shown = tall or heading in ("fresh", "trained")
+        # Without room: the plain network, and the one whose state has two parts.
+        chosen = curves if all_shown else [curve for curve in curves if curve.name in ("RNN", "LSTM h")]
         if tall:
             lines.append(Text(f" {heading}" if curves else "", "dim"))
-        for i in range(count):
+        for i in range(4 if all_shown else 2):
             if i < len(chosen):
                 label = f"   {chosen[i].name}" if tall else f" {heading if i == 0 else '':<8}{chosen[i].name}"
                 lines.append(curve_row(label, chosen[i], room, column))
@@ -212,16 +193,11 @@ def _clip(clipped: Clipped) -> Text:
     return line.append(f", cosine {clipped.cosine:.4f}")
 
 
-def _steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"
-
-
 def _verdict(board: _Board) -> str:
-    rnn, _, lstm, _ = board.fresh
-    steps = len(rnn.norms) - 1
+    rnn, _, lstm, _ = (curve.norms for curve in board.fresh)
     return (
-        f"{_steps(steps)} back from the last letter, {rnn.norms[-1] / rnn.norms[0]:.0e} of the gradient is left in a fresh RNN, "
-        f"{lstm.norms[-1] / lstm.norms[0]:.0e} in a fresh LSTM, and nothing beyond a cut."
+        f"{counted(len(rnn) - 1, 'step')} back from the last letter, {rnn[-1] / rnn[0]:.0e} of the gradient is left in a fresh "
+        f"RNN, {lstm[-1] / lstm[0]:.0e} in a fresh LSTM, and nothing beyond a cut."
     )
 
 

@@ -1,15 +1,14 @@
 """
 Four networks learn the same words; after the same last letter, which of them knows what stood before it?
 
-All of them are the real thing (`training/windows.py`, `training/model.py`) and are trained while one looks on. The scene shows
-their answers after two beginnings of words, and how far back a letter can stand and still move an answer.
+They are trained while one looks on. The scene shows their answers after two beginnings of words, and how far back a letter can
+stand and still move an answer.
 """
 
 from __future__ import annotations
 
 import string
-import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ __all__ = ["SCENE"]
 _WORDS = 1500  # the most frequent ones: few enough to be learned in seconds
 _NEAR = 100  # further words with each of the two beginnings, so that there is something to know after them
 _STEPS, _FRAMES = 200, 10
-_SECONDS = 12.0  # of training, after which no further picture is begun: a busy machine shall not make the scene longer
+_SECONDS = 12.0  # of training at most, so that a busy machine does not make the scene longer
 _WINDOW, _LAYERS = 3, 3
 _FIELD = 2**_LAYERS  # letters that the convolution sees
 _BACK = 10  # letters back that the answers are tested
@@ -54,7 +53,6 @@ class _Pupil:
 
     name: str
     seen: int | None
-    network: nn.Module | None = None
     bits: float = 0.0
     answers: NDArray[np.float32] | None = None
     moved: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
@@ -85,8 +83,8 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     first, second = beginnings
     caption = f"Both {first} and {second} end in {first[-1]}. What each network sees of them; {_START} is where a word begins."
     yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 2.0)
-    with closing(_lessons(pupils, beginnings, words, vocabulary)) as lessons:
-        for step in lessons:
+    with closing(_teach(pupils, beginnings, words, vocabulary)) as steps:
+        for step in steps:
             caption = f"All four learn the same {len(words):,} words in the same steps: {step} of {_STEPS} so far."
             yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 0.05)
     yield Frame(_picture(pupils, beginnings, vocabulary, size), _verdict(pupils), 4.0)
@@ -101,45 +99,46 @@ def _chosen(lexicon: Mapping[str, float], beginnings: Sequence[str]) -> dict[str
     return chosen
 
 
-def _lessons(
+def _teach(
     pupils: Sequence[_Pupil], beginnings: Sequence[str], words: Mapping[str, float], vocabulary: Vocabulary
 ) -> Generator[int, None, None]:
     """Train the networks, and yield the number of steps whenever what is shown of them is up to date."""
     import torch
 
-    from autocomplete.lab.alike import answers, influence, one_thread, train_alike, word_rows
-    from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
+    from autocomplete.lab.training import draw_words, one_thread, paced, train_alike, word_loss, word_rows
+    from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow, answers, influence
     from autocomplete.training.networks.recurrent import CharRNN
 
     symbols, embedding, hidden = len(vocabulary), 24, 96
+    tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
+    weights = np.sqrt(np.array(list(words.values())))  # so that rare words are seen, too
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        one, window, convolution, rnn = pupils
-        one.network = FeedForwardWindow(symbols, 1, embedding, hidden)
-        window.network = FeedForwardWindow(symbols, _WINDOW, embedding, hidden)
-        convolution.network = CausalConvolution(symbols, embedding, hidden // 2, _LAYERS)
-        rnn.network = CharRNN(Configuration(symbols, "rnn", 1, hidden, embedding))
-        networks = {pupil.name: pupil.network for pupil in pupils if pupil.network is not None}
-        tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
-        weights = np.sqrt(np.array(list(words.values())))  # by the root of its count: rare words are seen, too
-        bits = dict.fromkeys(networks, 0.0)
-        lessons = train_alike(networks, word_rows(list(words), vocabulary), weights, steps=_STEPS)
-        left = _SECONDS  # for what is computed; how long the pictures stand does not count
-        began = time.monotonic()
-        for step, losses in enumerate(lessons, start=1):
-            bits = {name: 0.9 * bits[name] + 0.1 * loss if step > 1 else loss for name, loss in losses.items()}
-            if step % (_STEPS // _FRAMES) and step > 1:
-                continue
+        made: Sequence[nn.Module] = (
+            FeedForwardWindow(symbols, 1, embedding, hidden),
+            FeedForwardWindow(symbols, _WINDOW, embedding, hidden),
+            CausalConvolution(symbols, embedding, hidden // 2, _LAYERS),
+            CharRNN(Configuration(symbols, "rnn", 1, hidden, embedding)),
+        )
+        networks = {pupil.name: network for pupil, network in zip(pupils, made, strict=True)}
+        batches = draw_words(word_rows(list(words), vocabulary), weights)
+        losses = train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), _STEPS)
+        shown = {1, *range(_STEPS // _FRAMES, _STEPS + 1, _STEPS // _FRAMES)}
+        for step, bits in paced(_smoothed(losses), shown, _SECONDS):
             for pupil in pupils:
                 network = networks[pupil.name]
                 pupil.bits = bits[pupil.name]
                 pupil.answers = answers(network, beginnings, vocabulary)
                 pupil.moved = influence(network, tested, string.ascii_lowercase, vocabulary)
-            left -= time.monotonic() - began
             yield step
-            if left < 0:
-                return
-            began = time.monotonic()
+
+
+def _smoothed(losses: Iterable[Mapping[str, float]]) -> Iterator[Mapping[str, float]]:
+    """Yield the moving average of the losses."""
+    average: dict[str, float] = {}
+    for loss in losses:
+        average = {name: 0.9 * average.get(name, bits) + 0.1 * bits for name, bits in loss.items()}
+        yield average
 
 
 def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vocabulary, size: Size) -> RenderableType:

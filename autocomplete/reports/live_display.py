@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
-__all__ = ["LiveDisplay"]
+if TYPE_CHECKING:
+    from autocomplete.training.events import Started, SweepStarted
+
+__all__ = ["LiveDisplay", "and_more", "duration", "held_out_text"]
 
 
 class LiveDisplay:
     """
     A context manager, so that the terminal is left clean; where there is no terminal, nothing is redrawn.
 
-    A display has a method `__rich__` that returns what a terminal shows now.
+    A display has a method `__rich__` that returns what a terminal shows now, and which can be printed, too.
 
     :param console: on standard error.
     :param name: of what runs.
-    :param often: redrawn so many times a second.
+    :param often: number of times a second that it is redrawn.
     """
 
     def __init__(self, console: Console, name: str, often: float) -> None:
@@ -39,8 +43,37 @@ class LiveDisplay:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
+
+    def _advance(self, progress: float, seconds_left: float | None) -> str:
+        """Move the bar; return the time that is left, in words."""
+        left = "" if seconds_left is None else f"{duration(seconds_left)} left"
+        self._bar.update(self._task, completed=progress, left=left)
+        return left
+
+    def _print_heading(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._console.print(Text(line, style="dim"), soft_wrap=not self._console.is_terminal)
+
+    def _print_in_pipe(self, line: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(Text(line), soft_wrap=True)
+
+
+def and_more(count: int) -> list[Text]:
+    """Return a line on the rows for which there is no room, if there are any."""
+    return [Text(f"and {count} more", style="dim")] if count > 0 else []
+
+
+def held_out_text(started: Started | SweepStarted) -> str:
+    """Return how much is held out, in a few words."""
+    unit = "lines" if started.corpus.lines else "words"
+    return f"{f'{started.held_out:,}' if started.held_out else 'no'} {unit} are held out"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
