@@ -420,7 +420,7 @@ def _checkpoints(options: argparse.Namespace) -> int:
 
 def _demo_help(parser: argparse.ArgumentParser, file: TextIO | None = None) -> None:
     from autocomplete.demo.menu import list_commands
-    from autocomplete.demo.scenes import list_scenes
+    from autocomplete.demo.scene import list_scenes
 
     parser.epilog = list_commands(list_scenes())
     argparse.ArgumentParser.print_help(parser, file)

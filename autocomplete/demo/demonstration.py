@@ -13,8 +13,7 @@ from pathlib import Path
 from prompt_toolkit.utils import is_dumb_terminal
 
 from autocomplete.demo.reel import end_process
-from autocomplete.demo.scene import Scene
-from autocomplete.demo.scenes import find_scene, list_scenes
+from autocomplete.demo.scene import Scene, find_scene, list_scenes
 from autocomplete.errors import AutocompleteError, SettingsError
 
 __all__ = ["show_demonstration"]
