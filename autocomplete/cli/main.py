@@ -272,7 +272,7 @@ def _answer_lines(options: argparse.Namespace, lines: Iterable[str], *, as_json:
 
 def _fill(options: argparse.Namespace) -> int:
     from autocomplete.inference.filling import BOTH_WAYS, Filler
-    from autocomplete.reports.fillings import filling_table
+    from autocomplete.reports.tables import filling_table
 
     if not 1 <= options.top <= 100:
         raise SettingsError(f"--top is {options.top}; it must be from 1 to 100")
@@ -329,8 +329,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     from autocomplete.evaluation.evaluate import evaluate
     from autocomplete.evaluation.phrases import read_phrases
     from autocomplete.prompt.settings import THRESHOLD
-    from autocomplete.reports.evaluation import evaluation_report, tracked
+    from autocomplete.reports.evaluation import evaluation_report
     from autocomplete.reports.output import print_report, refuse_unwritable, write_picture
+    from autocomplete.reports.progress import tracked
 
     if options.limit is not None and options.limit < 1:
         raise SettingsError(f"--limit is {options.limit}; it must be 1 or more")
@@ -355,7 +356,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     from autocomplete.corpus.corpus import read_corpus
     from autocomplete.reports.output import print_report, refuse_unwritable, write_picture
-    from autocomplete.reports.reading import reading
+    from autocomplete.reports.progress import reading
 
     if not 0 < options.minutes < float("inf"):
         raise SettingsError(f"--minutes is {options.minutes:g}; it must be above 0")

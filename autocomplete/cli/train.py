@@ -362,7 +362,7 @@ def _read(options: argparse.Namespace, settings: TrainingSettings) -> tuple[Corp
     from rich.console import Console
 
     from autocomplete.corpus.corpus import read_corpus
-    from autocomplete.reports.reading import reading
+    from autocomplete.reports.progress import reading
 
     with reading(Console(stderr=True)) as watch:
         corpus = read_corpus(options.corpus, hurried=settings.hurried, watch=watch)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autocomplete.reports.comparison_chart import CurvesChart, ranked
-from autocomplete.reports.live_display import LiveDisplay, and_more
+from autocomplete.reports.progress import LiveDisplay, and_more
 from autocomplete.reports.tables import plain_table
 
 if TYPE_CHECKING:

@@ -8,28 +8,18 @@ more probable ones are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from autocomplete.evaluation.evaluate import Evaluation
 from autocomplete.reports.tables import empty_chart, plain_table
 
-__all__ = ["evaluation_report", "tracked"]
+__all__ = ["evaluation_report"]
 
 _BAR = 40  # characters of a bar for 100 %
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
-
-
-def tracked(phrases: Sequence[str], console: Console) -> Iterator[str]:
-    """Yield the phrases, and show on a terminal how many are done."""
-    # Drawn between two phrases and not by a thread, which would take turns with the answers that are timed.
-    bar = Progress(console=console, transient=True, auto_refresh=False, disable=not console.is_terminal)
-    with bar:
-        yield from bar.track(phrases, description="typing")
 
 
 def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:

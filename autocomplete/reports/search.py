@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.reports.live_display import LiveDisplay, and_more, held_out_text
+from autocomplete.reports.progress import LiveDisplay, and_more, held_out_text
 from autocomplete.reports.tables import plain_table
 from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgress, SweepStarted, Trial
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autocomplete.reports.checkpoints import CurveChart, forgotten, network_name
-from autocomplete.reports.live_display import LiveDisplay, duration, held_out_text
+from autocomplete.reports.progress import LiveDisplay, duration, held_out_text
 from autocomplete.reports.tables import plain_table
 from autocomplete.training.events import Event, Finished, Started, Validated
 from autocomplete.training.events import Progress as Step

@@ -1,19 +1,21 @@
-"""What is redrawn in place while something runs: a bar of its progress, and whatever else a display shows now."""
+"""What is redrawn in place on a terminal while something runs: a bar of its progress, and whatever else a display shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from autocomplete.corpus.running_text import Watch
     from autocomplete.training.events import Started, SweepStarted
 
-__all__ = ["LiveDisplay", "and_more", "duration", "held_out_text"]
+__all__ = ["LiveDisplay", "and_more", "duration", "held_out_text", "reading", "tracked"]
 
 
 class LiveDisplay:
@@ -77,3 +79,26 @@ def duration(seconds: float) -> str:
     """Return a time as people say it."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"
+
+
+@contextmanager
+def reading(console: Console) -> Iterator[Watch]:
+    """Give a function to call with how far a text is read; show that until the end, where nothing of it is left."""
+    task_name = TextColumn("{task.description}")
+    columns = (task_name, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=None, visible=False)
+
+        def watch(doing: str, done: int, total: int) -> None:
+            if done <= bar.tasks[task].completed:  # another pass, or another text
+                bar.reset(task, description=doing, total=total, visible=True)
+            bar.update(task, description=doing, completed=done, total=total, visible=True)
+
+        yield watch
+
+
+def tracked(phrases: Sequence[str], console: Console) -> Iterator[str]:
+    """Yield the phrases, and show on a terminal how many are done."""
+    # Drawn between two phrases, as a thread would disturb the answers that are timed.
+    with Progress(console=console, transient=True, auto_refresh=False, disable=not console.is_terminal) as bar:
+        yield from bar.track(phrases, description="typing")
