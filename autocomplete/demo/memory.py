@@ -11,17 +11,18 @@ import string
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from autocomplete.demo.beginnings import LETTERS, plain_words, read_beginnings
 from autocomplete.demo.drawing import bar, height, percent, tail, visible
 from autocomplete.demo.scene import Frame, Scene, Size
+from autocomplete.reports.tables import plain_table
 from autocomplete.storage.checkpoint import DEFAULT, Configuration, find_checkpoint, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
@@ -74,12 +75,8 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     beginnings = read_beginnings(word, dict(list(lexicon.items())[:_WORDS]))
     words = _chosen(lexicon, beginnings)
     vocabulary = Vocabulary(sorted(LETTERS))
-    pupils = [
-        _Pupil("one letter", 1),
-        _Pupil(f"window of {_WINDOW}", _WINDOW),
-        _Pupil("convolution", _FIELD),
-        _Pupil("RNN", None),
-    ]
+    kinds = {"one letter": 1, f"window of {_WINDOW}": _WINDOW, "convolution": _FIELD, "RNN": None}
+    pupils = [_Pupil(name, seen) for name, seen in kinds.items()]
     first, second = beginnings
     caption = f"Both {first} and {second} end in {first[-1]}. What each network sees of them; {_START} is where a word begins."
     yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 2.0)
@@ -146,7 +143,7 @@ def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vo
     rows = 5 if size.height >= 30 else 3
     name = 18 + (size.width - 80) // 8
     wide = (size.width - name - 30) // 2
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table = plain_table(gap=1)
     table.add_column(" network", width=name, no_wrap=True)
     for beginning in beginnings:
         table.add_column(Text.assemble("after ", (beginning, "bold not dim")), width=wide, no_wrap=True)
@@ -154,21 +151,19 @@ def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vo
     for i, pupil in enumerate(pupils):
         if i:
             table.add_row()
-        about, looks = _about(pupil, beginnings, name), _looks(pupil)
-        for row in range(rows):
-            answers = [_answer(pupil, which, row, vocabulary, wide) for which in range(2)]
-            table.add_row(about[row] if row < 3 else Text(), *answers, looks[row] if row < len(looks) else Text())
+        answers = ([_answer(pupil, which, row, vocabulary, wide) for row in range(rows)] for which in range(2))
+        for cells in zip_longest(_about(pupil, beginnings, name), *answers, _looks(pupil), fillvalue=Text()):
+            table.add_row(*cells)
     return table
 
 
 def _about(pupil: _Pupil, beginnings: Sequence[str], width: int) -> list[Text]:
     """Return three lines: the network, and what it sees of either beginning, one under the other."""
+    seen = [pupil.sees(beginning) for beginning in beginnings]
     lines = [Text(f" {pupil.name}", "bold")]
-    same = pupil.sees(beginnings[0]) == pupil.sees(beginnings[1])
-    for label, beginning in zip((" sees ", "      "), beginnings, strict=True):
-        seen = tail(pupil.sees(beginning), width - len(label))
-        colour = "red" if same else "green"
-        lines.append(Text.assemble((label, "dim"), (seen.rjust(width - len(label)), colour)))
+    for label, beginning in zip((" sees ", "      "), seen, strict=True):
+        shown = tail(beginning, width - len(label)).rjust(width - len(label))
+        lines.append(Text.assemble((label, "dim"), (shown, "red" if seen[0] == seen[1] else "green")))
     return lines
 
 

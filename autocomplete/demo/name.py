@@ -36,8 +36,8 @@ class _Moment:
     What the network is and does at one moment.
 
     :param states: by layer, time and unit; the first of each layer is the initial state.
-    :param right: the probability of the right answer of each step.
-    :param guesses: the most probable answer of each step.
+    :param right: probability of each step's right answer.
+    :param guesses: most probable answer of each step.
     """
 
     step: int
@@ -146,20 +146,19 @@ def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None)
 def _progress(moment: _Moment, width: int, height: int) -> list[Text]:
     """Return how far the training is, and the curve of the loss."""
     if not moment.losses:
-        return [Text("not trained yet: the weights are drawn at random", style="dim"), *[Text()] * height]
+        return [Text("not trained yet: the weights are drawn at random", "dim"), *[Text()] * height]
     first, last = moment.losses[0], moment.losses[-1]
-    head = Text.assemble(
-        (f"step {moment.step:>3}", "bold"), f"   loss {last:.3f} (at first {first:.2f})   it makes up: "
+    head = Text(f"step {moment.step:>3}", "bold").append(
+        f"   loss {last:.3f} (at first {first:.2f})   it makes up: ", "not bold"
     )
-    room = width - len(head.plain)
-    samples = Text(", ".join(filter(None, moment.samples)), style="italic")
-    samples.truncate(room, overflow="ellipsis")
+    samples = Text(", ".join(filter(None, moment.samples)), style="italic not bold")
+    samples.truncate(width - len(head), overflow="ellipsis")
     rows = curve(moment.losses, width - _LABEL, height, max(moment.losses))
-    labels = [f"{'loss':<{_LABEL}}", *[" " * _LABEL] * (height - 1)]
-    return [
-        head + samples,
-        *(Text.assemble((label, "dim"), (row, "yellow")) for label, row in zip(labels, rows, strict=True)),
+    labels = ["loss", *[""] * (height - 1)]
+    lines = [
+        Text(f"{label:<{_LABEL}}", "dim").append(row, "yellow not dim") for label, row in zip(labels, rows, strict=True)
     ]
+    return [head.append(samples), *lines]
 
 
 @dataclass(frozen=True)
