@@ -85,11 +85,7 @@ def _with_gap(line: str) -> str:
 
 
 class _Forward:
-    """
-    The network that reads forward.
-
-    :param words: that a missing word is one of.
-    """
+    """The network that reads forward, which fills a missing word with one of some words."""
 
     def __init__(self, words: Sequence[str]) -> None:
         checkpoint = read_checkpoint(find_checkpoint(DEFAULT))
@@ -162,19 +158,17 @@ def _picture(
     """Return the line with its gap, and what is believed of it: from the left, and, if they have been asked, from both sides."""
     before, gap, after = sides
     room = (size.width - 14 - len(str(gap))) // 2
-    line = Text("  ", no_wrap=True, overflow="crop")
-    line.append(tail(before, room), "bold").append(f" {gap} " if gap.kind == "word" else str(gap), "bold reverse")
+    left_side, shown_gap = tail(before, room), f" {gap} " if gap.kind == "word" else str(gap)
+    line = _line("  ").append(left_side, "bold").append(shown_gap, "bold reverse")
     line.append(fitted(after[:known], min(known, room)).rstrip() if known else "", "bold green")
     line.append(fitted(after[known:], max(0, room - known)).rstrip(), "dim")
-    arrows = Text("  ", no_wrap=True, overflow="crop")
-    arrows.append("─" * max(0, len(tail(before, room)) - 1) + ("▶" if before else ""), "cyan")
-    arrows.append(" " * (len(str(gap)) + 2 * (gap.kind == "word")))
-    arrows.append("◀" + "─" * (min(known, room) - 1) if known else "", "green")
+    arrows = _line("  ").append("─" * max(0, len(left_side) - 1) + ("▶" if before else ""), "cyan")
+    arrows.append(" " * len(shown_gap)).append("◀" + "─" * (min(known, room) - 1) if known else "", "green")
     half = size.width // 2
     rows = [Text(fitted("  left only", half) + "both sides", _LABEL)]
     best = both[0][0] if both else ""
     for i in range(_SHOWN):
-        row = Text(no_wrap=True, overflow="crop")
+        row = _line("")
         for belief, colour in ((left, "cyan"), (both or [], "green")):
             if i < len(belief):
                 text, probability = belief[i]
@@ -187,17 +181,21 @@ def _picture(
     return Group(line, arrows, Text(), *rows)
 
 
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="crop")
+
+
 def _typed_picture(line: str, forward: Array, backward: Array, size: Size) -> list[Text]:
     """Return which states change when one more letter is typed at the end of the line."""
     width = size.width - 14
     shown = range(max(0, len(line) - width), len(line))
     rows = [Text(f"  one more letter is typed: {_TYPED}. What changes of the states along the line?", _LABEL)]
-    letters = Text("  letter    ", _LABEL, no_wrap=True, overflow="crop")
+    letters = _line("  letter    ", _LABEL)
     for place in shown:
         letters.append(cell_of(line[place], 1), "bold not dim")
     rows.append(letters.append(_TYPED, "bold reverse not dim"))
     for name, changes in (("forward", forward), ("backward", backward)):
-        row = Text(f"  {name:<10}", _LABEL, no_wrap=True, overflow="crop")
+        row = _line(f"  {name:<10}", _LABEL)
         for value in changes[shown.start :].tolist():
             row.append(*((height(value), f"{shade(0.5 + value / 2)} not dim") if value else ("·", "dim")))
         rows.append(row)

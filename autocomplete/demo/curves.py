@@ -24,7 +24,7 @@ class Curve:
     Norms of a gradient, step by step back from the last letter.
 
     :param norms: (time,) the last state first; not a number where there is none.
-    :param shown: steps back that are shown so far.
+    :param shown: number of steps back that are shown so far.
     """
 
     name: str

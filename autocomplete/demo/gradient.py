@@ -8,8 +8,7 @@ The networks are `CharRNN` with each of the three cells, fresh and trained while
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -62,33 +61,19 @@ class _Board:
 def play(word: str, size: Size) -> Iterator[Frame]:
     """Yield the frames; raise SettingsError for a text that is empty or very long."""
     text = _read(word)
-    yield Frame(
-        _picture(text, _Board(), size),
-        "The error at the last letter is sent back through every step; each row will show how much of it arrives where.",
-        1.5,
+
+    def frame(board: _Board, caption: str, seconds: float) -> Frame:
+        return Frame(_picture(text, board, size), caption, seconds)
+
+    caption = (
+        "The error at the last letter is sent back through every step; each row will show how much of it arrives where."
     )
-    with closing(_boards(text)) as boards:
-        board = _Board()
-        for board, caption, seconds in boards:
-            yield Frame(_picture(text, board, size), caption, seconds)
-    yield Frame(_picture(text, board, size), _verdict(board), 3.0)
+    yield frame(_Board(), caption, 1.5)
 
-
-def _read(word: str) -> str:
-    text = read_sentence(Normalization().surface(word), SCENE.word)
-    if len(text) < 2:
-        raise SettingsError(
-            f"{visible(text)!r} is one letter, and nothing comes before it; give some words, such as: {SCENE.word}"
-        )
-    return text
-
-
-def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
-    """Yield what is to be shown, with a caption and the seconds that it stands."""
     import torch
 
     from autocomplete.lab.gradients import clip_gradient, scale_recurrent
-    from autocomplete.lab.training import one_thread
+    from autocomplete.lab.training import isolated_torch
     from autocomplete.training.networks.recurrent import CharRNN
 
     normalization = Normalization()
@@ -96,32 +81,42 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
     vocabulary = Vocabulary.from_words(keys)
     # One symbol for each character shown: a character whose key has several is read as the first of them.
     symbols = torch.tensor([BOUNDARY, *(vocabulary.encode(normalization.key(c) or " ")[0] for c in text)])
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with isolated_torch():
         networks = {cell: CharRNN(Configuration(len(vocabulary), cell, 1, _HIDDEN, _EMBEDDING)) for cell in _CELLS}
         fresh = _curves(networks, symbols)
         letters = max(1, len(text) // 12)
         for shown in range(letters, len(text) + letters, letters):
             board = _Board(fresh=tuple(replace(curve, shown=shown) for curve in fresh))
             caption = "From right to left: at each step back the gradient is multiplied by the derivative of that step."
-            yield board, caption, 0.15
+            yield frame(board, caption, 0.15)
         board = _Board(fresh=fresh)
-        yield board, f"Fresh networks. {rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8
+        yield frame(board, f"Fresh networks. {rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8)
         for steps, bits in _lessons(networks, vocabulary.encode_lines(keys)):
             board = replace(board, trained=_curves(networks, symbols))
             losses = ", ".join(f"{_NAMES[cell]} {bits[cell]:.1f}" for cell in _CELLS)
             caption = f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}."
-            yield board, caption, 0.05
-        yield board, f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
+            yield frame(board, caption, 0.05)
+        caption = f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not."
+        yield frame(board, caption, 1.8)
         bptt = math.ceil(len(text) / max(3, math.ceil(len(text) / _BPTT)))  # in parts that are about as long
         board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
         caption = f"Truncated back-propagation cuts every {bptt} steps: before the last cut, the gradient is exactly 0."
-        yield board, caption, 1.8
+        yield frame(board, caption, 1.8)
         large = {cell: scale_recurrent(network, _FACTOR) for cell, network in networks.items()}
         board = replace(board, large=_curves(large, symbols))
-        yield board, f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes.", 1.8
+        caption = f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes."
+        yield frame(board, caption, 1.8)
         board = replace(board, clipped=clip_gradient(large["rnn"], symbols, _CLIP))
-        yield board, "Clipping keeps the direction of the gradient of all weights and bounds its length.", 0.0
+        caption = "Clipping keeps the direction of the gradient of all weights and bounds its length."
+        yield frame(board, caption, 0.0)
+        yield frame(board, _verdict(board), 3.0)
+
+
+def _read(word: str) -> str:
+    text, example = read_sentence(Normalization().surface(word), SCENE.word), f"give some words, such as: {SCENE.word}"
+    if len(text) < 2:
+        raise SettingsError(f"{visible(text)!r} is one letter, and nothing comes before it; {example}")
+    return text
 
 
 def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = None) -> tuple[Curve, ...]:

@@ -8,8 +8,7 @@ stand and still move an answer.
 from __future__ import annotations
 
 import string
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -80,8 +79,22 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     first, second = beginnings
     caption = f"Both {first} and {second} end in {first[-1]}. What each network sees of them; {_START} is where a word begins."
     yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 2.0)
-    with closing(_teach(pupils, beginnings, words, vocabulary)) as steps:
-        for step in steps:
+
+    from autocomplete.lab.training import draw_words, isolated_torch, paced, train_alike, word_loss, word_rows
+    from autocomplete.lab.windows import answers, influence
+
+    tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
+    weights = np.sqrt(np.array(list(words.values())))  # so that rare words are seen, too
+    with isolated_torch():
+        networks = dict(zip(kinds, _networks(len(vocabulary)), strict=True))
+        batches = draw_words(word_rows(list(words), vocabulary), weights)
+        losses = train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), _STEPS)
+        shown = {1, *range(_STEPS // _FRAMES, _STEPS + 1, _STEPS // _FRAMES)}
+        for step, bits in paced(_smoothed(losses), shown, _SECONDS):
+            for pupil, network in zip(pupils, networks.values(), strict=True):
+                pupil.bits = bits[pupil.name]
+                pupil.answers = answers(network, beginnings, vocabulary)
+                pupil.moved = influence(network, tested, string.ascii_lowercase, vocabulary)
             caption = f"All four learn the same {len(words):,} words in the same steps: {step} of {_STEPS} so far."
             yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 0.05)
     yield Frame(_picture(pupils, beginnings, vocabulary, size), _verdict(pupils), 4.0)
@@ -96,38 +109,17 @@ def _chosen(lexicon: Mapping[str, float], beginnings: Sequence[str]) -> dict[str
     return chosen
 
 
-def _teach(
-    pupils: Sequence[_Pupil], beginnings: Sequence[str], words: Mapping[str, float], vocabulary: Vocabulary
-) -> Generator[int, None, None]:
-    """Train the networks, and yield the number of steps whenever what is shown of them is up to date."""
-    import torch
-
-    from autocomplete.lab.training import draw_words, one_thread, paced, train_alike, word_loss, word_rows
-    from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow, answers, influence
+def _networks(symbols: int) -> list[nn.Module]:
+    from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
     from autocomplete.training.networks.recurrent import CharRNN
 
-    symbols, embedding, hidden = len(vocabulary), 24, 96
-    tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
-    weights = np.sqrt(np.array(list(words.values())))  # so that rare words are seen, too
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made: Sequence[nn.Module] = (
-            FeedForwardWindow(symbols, 1, embedding, hidden),
-            FeedForwardWindow(symbols, _WINDOW, embedding, hidden),
-            CausalConvolution(symbols, embedding, hidden // 2, _LAYERS),
-            CharRNN(Configuration(symbols, "rnn", 1, hidden, embedding)),
-        )
-        networks = {pupil.name: network for pupil, network in zip(pupils, made, strict=True)}
-        batches = draw_words(word_rows(list(words), vocabulary), weights)
-        losses = train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), _STEPS)
-        shown = {1, *range(_STEPS // _FRAMES, _STEPS + 1, _STEPS // _FRAMES)}
-        for step, bits in paced(_smoothed(losses), shown, _SECONDS):
-            for pupil in pupils:
-                network = networks[pupil.name]
-                pupil.bits = bits[pupil.name]
-                pupil.answers = answers(network, beginnings, vocabulary)
-                pupil.moved = influence(network, tested, string.ascii_lowercase, vocabulary)
-            yield step
+    embedding, hidden = 24, 96
+    return [
+        FeedForwardWindow(symbols, 1, embedding, hidden),
+        FeedForwardWindow(symbols, _WINDOW, embedding, hidden),
+        CausalConvolution(symbols, embedding, hidden // 2, _LAYERS),
+        CharRNN(Configuration(symbols, "rnn", 1, hidden, embedding)),
+    ]
 
 
 def _smoothed(losses: Iterable[Mapping[str, float]]) -> Iterator[Mapping[str, float]]:

@@ -21,13 +21,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
-import torch
-
 from autocomplete.inference.speed import key_seconds
 from autocomplete.lab.contenders import Contender
 from autocomplete.lab.learners import Figures, new_learner
 from autocomplete.lab.material import Material
-from autocomplete.lab.training import one_thread
+from autocomplete.lab.training import isolated_torch
 from autocomplete.storage.memory import keep_memory
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer
@@ -119,7 +117,7 @@ def compare(
     keep_memory()
     if rounds is None:
         rounds = min(_MOST_ROUNDS, max(_LEAST_ROUNDS, int(seconds / (_TURN * len(contenders)))))
-    with one_thread(), torch.random.fork_rng(devices=[]):
+    with isolated_torch():
         race = _Race(material, contenders, seconds, rounds, settings, should_stop)
         for standings in chain([race.standing()], race.run(), race.finish(word)):
             shown = time.monotonic()

@@ -27,11 +27,11 @@ from autocomplete.training.settings import TrainingSettings
 
 __all__ = [
     "draw_words",
+    "isolated_torch",
     "learn",
     "learned_words",
     "make_up",
     "new_network",
-    "one_thread",
     "paced",
     "train_alike",
     "word_loss",
@@ -47,12 +47,14 @@ Lesson = TypeVar("Lesson")
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread, as small networks are slower on two."""
+def isolated_torch() -> Iterator[None]:
+    """Let torch use one thread, as small networks are slower on two, and random numbers that begin anew."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            yield
     finally:
         torch.set_num_threads(threads)
 
