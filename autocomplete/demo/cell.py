@@ -120,17 +120,12 @@ def _trained(cell: Cell, letters: str) -> tuple[Walk, float]:
 SCENE = Scene(
     name="cell",
     title="one step in numbers: tanh RNN, LSTM and GRU",
-    about=(
-        "What a recurrent layer computes when one letter arrives, with all its numbers: the letter x, the hidden state before "
-        "h, the weights Wx and Wh, the bias b, tanh, and the new state. Then the gates of an LSTM and a GRU, as a heat map over "
-        "a word; and last how many numbers each has to learn, worked out, beside what PyTorch counts."
-    ),
-    hint=(
-        "Step with the arrow keys, and check a number by hand. Then another word (w): do the gates do something else at a "
-        "letter that comes twice? Press e for the equations."
-    ),
-    equations="""
-tanh RNN  h' = tanh(Wx·x + Wh·h + b)            letter and memory in −1..1
+    about="What a recurrent layer computes when one letter arrives, with all its numbers: the letter x, the hidden state before "
+    "h, the weights Wx and Wh, the bias b, tanh, and the new state. Then the gates of an LSTM and a GRU, as a heat map over "
+    "a word; and last how many numbers each has to learn, worked out, beside what PyTorch counts.",
+    hint="Step with the arrow keys, and check a number by hand. Then another word (w): do the gates do something else at a "
+    "letter that comes twice? Press e for the equations.",
+    equations="""tanh RNN  h' = tanh(Wx·x + Wh·h + b)            letter and memory in −1..1
 
 LSTM      f = σ(Wf·x + Uf·h + bf)               how much of c is kept
           i = σ(Wi·x + Ui·h + bi)               how much is let in
@@ -145,8 +140,7 @@ GRU       r = σ(Wr·x + Ur·h + br)               how much of h n sees
 
 σ(x) = 1 / (1 + e^−x), from 0 to 1
 numbers to learn = gates · (inputs·units + units·units + units);
-gates: 1 (RNN), 4 (LSTM: f, i, g, o), 3 (GRU: r, z, n)
-""",
+gates: 1 (RNN), 4 (LSTM: f, i, g, o), 3 (GRU: r, z, n)""",
     word="name",
     play=_play,
 )

@@ -208,23 +208,17 @@ def _layer(grid: _Grid, layer: int, states: Sequence[Sequence[float]]) -> list[T
 SCENE = Scene(
     name="name",
     title="a network learns one word, letter by letter",
-    about=(
-        "A small recurrent network (two tanh layers of 8 units) reads a word letter by letter, and after each must say which "
-        "letter comes next: for name, n → a, a → m, m → e, and then the end. Each column is one step in time; the arrows to the "
-        "right hand its hidden state on. Orange tiles (+) are units near +1, blue ones (−) near −1."
-    ),
-    hint=(
-        "Your own name: press w. Then a word in which one letter is followed by different ones, as banana or mississippi: "
-        "there the letter alone does not tell what comes next, and the hidden state must. Pause, and step with the arrow keys."
-    ),
-    equations="""
-h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)  layer 1: the letter, its own past
+    about="A small recurrent network (two tanh layers of 8 units) reads a word letter by letter, and after each must say which "
+    "letter comes next: for name, n → a, a → m, m → e, and then the end. Each column is one step in time; the arrows to the "
+    "right hand its hidden state on. Orange tiles (+) are units near +1, blue ones (−) near −1.",
+    hint="Your own name: press w. Then a word in which one letter is followed by different ones, as banana or mississippi: "
+    "there the letter alone does not tell what comes next, and the hidden state must. Pause, and step with the arrow keys.",
+    equations="""h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)  layer 1: the letter, its own past
 h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)  layer 2: layer 1, its own past
 h₁(0) = h₂(0) = 0                         before anything is read
 p(t)  = softmax(V·h₂(t) + c)              a probability for each next letter
 loss  = mean over t of −ln p(t)[right]    0 if it is sure of what is right
-w     = w − rate · ∂loss/∂w               a step of training, each weight
-""",
+w     = w − rate · ∂loss/∂w               a step of training, each weight""",
     word="name",
     play=_play,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -19,6 +19,9 @@ from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
 from autocomplete.storage.checkpoint import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+
+if TYPE_CHECKING:
+    from autocomplete.lab.unrolled import Unrolled
 
 __all__ = ["SCENE"]
 
@@ -34,9 +37,7 @@ class _Tensors:
     The tensors of one pass.
 
     :param letters: (batch, time) as they are shown.
-    :param embedded: (batch, time, embedding)
     :param layers: (batch, time, hidden) of each layer.
-    :param logits: (batch, time, vocabulary)
     :param last: (batch, hidden) the state of the top layer after the last letter of each word.
     :param last_logits: (batch, vocabulary)
     :param returned: shapes that torch returns by itself: of all states of the top layer, and of the last of each layer.
@@ -44,9 +45,8 @@ class _Tensors:
     """
 
     letters: Sequence[Sequence[str]]
-    embedded: Any
+    unrolled: Unrolled
     layers: Sequence[Any]
-    logits: Any
     last: Any
     last_logits: Any
     returned: tuple[tuple[int, ...], tuple[int, ...]]
@@ -55,9 +55,8 @@ class _Tensors:
 
 def _play(word: str, size: Size) -> Iterator[Frame]:
     tensors = _tensors(_words(word))
-    batch, time = tensors.logits.shape[:2]
+    batch, time, symbols = tensors.unrolled.logits.shape
     every, last = tensors.returned
-    symbols = tensors.logits.shape[2]
     captions = [
         f"A batch: {batch} word{'s' * (batch > 1)} read side by side, in {time} steps of time, one letter of each at a step.",
         f"Each letter becomes {_EMBEDDING} numbers, its features, which are learned: (batch, time, features).",
@@ -98,9 +97,8 @@ def _tensors(words: Sequence[str]) -> _Tensors:
     rows, ends = list(range(len(words))), [len(word) for word in words]
     return _Tensors(
         letters=[["start", *word, *["·"] * (longest - len(word))] for word in words],
-        embedded=unrolled.embedded,
+        unrolled=unrolled,
         layers=[layer[:, 1:] for layer in unrolled.states],  # without the initial state
-        logits=unrolled.logits,
         last=unrolled.states[-1][:, 1:][rows, ends],
         last_logits=unrolled.logits[rows, ends],
         returned=(tuple(outputs.shape), tuple(state.shape)),
@@ -117,7 +115,7 @@ def _picture(tensors: _Tensors, stage: int, width: int) -> RenderableType:
     time = len(tensors.letters[0])
     end = max(step for step, letter in enumerate(tensors.letters[0]) if letter != "·")  # of the first word
     column = min(_WIDEST, (width - _LABEL) // time)
-    answers = [tensors.name(int(symbol)) for symbol in tensors.logits[0].argmax(axis=-1)]
+    answers = [tensors.name(int(symbol)) for symbol in tensors.unrolled.logits[0].argmax(axis=-1)]
     one = tensors.name(int(tensors.last_logits[0].argmax()))
 
     def line(name: str, shape: tuple[int, ...], cells: Sequence[Text]) -> Text:
@@ -140,7 +138,7 @@ def _picture(tensors: _Tensors, stage: int, width: int) -> RenderableType:
         ],
         [
             _arrow("each letter becomes numbers (from here on, of the first word only)"),
-            line("embedded", tensors.embedded.shape, states(tensors.embedded[0], joined=False)),
+            line("embedded", tensors.unrolled.embedded.shape, states(tensors.unrolled.embedded[0], joined=False)),
         ],
         [
             _arrow("layer 1 reads the features in order, and returns its state at every step"),
@@ -150,7 +148,7 @@ def _picture(tensors: _Tensors, stage: int, width: int) -> RenderableType:
             _arrow("many-to-many: layer 2 reads these, and returns its state at every step"),
             line("layer 2", tensors.layers[1].shape, states(tensors.layers[1][0])),
         ],
-        [line("answers", tensors.logits.shape, letters(answers, "bold yellow"))],
+        [line("answers", tensors.unrolled.logits.shape, letters(answers, "bold yellow"))],
         [
             _arrow("many-to-one: layer 2 returns its state after the last letter only"),
             line("layer 2, last", tensors.last.shape, [*at_end, _state(tensors.last[0], column, goes=False)]),
@@ -173,17 +171,12 @@ def _state(values: Any, column: int, *, goes: bool) -> Text:
 SCENE = Scene(
     name="shapes",
     title="(batch, time, features) through stacked layers",
-    about=(
-        "Which shape each tensor has on the way through two stacked layers, and what each number in it counts: words side by "
-        "side (batch), letters of a word (time), numbers for a letter (features). Many-to-many answers at every step, "
-        "many-to-one after the last: the difference is which layer returns its whole sequence, and which its last state."
-    ),
-    hint=(
-        "Up to four words of your own (w), shorter and longer ones, and watch which number in the shapes changes, and which "
-        "never do. Then step with the arrow keys, and say the next shape before you see it."
-    ),
-    equations="""
-letters   (batch, time)              shorter words are filled up
+    about="Which shape each tensor has on the way through two stacked layers, and what each number in it counts: words side by "
+    "side (batch), letters of a word (time), numbers for a letter (features). Many-to-many answers at every step, "
+    "many-to-one after the last: the difference is which layer returns its whole sequence, and which its last state.",
+    hint="Up to four words of your own (w), shorter and longer ones, and watch which number in the shapes changes, and which "
+    "never do. Then step with the arrow keys, and say the next shape before you see it.",
+    equations="""letters   (batch, time)              shorter words are filled up
 embedded  (batch, time, embedding)   a row of a table for each letter
 layer 1   (batch, time, hidden)      h₁(t) = tanh(W₁·x(t) + U₁·h₁(t−1) + b₁)
 layer 2   (batch, time, hidden)      h₂(t) = tanh(W₂·h₁(t)+ U₂·h₂(t−1) + b₂)
@@ -192,8 +185,7 @@ layer 2   (batch, hidden)            h₂(T) at the step T of the last letter
 answer    (batch, vocabulary)        V·h₂(T) + c: many-to-one
 
 Weights have no batch and no time in their shapes: they are the same at
-every step and for every word.
-""",
+every step and for every word.""",
     word="name game tea",
     play=_play,
 )

@@ -47,17 +47,17 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     yield Frame(_meanings(text, states, found, size), _verdict(found), 3.0)
 
 
-def _columns(text: str, size: Size) -> tuple[int, slice]:
-    """Return the cells that a letter takes, and the letters for which there is room: the last ones."""
+def _columns(text: str, size: Size) -> tuple[int, range]:
+    """Return the cells that a letter takes, and the places of the letters for which there is room: the last ones."""
     cells = size.width - _LABEL - _FIGURES
     column = letter_cells(text, cells)
-    return column, slice(max(0, len(text) - cells // column), len(text))
+    return column, range(max(0, len(text) - cells // column), len(text))
 
 
 def _letters(text: str, size: Size, read: int) -> Text:
     column, places = _columns(text, size)
     line = _row(" letter read")
-    for place in range(places.start, places.stop):
+    for place in places:
         line.append(cell_of(text[place], column), "bold not dim" if place < read else "dim")
     return line
 
@@ -77,7 +77,7 @@ def _meanings(text: str, states: NDArray[np.float32], found: Sequence[FoundUnit]
             lines.append(Text())
         line = _row(f" {unit.feature}", "bold")
         values = FEATURES[unit.feature](text)
-        for value in (values / max(values.max(), 1.0))[places].tolist():
+        for value in (values / max(values.max(), 1.0))[places.start :].tolist():
             mark, style = (height(value), "not bold") if value else ("·", "dim not bold")
             line.append(mark.ljust(column), style)
         lines.append(line)
@@ -94,7 +94,7 @@ def _row(label: str, style: str = "dim") -> Text:
 def _values(line: Text, text: str, values: NDArray[np.float32], size: Size, read: int) -> Text:
     """Append the value of a unit after each letter: by height and by colour, from -1 to 1."""
     column, places = _columns(text, size)
-    for share in (0.5 + values[places.start : min(places.stop, read)] / 2).tolist():
+    for share in (0.5 + values[places.start : read] / 2).tolist():
         line.append(height(share) * column, f"{shade(share)} not dim")
     return line
 

@@ -8,7 +8,7 @@ The answers are those of the prompt: the same predictor, asked the same way. Wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
@@ -71,8 +71,8 @@ def _moment(
 ) -> RenderableType:
     """Return what is expected once some characters have been typed."""
     word = next((word for word in reversed(words) if word.start <= at), words[0])
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(" typed  ", _LABEL).append(tail(text[:at], size.width - 12), "bold").append("▏")
+    line = Text(no_wrap=True, overflow="ellipsis").append(" typed  ", _LABEL)
+    line.append(tail(text[:at], size.width - 12), "bold").append("▏")
     half = size.width // 2
     wide = max(15, half // 2 - 4)  # for a word
     rows = [Text(fitted(" next letter", half) + "whole word", _LABEL)]
@@ -133,10 +133,11 @@ def _mark(word: KnownWord, at: int, row: int) -> tuple[str, str]:
 def _caption(at: int, words: Sequence[KnownWord]) -> str:
     for word in words:
         letters = at - word.start
+        now, after = f"Now {_short(word)} is", f"after {counted(letters, 'letter')}"
         if word.first == letters:
-            return f"Now {_short(word)} is the most probable word of all, after {counted(letters, 'letter')}."
+            return f"{now} the most probable word of all, {after}."
         if word.offered == letters:
-            return f"Now {_short(word)} is among the five, after {counted(letters, 'letter')}: one key takes it."
+            return f"{now} among the five, {after}: one key takes it."
     if at == 0:
         return "Before the first letter only how lines begin is known."
     return "Each letter narrows down what can follow: the next letter, and the whole words."
@@ -187,12 +188,9 @@ def _kept(moments: list[int], marked: Sequence[int], room: int) -> list[int | No
     """Return as many moments as there is room for, those marked among them; None for those that are left out."""
     if len(moments) <= room:
         return list(moments)
-    chosen = set(marked)
-    for moment in [moments[-1], *moments]:
-        if len(chosen) < room - 3:  # three gaps at most
-            chosen.add(moment)
-    kept = [moment if moment in chosen else None for moment in moments]
-    return [moment for moment, _ in groupby(kept)]
+    others = (moment for moment in [moments[-1], *moments] if moment not in marked)
+    chosen = {*marked, *islice(dict.fromkeys(others), max(0, room - 3 - len(set(marked))))}  # three gaps at most
+    return [moment for moment, _ in groupby(moment if moment in chosen else None for moment in moments)]
 
 
 def _words(words: Sequence[KnownWord], size: Size) -> Table:
