@@ -11,7 +11,6 @@ import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,10 @@ from rich.text import Text
 from autocomplete.demo.beginnings import LETTERS, plain_words, read_beginnings
 from autocomplete.demo.drawing import bar, height, percent, tail, visible
 from autocomplete.demo.scene import Frame, Scene, Size
+from autocomplete.lab.contenders import Contender
 from autocomplete.reports.tables import plain_table
-from autocomplete.storage.checkpoint import DEFAULT, Configuration, find_checkpoint, read_lexicon
+from autocomplete.storage.checkpoint import DEFAULT, find_checkpoint, read_lexicon
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["SCENE"]
 
@@ -39,6 +36,12 @@ _FIELD = 2**_LAYERS  # letters that the convolution sees
 _BACK = 10  # letters back that the answers are tested
 _TESTED = 60  # beginnings of words that they are tested on
 _START = "|"  # how the beginning of a word is shown
+_NETWORKS = {  # by name: the letters that each sees, None for all of them; and its sizes
+    "one letter": (1, Contender("window", 1, 96, embedding=24, seen=1)),
+    f"window of {_WINDOW}": (_WINDOW, Contender("window", 1, 96, embedding=24, seen=_WINDOW)),
+    "convolution": (_FIELD, Contender("convolution", _LAYERS, 48, embedding=24)),
+    "RNN": (None, Contender("rnn", 1, 96, embedding=24)),
+}
 
 
 @dataclass
@@ -74,19 +77,19 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     beginnings = read_beginnings(word, dict(list(lexicon.items())[:_WORDS]))
     words = _chosen(lexicon, beginnings)
     vocabulary = Vocabulary(sorted(LETTERS))
-    kinds = {"one letter": 1, f"window of {_WINDOW}": _WINDOW, "convolution": _FIELD, "RNN": None}
-    pupils = [_Pupil(name, seen) for name, seen in kinds.items()]
+    pupils = [_Pupil(name, seen) for name, (seen, _) in _NETWORKS.items()]
     first, second = beginnings
     caption = f"Both {first} and {second} end in {first[-1]}. What each network sees of them; {_START} is where a word begins."
     yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 2.0)
 
+    from autocomplete.lab.learners import build_network
     from autocomplete.lab.training import draw_words, isolated_torch, paced, train_alike, word_loss, word_rows
     from autocomplete.lab.windows import answers, influence
 
     tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
     weights = np.sqrt(np.array(list(words.values())))  # so that rare words are seen, too
     with isolated_torch():
-        networks = dict(zip(kinds, _networks(len(vocabulary)), strict=True))
+        networks = {name: build_network(network, len(vocabulary)) for name, (_, network) in _NETWORKS.items()}
         batches = draw_words(word_rows(list(words), vocabulary), weights)
         losses = train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), _STEPS)
         shown = {1, *range(_STEPS // _FRAMES, _STEPS + 1, _STEPS // _FRAMES)}
@@ -107,19 +110,6 @@ def _chosen(lexicon: Mapping[str, float], beginnings: Sequence[str]) -> dict[str
     for beginning in beginnings:
         chosen |= dict([(word, count) for word, count in items[_WORDS:] if word.startswith(beginning)][:_NEAR])
     return chosen
-
-
-def _networks(symbols: int) -> list[nn.Module]:
-    from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
-    from autocomplete.training.networks.recurrent import CharRNN
-
-    embedding, hidden = 24, 96
-    return [
-        FeedForwardWindow(symbols, 1, embedding, hidden),
-        FeedForwardWindow(symbols, _WINDOW, embedding, hidden),
-        CausalConvolution(symbols, embedding, hidden // 2, _LAYERS),
-        CharRNN(Configuration(symbols, "rnn", 1, hidden, embedding)),
-    ]
 
 
 def _smoothed(losses: Iterable[Mapping[str, float]]) -> Iterator[Mapping[str, float]]:

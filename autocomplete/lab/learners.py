@@ -25,7 +25,7 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 
-__all__ = ["Figures", "Learner", "NGramLearner", "NetworkLearner", "new_learner"]
+__all__ = ["Figures", "Learner", "NGramLearner", "NetworkLearner", "build_network", "new_learner"]
 
 # Steps between two resets of the state. A network that is never reset learns nothing about beginnings: a tanh RNN of 512 units
 # then took some 500 characters to recover, and its figures depended on where the held-out text was cut.
@@ -95,7 +95,7 @@ class NetworkLearner(Learner):
         super().__init__(contender)
         self._settings, self._vocabulary, self._steps = settings, len(material.vocabulary), 0
         torch.manual_seed(settings.seed)
-        self._network = _new_network(contender, self._vocabulary)
+        self._network = build_network(contender, self._vocabulary)
         self._optimizer = new_optimizer(self._network, settings.weight_decay)
         generator = np.random.default_rng(settings.seed)
         self._streams = Streams(material.learned, settings.batch, settings.bptt, generator)
@@ -130,7 +130,8 @@ class NetworkLearner(Learner):
         return RecurrentNetwork(self.contender.configuration(self._vocabulary), weights)
 
 
-def _new_network(contender: Contender, vocabulary: int) -> CharRNN | windows.WindowNetwork:
+def build_network(contender: Contender, vocabulary: int) -> CharRNN | windows.WindowNetwork:
+    """Return an untrained network over so many symbols."""
     embedding, hidden, layers = contender.embedding, contender.hidden, contender.layers
     if contender.kind == "window":
         return windows.FeedForwardWindow(vocabulary, contender.seen, embedding, hidden, layers)

@@ -39,8 +39,10 @@ __all__ = [
 ]
 
 _IGNORED = -100  # the target that torch's cross-entropy leaves out
+_BATCH = 64  # words of a step
 _SETTINGS = TrainingSettings(warmup=20)  # for runs of a few hundred steps
 
+Rows = tuple[Tensor, Tensor]  # inputs and targets, each (words, time) ids
 Name = TypeVar("Name", bound=str)
 Batch = TypeVar("Batch")
 Lesson = TypeVar("Lesson")
@@ -59,15 +61,15 @@ def isolated_torch() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def new_network(configuration: Configuration, seed: int = 0) -> CharRNN:
-    """Return an untrained network, the same for the same seed."""
-    torch.manual_seed(seed)
+def new_network(configuration: Configuration) -> CharRNN:
+    """Return an untrained network, the same each time."""
+    torch.manual_seed(0)
     return CharRNN(configuration)
 
 
-def word_rows(words: Sequence[str], vocabulary: Vocabulary, filler: int = _IGNORED) -> tuple[Tensor, Tensor]:
+def word_rows(words: Sequence[str], vocabulary: Vocabulary, filler: int = _IGNORED) -> Rows:
     """
-    Return inputs and targets, each (words, time) ids: of `name`, the boundary, n, a, m, e; and n, a, m, e, the boundary.
+    Return inputs and targets: of `name`, the boundary, n, a, m, e; and n, a, m, e, the boundary.
 
     :param filler: the target where shorter words are filled up with boundaries. By default, it counts for nothing.
     """
@@ -76,24 +78,17 @@ def word_rows(words: Sequence[str], vocabulary: Vocabulary, filler: int = _IGNOR
     return inputs, pad_sequence([row[1:] for row in rows], batch_first=True, padding_value=filler)
 
 
-def draw_words(
-    rows: tuple[Tensor, Tensor], weights: NDArray[np.float64], batch: int = 64, seed: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """
-    Yield batches of words without end, each as wide as its longest word.
-
-    :param rows: as `word_rows` returns them.
-    :param weights: (words,) positive; words are drawn in proportion.
-    """
-    generator = np.random.default_rng(seed)
+def draw_words(rows: Rows, weights: NDArray[np.float64]) -> Iterator[Rows]:
+    """Yield batches of words without end, drawn in proportion to their weights, (words,); each as wide as its longest word."""
+    generator = np.random.default_rng(0)
     while True:
-        drawn = torch.from_numpy(generator.choice(len(weights), batch, p=weights / weights.sum()))
+        drawn = torch.from_numpy(generator.choice(len(weights), _BATCH, p=weights / weights.sum()))
         inputs, targets = rows[0][drawn], rows[1][drawn]
         width = int((targets != _IGNORED).sum(dim=1).max())
         yield inputs[:, :width], targets[:, :width]
 
 
-def word_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+def word_loss(model: nn.Module, batch: Rows) -> Tensor:
     """Return the mean cross-entropy of the targets, in nats."""
     inputs, targets = batch
     return functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
@@ -135,7 +130,7 @@ def paced(lessons: Iterable[Lesson], shown: Container[int], seconds: float) -> I
             began = time.monotonic()
 
 
-def learn(model: CharRNN, batch: tuple[Tensor, Tensor], steps: int) -> Iterator[float]:
+def learn(model: CharRNN, batch: Rows, steps: int) -> Iterator[float]:
     """Train a network on one batch again and again; yield the loss, in nats per symbol, that each step began with."""
     optimizer = new_optimizer(model, weight_decay=0.0)
     for _ in range(steps):
@@ -146,8 +141,8 @@ def learn(model: CharRNN, batch: tuple[Tensor, Tensor], steps: int) -> Iterator[
 
 def learned_words(
     configuration: Configuration, words: Sequence[str], vocabulary: Vocabulary, steps: int
-) -> tuple[CharRNN, tuple[Tensor, Tensor]]:
-    """Return a network that has learned some words, ends and all that fills them up included, and its inputs and targets."""
+) -> tuple[CharRNN, Rows]:
+    """Return a network that has learned some words and the boundaries that fill them up, and its inputs and targets."""
     model, batch = new_network(configuration), word_rows(words, vocabulary, filler=BOUNDARY)
     for _ in learn(model, batch, steps):
         pass

@@ -59,6 +59,7 @@ def _inside_quotation(line: str) -> Array:
     return values
 
 
+# Each gives a value for each character of a line, once it has been read.
 FEATURES: Mapping[str, Callable[[str], Array]] = {
     "inside a word": _is(is_word_character),
     "after a space": _is(str.isspace),
@@ -86,11 +87,10 @@ def hidden_states(checkpoint: Checkpoint, line: str) -> NDArray[np.float32]:
 
 def correlations(states: NDArray[np.floating], values: Array) -> Array:
     """
-    Return the correlation (Pearson) of each unit with a feature: 0 where either never changes.
+    Return (units,) the correlation (Pearson) of each unit with a feature: 0 where either never changes.
 
-    :param states: (n, units)
-    :param values: (n,)
-    :returns: (units,)
+    :param states: (n, units) of the network.
+    :param values: (n,) of the feature.
     """
     units = states - states.mean(axis=0, dtype=np.float64)
     feature = values - values.mean()
@@ -99,21 +99,13 @@ def correlations(states: NDArray[np.floating], values: Array) -> Array:
     return found
 
 
-def find_units(
-    checkpoint: Checkpoint,
-    lines: Iterable[str],
-    features: Mapping[str, Callable[[str], Array]] = FEATURES,
-) -> list[FoundUnit]:
-    """
-    Return the unit of each feature, chosen on every other line and judged on the rest.
-
-    :param features: by name, functions that give a value for each character of a line, once it has been read.
-    """
+def find_units(checkpoint: Checkpoint, lines: Iterable[str]) -> list[FoundUnit]:
+    """Return the unit of each feature, chosen on every other line and judged on the rest."""
     texts = [line for line in lines if line]
     states = [hidden_states(checkpoint, line) for line in texts]
     choosing, judging = np.concatenate(states[::2]), np.concatenate(states[1::2])
     found = []
-    for name, feature in features.items():
+    for name, feature in FEATURES.items():
         values = [feature(line) for line in texts]
         chosen = correlations(choosing, np.concatenate(values[::2]))
         unit = int(np.abs(chosen).argmax())
