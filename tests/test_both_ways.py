@@ -91,12 +91,12 @@ def test_the_right_side_becomes_known_from_the_gap_on(filler: Filler) -> None:
 
 
 def test_a_letter_typed_at_the_end_changes_no_forward_state_and_every_backward_one_near_it(filler: Filler) -> None:
-    change = both_ways._changes(filler, "my name is")
-    assert change.forward.shape == change.backward.shape == (10,)
-    assert not change.forward.any()
-    assert (change.backward > 0).all()
-    assert change.backward[-1] > change.backward[0]
+    forward, backward = both_ways._changes(filler, "my name is")
+    assert forward.shape == backward.shape == (10,)
+    assert not forward.any()
+    assert (backward > 0).all()
+    assert backward[-1] > backward[0]
     network, symbols = filler.network, filler.encode("my name is")
     then = network.backward.top(network.right(symbols[3:]))
     now = network.backward.top(network.right(filler.encode("name iss")))
-    assert change.backward[3] == pytest.approx(np.linalg.norm(now - then) / np.linalg.norm(then), rel=1e-4)
+    assert backward[3] == pytest.approx(np.linalg.norm(now - then) / np.linalg.norm(then), rel=1e-4)

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from autocomplete.lab.cells import count_parameters, walk
-from autocomplete.lab.spelling import learn, make_up, new_network, spelling_batch
-from autocomplete.lab.unrolled import unroll
+from autocomplete.lab.training import learn, learned_words, make_up, new_network, word_rows
+from autocomplete.lab.unrolled import count_parameters, unroll, walk
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
@@ -22,11 +21,8 @@ VOCABULARY = Vocabulary.from_words(WORDS)
 
 
 def trained(cell: Cell, layers: int = 1, steps: int = 20) -> CharRNN:
-    model = new_network(Configuration(len(VOCABULARY), cell, layers, hidden=5, embedding=4))
-    inputs, targets = spelling_batch(WORDS, VOCABULARY)
-    for _ in learn(model, inputs, targets, steps):
-        pass
-    return model
+    configuration = Configuration(len(VOCABULARY), cell, layers, hidden=5, embedding=4)
+    return learned_words(configuration, WORDS, VOCABULARY, steps)[0]
 
 
 def in_numpy(model: CharRNN) -> RecurrentNetwork:
@@ -67,7 +63,7 @@ def test_torch_has_one_bias_more_for_each_gate(cell: Cell) -> None:
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_the_unrolled_states_are_those_of_torch(cell: Cell, layers: int) -> None:
     model = trained(cell, layers)
-    inputs, _ = spelling_batch(WORDS, VOCABULARY)
+    inputs, _ = word_rows(WORDS, VOCABULARY)
     unrolled = unroll(model, inputs)
     with torch.no_grad():
         embedded = model.embedding(inputs)
@@ -86,7 +82,7 @@ def test_the_unrolled_states_are_those_of_torch(cell: Cell, layers: int) -> None
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_unrolled_states_are_those_of_the_prompt(cell: Cell, layers: int) -> None:
     model = trained(cell, layers)
-    inputs, _ = spelling_batch(["name"], VOCABULARY)
+    inputs, _ = word_rows(["name"], VOCABULARY)
     unrolled = unroll(model, inputs)
     network = in_numpy(model)
     states = network.start()
@@ -100,7 +96,7 @@ def test_the_unrolled_states_are_those_of_the_prompt(cell: Cell, layers: int) ->
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_step_in_numbers_is_the_one_that_torch_takes(cell: Cell) -> None:
     model = trained(cell)
-    inputs, _ = spelling_batch(["name"], VOCABULARY)
+    inputs, _ = word_rows(["name"], VOCABULARY)
     steps = walk(model, inputs[0]).steps
     unrolled = unroll(model, inputs)
     np.testing.assert_array_equal(steps[0].before, 0)
@@ -112,7 +108,7 @@ def test_a_step_in_numbers_is_the_one_that_torch_takes(cell: Cell) -> None:
 
 
 def test_the_parts_of_a_step_add_up() -> None:
-    inputs, _ = spelling_batch(["name"], VOCABULARY)
+    inputs, _ = word_rows(["name"], VOCABULARY)
     seen = walk(trained("rnn"), inputs[0])
     for step in seen.steps:
         np.testing.assert_allclose(seen.input_weights @ step.input, step.parts["letter"], atol=1e-6)
@@ -131,10 +127,10 @@ def test_the_parts_of_a_step_add_up() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_what_is_shown_does_not_change_when_the_network_learns_on(cell: Cell) -> None:
     model = trained(cell)
-    inputs, targets = spelling_batch(WORDS, VOCABULARY)
+    inputs, targets = word_rows(WORDS, VOCABULARY)
     before, walked = unroll(model, inputs), walk(model, inputs[0])
     kept = [before.states.copy(), before.embedded.copy(), walked.input_weights.copy(), walked.steps[-1].input.copy()]
-    for _ in learn(model, inputs, targets, 3):
+    for _ in learn(model, (inputs, targets), 3):
         pass
     now = [before.states, before.embedded, walked.input_weights, walked.steps[-1].input]
     for array, copy in zip(now, kept, strict=True):
@@ -143,7 +139,7 @@ def test_what_is_shown_does_not_change_when_the_network_learns_on(cell: Cell) ->
 
 
 def test_words_are_a_batch_filled_up_with_boundaries() -> None:
-    inputs, targets = spelling_batch(["tea", "name"], VOCABULARY)
+    inputs, targets = word_rows(["tea", "name"], VOCABULARY, filler=BOUNDARY)
     assert [VOCABULARY.decode(row) for row in inputs.tolist()] == ["tea", "name"]
     assert inputs[:, 0].tolist() == [BOUNDARY] * 2
     assert targets[0].tolist() == [*VOCABULARY.encode("tea"), BOUNDARY, BOUNDARY]
@@ -153,7 +149,7 @@ def test_words_are_a_batch_filled_up_with_boundaries() -> None:
 def test_a_word_is_learned_and_made_up() -> None:
     vocabulary = Vocabulary.from_words(["name"])
     model = new_network(Configuration(len(vocabulary), "rnn", 2, hidden=8, embedding=4))
-    losses = list(learn(model, *spelling_batch(["name"], vocabulary), 300))
+    losses = list(learn(model, word_rows(["name"], vocabulary), 300))
     assert losses[0] > 1
     assert losses[-1] < 0.05
     assert make_up(model, vocabulary, 3, seed=0) == ["name"] * 3

@@ -21,16 +21,14 @@ from autocomplete.cli.main import main
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import CorpusError
+from autocomplete.inference.speed import key_seconds
 from autocomplete.lab import comparison, contenders
 from autocomplete.lab.comparison import Standing, Standings, compare
 from autocomplete.lab.contenders import CONTENDERS, FEW, Contender, Kind
-from autocomplete.lab.learners import Figures, Weights, new_learner
+from autocomplete.lab.learners import Figures, Learner, new_learner
 from autocomplete.lab.material import Material, read_material, words_material
 from autocomplete.models.character_ngrams import CharacterNgrams
-from autocomplete.models.convolution import CausalConvolution
-from autocomplete.models.recurrent import RecurrentNetwork
-from autocomplete.models.window import FeedForwardWindow
-from autocomplete.reports.comparison import ComparisonDisplay, comparison_report, comparison_table, time_key, verdict
+from autocomplete.reports.comparison import ComparisonDisplay, comparison_report, comparison_table, verdict
 from autocomplete.reports.comparison_chart import CurvesChart, ranked
 from autocomplete.text.vocabulary import BOUNDARY
 
@@ -46,12 +44,8 @@ WORDS = [
 ]
 
 
-def timeless(contender: Contender, numbers: Weights | CharacterNgrams) -> float:
-    return 1e-4
-
-
 def last(material: Material, seconds: float = 0.5, **options: object) -> Standings:
-    *_, standings = compare(material, FEW, seconds, key_seconds=options.pop("key_seconds", timeless), **options)
+    *_, standings = compare(material, FEW, seconds, **options)
     return standings
 
 
@@ -131,7 +125,7 @@ def test_all_networks_have_the_same_time_and_the_budget_is_kept(steady_clock: Si
 
 
 def test_time_between_two_events_is_not_counted(steady_clock: SimpleNamespace) -> None:
-    events = compare(words_material(WORDS), FEW, 12.0, key_seconds=timeless, rounds=4)
+    events = compare(words_material(WORDS), FEW, 12.0, rounds=4)
     standings = next(events)
     for standings in events:  # noqa: B007  # the last one is wanted
         steady_clock.now += 5.0
@@ -147,25 +141,35 @@ def test_with_no_time_each_takes_a_step_and_is_measured() -> None:
 # What is measured.
 
 
-def test_figures_are_those_of_the_models_in_numpy() -> None:
-    material, found = words_material(WORDS), {}
+def parameters(learner: Learner, vocabulary: int) -> int:
+    """Return how many numbers it learns, worked out from its sizes."""
+    contender, model = learner.contender, learner.model()
+    if isinstance(model, CharacterNgrams):
+        return model.parameters
+    embedding, hidden, layers = contender.embedding, contender.hidden, contender.layers
+    around = vocabulary * embedding + vocabulary * (hidden + 1)
+    if contender.kind == "window":
+        return around + contender.seen * embedding * hidden + hidden
+    if contender.kind == "convolution":
+        return around + (embedding + 1) * hidden + layers * (2 * hidden + 1) * hidden
+    return contender.configuration(vocabulary).parameters
 
-    def keep(contender: Contender, numbers: Weights | CharacterNgrams) -> float:
-        found[contender] = numbers  # of a network the weights themselves, which go on changing
-        return 0.5
 
-    standings = last(material, 2.0, key_seconds=keep, word="station")
+def test_figures_are_those_of_the_models_in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    material, learners = words_material(WORDS), []
+
+    def keep(*arguments: object) -> Learner:
+        learners.append(new_learner(*arguments))
+        return learners[-1]
+
+    monkeypatch.setattr(comparison, "new_learner", keep)
+    monkeypatch.setattr(comparison, "key_seconds", lambda model, symbols: 0.5)
+    standings = last(material, 2.0, word="station")
     asked = material.vocabulary.encode_lines(["station"])
-    for standing in standings.each:
-        contender, numbers = standing.contender, found[standing.contender]
-        if isinstance(numbers, CharacterNgrams):
-            model = numbers
-            assert standing.parameters == numbers.parameters
-        else:
-            kind = {"window": FeedForwardWindow, "convolution": CausalConvolution}.get(contender.kind)
-            configuration = None if kind else contender.configuration(len(material.vocabulary))
-            model = kind(numbers) if kind else RecurrentNetwork(configuration, numbers)
-            assert standing.parameters == sum(array.size for array in numbers.values())
+    for standing, learner in zip(standings.each, learners, strict=True):
+        model = learner.model()
+        assert standing.contender == learner.contender
+        assert standing.parameters == parameters(learner, len(material.vocabulary))
         for ids, bits in ((material.held_out, standing.bits), (asked, standing.word_bits)):
             states, logs = model.start(), []
             for symbol in ids[1:].tolist():
@@ -178,15 +182,15 @@ def test_figures_are_those_of_the_models_in_numpy() -> None:
 
 def test_a_vocabulary_too_large_for_five_letters_has_shorter_n_grams() -> None:
     words = [chr(0x4E00 + i) for i in range(5000)]
-    *_, standings = compare(words_material(words), FEW[:1], 0.5, key_seconds=timeless)
+    *_, standings = compare(words_material(words), FEW[:1], 0.5)
     assert standings.each[0].contender.name == "4-gram"
     assert standings.each[0].bits > 0
 
 
 def test_who_stops_early_has_what_was_measured_so_far() -> None:
     seen: list[Standings] = []
-    options = {"key_seconds": timeless, "should_stop": lambda: bool(seen) and len(seen[-1].each[1].curve) == 2}
-    seen.extend(compare(words_material(WORDS), FEW, 6.0, **options))
+    stop = lambda: bool(seen) and len(seen[-1].each[1].curve) == 2  # noqa: E731
+    seen.extend(compare(words_material(WORDS), FEW, 6.0, should_stop=stop))
     standings = seen[-1]
     assert standings.reason == "interrupted"
     assert [len(standing.curve) for standing in standings.each] == [1, 2, 1, 1, 1, 1]
@@ -200,7 +204,7 @@ def test_every_contender_can_be_trained_and_timed() -> None:
         learner = new_learner(contender, material, settings, 1.0)
         learner.learn(0.0)
         assert learner.parameters > 0
-        assert 0 < time_key(contender, learner.numbers(), material.held_out) < 10
+        assert 0 < key_seconds(learner.model(), material.held_out) < 10
 
 
 def test_contenders_differ_in_one_thing_from_the_middle() -> None:

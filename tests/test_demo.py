@@ -29,8 +29,7 @@ from autocomplete.demo import compare
 from autocomplete.demo.menu import choose_scene
 from autocomplete.demo.pages import LEAST, about_page, equations_page
 from autocomplete.demo.scene import Frame as Picture
-from autocomplete.demo.scene import Scene, Size
-from autocomplete.demo.scenes import find_scene, list_scenes
+from autocomplete.demo.scene import Scene, Size, find_scene, list_scenes
 from autocomplete.demo.screen import title_line
 from autocomplete.demo.stage import play_scene
 from autocomplete.errors import SettingsError

@@ -23,10 +23,10 @@ from autocomplete.errors import SettingsError
 from autocomplete.evaluation.known import known_words
 from autocomplete.evaluation.measures import keys
 from autocomplete.evaluation.simulation import Simulation
-from autocomplete.lab.alike import answers, influence, train_alike, word_rows
 from autocomplete.lab.gradients import clip_gradient, scale_recurrent, state_gradients
+from autocomplete.lab.training import draw_words, train_alike, word_loss, word_rows
 from autocomplete.lab.units import FEATURES, correlations, find_units, hidden_states
-from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
+from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow, answers, influence
 from autocomplete.storage.checkpoint import read_checkpoint
 from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.storage.lookup import DEFAULT, find_checkpoint
@@ -146,7 +146,8 @@ def test_one_letter_gives_the_same_answer_after_na_and_tria_and_a_recurrent_netw
         "convolution": CausalConvolution(len(LETTERS), embedding=6, hidden=10),
         "rnn": network("rnn"),
     }
-    losses = list(train_alike(networks, word_rows(WORDS, LETTERS), np.ones(len(WORDS)), steps=40))
+    batches = draw_words(word_rows(WORDS, LETTERS), np.ones(len(WORDS)))
+    losses = list(train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), steps=40))
     for name in networks:
         assert losses[-1][name] < losses[0][name] - 0.5
     found = {name: answers(trained, ["na", "tria"], LETTERS) for name, trained in networks.items()}

@@ -17,7 +17,7 @@ from autocomplete.corpus.corpus import read_corpus
 from autocomplete.errors import CheckpointError, SettingsError
 from autocomplete.inference.blanks import Blank, read_blanks
 from autocomplete.inference.filling import Filler, Filling, joined
-from autocomplete.reports.fillings import filling_table
+from autocomplete.reports.tables import filling_table
 from autocomplete.training.settings import TrainingInputs, TrainingSettings
 from autocomplete.training.trainer import train
 

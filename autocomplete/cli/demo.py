@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from functools import partial
 from pathlib import Path
 
 from autocomplete.cli.options import JSON, command, option, print_result
@@ -26,7 +25,7 @@ def compare(options: Namespace) -> int:
 
     from autocomplete.corpus.corpus import read_corpus
     from autocomplete.reports.output import refuse_unwritable
-    from autocomplete.reports.reading import reading
+    from autocomplete.reports.progress import reading
 
     if not 0 < options.minutes < float("inf"):
         raise SettingsError(f"--minutes is {options.minutes:g}; it must be above 0")
@@ -38,14 +37,11 @@ def compare(options: Namespace) -> int:
     from autocomplete.lab.comparison import compare
     from autocomplete.lab.contenders import CONTENDERS
     from autocomplete.lab.material import read_material
-    from autocomplete.reports.comparison import ComparisonDisplay, comparison_json, comparison_report, time_key
+    from autocomplete.reports.comparison import ComparisonDisplay, comparison_json, comparison_report
 
     material = read_material(corpus)
-    key_seconds = partial(time_key, symbols=material.held_out)
     with stopping_on_interrupt() as interrupted, ComparisonDisplay(Console(stderr=True)) as display:
-        for standings in compare(
-            material, CONTENDERS, 60 * options.minutes, key_seconds=key_seconds, should_stop=interrupted
-        ):
+        for standings in compare(material, CONTENDERS, 60 * options.minutes, should_stop=interrupted):
             display.show(standings)
     fields = {"corpus": corpus.to_json()} | comparison_json(standings, material, options.minutes)
     print_result(options, fields, comparison_report(standings, material))
@@ -54,7 +50,7 @@ def compare(options: Namespace) -> int:
 
 def _details() -> str:
     from autocomplete.demo.menu import list_commands
-    from autocomplete.demo.scenes import list_scenes
+    from autocomplete.demo.scene import list_scenes
 
     return list_commands(list_scenes())
 

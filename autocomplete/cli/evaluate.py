@@ -26,8 +26,9 @@ def evaluate(options: Namespace) -> int:
 
     from autocomplete.evaluation.evaluate import evaluate
     from autocomplete.evaluation.phrases import read_phrases
-    from autocomplete.reports.evaluation import evaluation_report, tracked
+    from autocomplete.reports.evaluation import evaluation_report
     from autocomplete.reports.output import refuse_unwritable
+    from autocomplete.reports.progress import tracked
 
     if options.limit is not None and options.limit < 1:
         raise SettingsError(f"--limit is {options.limit}; it must be 1 or more")

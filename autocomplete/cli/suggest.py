@@ -54,7 +54,7 @@ def plain(prediction: Prediction) -> str:
 def fill(options: Namespace) -> int:
     """Fill gaps in a line: letters that are missing, or words."""
     from autocomplete.inference.filling import BOTH_WAYS, Filler
-    from autocomplete.reports.fillings import filling_table
+    from autocomplete.reports.tables import filling_table
 
     checkpoint = BOTH_WAYS if options.checkpoint is None else options.checkpoint
     filler = Filler.load(checkpoint, explicit=bool(options.explicit))

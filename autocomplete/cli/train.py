@@ -314,7 +314,7 @@ def _read(options: Namespace, settings: TrainingSettings) -> tuple[Corpus, dict[
     from rich.console import Console
 
     from autocomplete.corpus.corpus import read_corpus
-    from autocomplete.reports.reading import reading
+    from autocomplete.reports.progress import reading
 
     texts: dict[str, RunningText | None] = {"validation": None, "background": None}
     with reading(Console(stderr=True)) as watch:

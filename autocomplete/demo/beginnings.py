@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 
-from autocomplete.demo.drawing import cut
+from autocomplete.demo.drawing import fitted
 from autocomplete.errors import SettingsError
 from autocomplete.text.alphabets.letters import Letters
 
@@ -41,7 +41,7 @@ def read_beginnings(given: str, words: Mapping[str, float]) -> tuple[str, str]:
         problem = f"{len(beginnings)} words are given" if beginnings else "no word is given"
         raise SettingsError(f"{problem}; give two beginnings of words that end in the same letter, {_EXAMPLE}")
     for beginning in beginnings:
-        shown = cut(beginning, 20).rstrip()
+        shown = fitted(beginning, 20).rstrip()
         if not set(beginning) <= LETTERS:
             raise SettingsError(
                 f"{shown} is not in the letters a to z, of which these networks learn words; try na tria"
@@ -80,8 +80,7 @@ def choose_contrast(beginning: str, words: Mapping[str, float]) -> str:
     enough = _LEAST * sum(words.values())
 
     def contrast(other: str) -> float:
-        known = min(1.0, sum(followers[other].values()) / enough)
-        return known * _apart(own, followers[other])
+        return min(1.0, sum(followers[other].values()) / enough) * _apart(own, followers[other])
 
     return max(sorted(others), key=contrast)
 

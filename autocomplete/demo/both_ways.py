@@ -8,14 +8,13 @@ From the left, the network of characters is asked that ships with the tool for t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from autocomplete.demo.drawing import bar, cell_of, cut, height, percent, shade, tail
+from autocomplete.demo.drawing import bar, cell_of, fitted, height, percent, shade, tail
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
 from autocomplete.inference.blanks import Blank, read_blanks
@@ -39,20 +38,8 @@ _STEPS = 6  # pictures in which the right side is read
 _TYPED = "s"  # that is typed at the end of the line
 _LABEL, _BEST = "dim", "bold green"
 
+Array = NDArray[np.float64]
 Belief = list[tuple[str, float]]  # texts with their probabilities, the most probable first
-
-
-@dataclass(frozen=True)
-class _Change:
-    """
-    What one more letter at the end of a line changes.
-
-    :param forward: (characters,) by how much of its size the forward state after each character of the line changes, and
-    :param backward: (characters,) the backward state before it.
-    """
-
-    forward: NDArray[np.float64]
-    backward: NDArray[np.float64]
 
 
 def play(word: str, size: Size) -> Iterator[Frame]:
@@ -81,9 +68,10 @@ def play(word: str, size: Size) -> Iterator[Frame]:
         yield Frame(_picture(sides, len(after), left, belief, size), _verdict(gap, left, belief), 2.5)
         texts.append(belief[0][0] if belief else "")
     filled = filler.checkpoint.alphabet.key(joined(parts, texts))
-    change = _changes(filler, filled)
-    picture = Group(_picture(sides, len(after), left, belief, size), Text(), *_typed_picture(filled, change, size))
-    yield Frame(picture, _change_told(change), 4.0)
+    forward_changes, backward_changes = _changes(filler, filled)
+    rows = _typed_picture(filled, forward_changes, backward_changes, size)
+    picture = Group(_picture(sides, len(after), left, belief, size), Text(), *rows)
+    yield Frame(picture, _change_told(forward_changes, backward_changes), 4.0)
 
 
 def _with_gap(line: str) -> str:
@@ -98,11 +86,7 @@ def _with_gap(line: str) -> str:
 
 
 class _Forward:
-    """
-    The network that reads forward.
-
-    :param words: that a missing word is one of.
-    """
+    """The network that reads forward, which fills a missing word with one of some words."""
 
     def __init__(self, words: Sequence[str]) -> None:
         checkpoint = read_checkpoint(find_checkpoint(DEFAULT))
@@ -123,8 +107,8 @@ class _Forward:
             for symbol in symbols:
                 state = self._network.step(state, [symbol])
             model = KnownWords(WithinWord(self._network, state, self._vocabulary), self._lexicon)
-        search = Search(SearchTree(model), ROOT, _SHOWN)
-        return [(self._vocabulary.decode(found.suffix), found.probability) for found in search]
+        found = Search(SearchTree(model), ROOT, _SHOWN)
+        return [(self._vocabulary.decode(each.suffix), each.probability) for each in found]
 
 
 def _between(filler: Filler, parts: Sequence[str | Blank], place: int, texts: Sequence[str], known: int) -> Belief:
@@ -139,20 +123,23 @@ def _between(filler: Filler, parts: Sequence[str | Blank], place: int, texts: Se
 
 def _lengths(whole: int) -> list[int]:
     """Return how many characters of the right side are known from picture to picture: none, one, then more and more."""
-    lengths = {0, whole} | {min(whole, round(whole ** (step / (_STEPS - 2)))) for step in range(_STEPS - 1)}
-    return sorted(lengths)
+    return sorted({0, whole} | {min(whole, round(whole ** (step / (_STEPS - 2)))) for step in range(_STEPS - 1)})
 
 
-def _changes(filler: Filler, line: str) -> _Change:
-    """Return what typing one more letter after a line changes in the states along it."""
+def _changes(filler: Filler, line: str) -> tuple[Array, Array]:
+    """
+    Return by how much of its size one more letter at the end of a line changes each state along it.
+
+    :returns: (characters,) of the forward state after each character, and of the backward state before it.
+    """
     symbols, longer = filler.encode(line), filler.encode(line + _TYPED)
     network = filler.network
     forward = _moved(_along(network.forward, symbols), _along(network.forward, longer)[:-1])
     backward = _moved(_along(network.backward, symbols[::-1]), _along(network.backward, longer[::-1])[1:])
-    return _Change(forward, backward[::-1])
+    return forward, backward[::-1]
 
 
-def _along(stack: RecurrentNetwork, symbols: Sequence[int]) -> NDArray[np.float64]:
+def _along(stack: RecurrentNetwork, symbols: Sequence[int]) -> Array:
     """Return (symbols, hidden) the state after each symbol."""
     state, states = stack.start(), []
     for symbol in symbols:
@@ -161,9 +148,8 @@ def _along(stack: RecurrentNetwork, symbols: Sequence[int]) -> NDArray[np.float6
     return np.array(states, dtype=np.float64)
 
 
-def _moved(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return by how much of its size each state has changed."""
-    moved: NDArray[np.float64] = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
+def _moved(before: Array, after: Array) -> Array:
+    moved: Array = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
     return moved
 
 
@@ -173,24 +159,22 @@ def _picture(
     """Return the line with its gap, and what is believed of it: from the left, and, if they have been asked, from both sides."""
     before, gap, after = sides
     room = (size.width - 14 - len(str(gap))) // 2
-    line = Text("  ", no_wrap=True, overflow="crop")
-    line.append(tail(before, room), "bold").append(f" {gap} " if gap.kind == "word" else str(gap), "bold reverse")
-    line.append(cut(after[:known], min(known, room)).rstrip() if known else "", "bold green")
-    line.append(cut(after[known:], max(0, room - known)).rstrip(), "dim")
-    arrows = Text("  ", no_wrap=True, overflow="crop")
-    arrows.append("─" * max(0, len(tail(before, room)) - 1) + ("▶" if before else ""), "cyan")
-    arrows.append(" " * (len(str(gap)) + 2 * (gap.kind == "word")))
-    arrows.append("◀" + "─" * (min(known, room) - 1) if known else "", "green")
+    left_side, shown_gap = tail(before, room), f" {gap} " if gap.kind == "word" else str(gap)
+    line = _line("  ").append(left_side, "bold").append(shown_gap, "bold reverse")
+    line.append(fitted(after[:known], min(known, room)).rstrip() if known else "", "bold green")
+    line.append(fitted(after[known:], max(0, room - known)).rstrip(), "dim")
+    arrows = _line("  ").append("─" * max(0, len(left_side) - 1) + ("▶" if before else ""), "cyan")
+    arrows.append(" " * len(shown_gap)).append("◀" + "─" * (min(known, room) - 1) if known else "", "green")
     half = size.width // 2
-    rows = [Text(cut("  left only", half) + "both sides", _LABEL)]
+    rows = [Text(fitted("  left only", half) + "both sides", _LABEL)]
     best = both[0][0] if both else ""
     for i in range(_SHOWN):
-        row = Text(no_wrap=True, overflow="crop")
+        row = _line("")
         for belief, colour in ((left, "cyan"), (both or [], "green")):
             if i < len(belief):
                 text, probability = belief[i]
                 room = half - 26
-                row.append("  ").append(cut(text, 14), _BEST if text == best else "bold").append(" ")
+                row.append("  ").append(fitted(text, 14), _BEST if text == best else "bold").append(" ")
                 row.append(bar(probability, room), colour).append(f"{percent(probability):>7}  ")
             else:
                 row.append(" " * half)
@@ -198,21 +182,23 @@ def _picture(
     return Group(line, arrows, Text(), *rows)
 
 
-def _typed_picture(line: str, change: _Change, size: Size) -> list[Text]:
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style, no_wrap=True, overflow="crop")
+
+
+def _typed_picture(line: str, forward: Array, backward: Array, size: Size) -> list[Text]:
     """Return which states change when one more letter is typed at the end of the line."""
     width = size.width - 14
     shown = range(max(0, len(line) - width), len(line))
     rows = [Text(f"  one more letter is typed: {_TYPED}. What changes of the states along the line?", _LABEL)]
-    letters = Text("  letter    ", _LABEL, no_wrap=True, overflow="crop")
+    letters = _line("  letter    ", _LABEL)
     for place in shown:
         letters.append(cell_of(line[place], 1), "bold not dim")
     rows.append(letters.append(_TYPED, "bold reverse not dim"))
-    for name, changes in (("forward", change.forward), ("backward", change.backward)):
-        row = Text(f"  {name:<10}", _LABEL, no_wrap=True, overflow="crop")
+    for name, changes in (("forward", forward), ("backward", backward)):
+        row = _line(f"  {name:<10}", _LABEL)
         for value in changes[shown.start :].tolist():
-            row.append(
-                "·" if value == 0 else height(value), "dim" if value == 0 else f"{shade(0.5 + value / 2)} not dim"
-            )
+            row.append(*((height(value), f"{shade(0.5 + value / 2)} not dim") if value else ("·", "dim")))
         rows.append(row)
     return rows
 
@@ -239,14 +225,13 @@ def _verdict(gap: Blank, left: Belief, both: Belief) -> str:
     text, probability = both[0]
     alone = dict(left).get(text)
     before = "not among its first five" if alone is None else percent(alone)
-    return f"From both sides {cut(text, 20).rstrip()} has {percent(probability)}; from the left only, {before}."
+    return f"From both sides {fitted(text, 20).rstrip()} has {percent(probability)}; from the left only, {before}."
 
 
-def _change_told(change: _Change) -> str:
-    moved = int((change.backward > 0).sum())
+def _change_told(forward: Array, backward: Array) -> str:
     return (
-        f"While one types nothing stands right of the cursor, and each letter changes all before it: {moved} of "
-        f"{len(change.backward)} backward states, {int((change.forward > 0).sum())} forward ones. Those are kept."
+        f"While one types nothing stands right of the cursor, and each letter changes all before it: {(backward > 0).sum()} of "
+        f"{len(backward)} backward states, {(forward > 0).sum()} forward ones. Those are kept."
     )
 
 

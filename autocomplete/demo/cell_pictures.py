@@ -10,10 +10,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.demo.drawing import centred, percent_tile, sign_tile, visible
+from autocomplete.demo.drawing import centred, name_of, percent_tile, sign_tile
+from autocomplete.reports.tables import plain_table
 
 if TYPE_CHECKING:
-    from autocomplete.lab.cells import ParameterCount, Step, Walk
+    from autocomplete.lab.unrolled import ParameterCount, Step, Walk
     from autocomplete.storage.configuration import Cell
 
 __all__ = ["beside", "cell_name", "counts_picture", "gates_picture", "map_picture", "step_picture"]
@@ -44,10 +45,7 @@ _PARTS: dict[str, list[tuple[str, str, str, str]]] = {
         ("after", "new state h'", "z·h + (1 − z)·n", "the next letter is told from it"),
     ],
 }
-_MAPPED = {
-    "lstm": ["forget", "input", "output", "cell", "after"],
-    "gru": ["reset", "update", "candidate", "after"],
-}
+_MAPPED = {"lstm": ["forget", "input", "output", "cell", "after"], "gru": ["reset", "update", "candidate", "after"]}
 _GATES = ("forget", "input", "output", "reset", "update")  # from 0 to 1
 
 
@@ -61,51 +59,37 @@ def step_picture(walk: Walk, time: int, names: Sequence[str], stage: int = 4) ->
     Return one step of a tanh RNN.
 
     :param names: of the symbols that are read.
-    :param stage: what is shown: 1 the letter, 2 the memory, too, 3 the sum, too, 4 the new state, too.
+    :param stage: 1 shows the letter, 2 the memory, too, 3 the sum, too, 4 the new state, too.
     """
     step = walk.steps[time]
+    reads, remembers = f"what it reads: {_shown(names[time])}", "what it remembers: the state before"
     blocks = [
-        _product(
-            "Wx", walk.input_weights, "x", step.input, step.parts["letter"], f"what it reads: {_shown(names[time])}"
-        ),
-        _product(
-            "Wh", walk.recurrent_weights, "h", step.before, step.parts["memory"], "what it remembers: the state before"
-        ),
+        _product(reads, "Wx", walk.input_weights, "x", step.input, step.parts["letter"]),
+        _product(remembers, "Wh", walk.recurrent_weights, "h", step.before, step.parts["memory"]),
         _sum(step, show_state=stage >= 4),
     ]
     return Text("\n").join(line for block in blocks[:stage] for line in [*block, Text()])
 
 
-def _product(matrix: str, weights: Any, vector: str, inputs: Any, outputs: Any, meaning: str) -> list[Text]:
+def _product(meaning: str, matrix: str, weights: Any, vector: str, inputs: Any, outputs: Any) -> list[Text]:
     """Return the lines of a matrix times a vector."""
-    lines = [
-        Text(meaning, style="bold cyan"),
-        Text(f"{matrix:<27}{vector:<9}{matrix}·{vector}", style="dim"),
-    ]
+    lines = [_heading(meaning), Text(f"{matrix:<27}{vector:<9}{matrix}·{vector}", style="dim")]
     for i, (row, number, output) in enumerate(zip_longest(weights, inputs, outputs)):
-        numbers = "" if row is None else " ".join(map(_number, row))
-        lines.append(
-            Text.assemble(
-                (f"{numbers:<24}", ""),
-                ("·  " if i == 1 else "   ", "dim"),
-                ("" if number is None else _number(number), "cyan"),
-                (" =  " if i == 1 else "    ", "dim"),
-                ("" if output is None else _number(output), "bold"),
-            )
-        )
+        line = Text("" if row is None else " ".join(map(_number, row)))
+        line.pad_right(24 - len(line))
+        line.append("·  " if i == 1 else "   ", "dim").append("" if number is None else _number(number), "cyan")
+        line.append(" =  " if i == 1 else "    ", "dim").append("" if output is None else _number(output), "bold")
+        lines.append(line)
     return lines
 
 
 def _sum(step: Step, *, show_state: bool) -> list[Text]:
     """Return the lines of the sum and of its tanh."""
-    lines = [
-        Text("the new state", style="bold cyan"),
-        Text("Wx·x    Wh·h    b       sum     " + ("h' = tanh(sum)" if show_state else ""), style="dim"),
-    ]
+    heading = "Wx·x    Wh·h    b       sum     " + "h' = tanh(sum)" * show_state
+    lines = [_heading("the new state"), Text(heading, style="dim")]
     columns = zip(*(step.parts[name] for name in ("letter", "memory", "bias", "sum")), step.after, strict=True)
     for letter, memory, bias, total, state in columns:
-        line = Text(f"{_number(letter)} + {_number(memory)} + {_number(bias)} = ")
-        line.append(_number(total), style="bold")
+        line = Text(f"{_number(letter)} + {_number(memory)} + {_number(bias)} = ").append(_number(total), "bold")
         if show_state:
             line.append("   ").append(_number(state), style="bold cyan").append(" ").append(sign_tile(state, 6))
         lines.append(line)
@@ -119,63 +103,46 @@ def gates_picture(cell: Cell, step: Step, read: Sequence[str]) -> RenderableType
     :param read: names of the symbols up to this one.
     """
     after = f", after {' '.join(map(_shown, read[:-1]))}" if len(read) > 1 else ""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("what", "how it is computed"):
-        table.add_column(heading, no_wrap=True)
-    for unit in range(len(step.after)):
-        table.add_column(f"unit {unit + 1}", justify="right", no_wrap=True)
+    table = plain_table("what", "how it is computed", *(f">unit {unit + 1}" for unit in range(len(step.after))))
     for name, label, equation, meaning in _PARTS[cell]:
         values = _values(step, name)
         style = "bold cyan" if name == "after" else "bold"
         table.add_row(Text(label, style=style), equation, *(Text(_number(value), style=style) for value in values))
         table.add_row("", Text(meaning, style="dim"), *(_tile(name, value, 6) for value in values))
-    return Group(Text(f"it reads {_shown(read[-1])}{after}", style="bold cyan"), Text(), table)
+    return Group(_heading(f"it reads {_shown(read[-1])}{after}"), Text(), table)
 
 
 def map_picture(cell: Cell, steps: Sequence[Step], names: Sequence[str], width: int) -> RenderableType:
     """Return a heat map: a column for each symbol, three rows for each gate."""
     column = min(_WIDEST, (width - _LABEL) // len(names))
     labels = {name: label for name, label, *_ in _PARTS[cell]}
-    shown = [_shown(name) if column >= 5 or len(name) == 1 else "▸" for name in names]
-    lines = [
-        Text.assemble((f"{'it reads':<{_LABEL}}", "dim"), *((centred(name, column), "bold cyan") for name in shown))
-    ]
+    shown = [(centred(name_of(name, column if column >= 5 else 1), column), "bold cyan") for name in names]
+    lines = [Text.assemble((f"{'it reads':<{_LABEL}}", "dim"), *shown)]
     for part in _MAPPED[cell]:
-        if part not in (
-            _MAPPED[cell][0],
-            "after",
-        ):  # the new state stands right below what it is made of: that spares a line
+        if part not in (_MAPPED[cell][0], "after"):  # the new state stands below what it is made of: that spares a line
             lines.append(Text())
+        captions = (labels[part].rsplit(" ", 1)[0], "in %" if part in _GATES else "− to +")
         for unit in range(len(steps[0].after)):
-            label = (
-                labels[part].rsplit(" ", 1)[0]
-                if unit == 0
-                else ("in %" if part in _GATES else "− to +")
-                if unit == 1
-                else ""
-            )
+            caption = f"{captions[unit] if unit < 2 else '':<{_LABEL}}"
             tiles = (Text.assemble(_tile(part, _values(step, part)[unit], column - 1), " ") for step in steps)
-            lines.append(Text.assemble((f"{label:<{_LABEL}}", "bold" if unit == 0 else "dim"), *tiles))
+            lines.append(Text.assemble((caption, "dim" if unit else "bold"), *tiles))
     return Text("\n").join(lines)
 
 
 def counts_picture(sizes: Iterable[tuple[Cell, int, ParameterCount]], units: int) -> RenderableType:
     """Return how many numbers layers learn, worked out, and how many PyTorch says they do."""
-    lines = [Text("numbers to learn", style="bold cyan")]
+    lines = [_heading("numbers to learn")]
     for cell, inputs, count in sizes:
         gates = count.bias // units
         times = "" if gates == 1 else f"{gates} · "
         lines += [
             Text(f"{cell_name(cell)}, {inputs} inputs, {units} units"),
             Text(f" {times}({inputs}·{units} + {units}·{units} + {units})", style="dim"),
-            Text.assemble(
-                f" = {count.input} + {count.recurrent} + {count.bias} = ",
-                (str(count.total), "bold green"),
-                f"  PyTorch {count.torch}",
-            ),
+            Text(f" = {count.input} + {count.recurrent} + {count.bias} = ")
+            .append(str(count.total), "bold green")
+            .append(f"  PyTorch {count.torch}"),
         ]
-    lines += [Text(), Text(_PYTORCH, style="dim")]
-    return Text("\n").join(lines)
+    return Text("\n").join([*lines, Text(), Text(_PYTORCH, style="dim")])
 
 
 def beside(left: RenderableType, right: RenderableType) -> RenderableType:
@@ -196,7 +163,11 @@ def _tile(name: str, value: float, width: int) -> Text:
 
 
 def _shown(name: str) -> str:
-    return visible(name) if len(name) == 1 else name
+    return name_of(name, len(name))
+
+
+def _heading(text: str) -> Text:
+    return Text(text, style="bold cyan")
 
 
 def _number(value: float) -> str:

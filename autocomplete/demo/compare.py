@@ -1,8 +1,8 @@
 """
 A race: six models learn to spell the same words for equally long, and one looks on as their curves fall.
 
-It is `autocomplete compare` (`training/comparison.py`) on the words that come with the tool, with fewer and smaller models and a
-budget of seconds. The budget is by the clock, so a busy machine makes for worse figures, not for a longer scene.
+It is `autocomplete compare` (`lab/comparison.py`) on the words that come with the tool, with fewer and smaller models and a
+budget of seconds. The budget is by the clock: a busy machine makes the figures worse, not the scene longer.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from autocomplete.demo.beginnings import LETTERS, plain_words
-from autocomplete.demo.drawing import cut
+from autocomplete.demo.drawing import fitted
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
-from autocomplete.reports.comparison import comparison_table, time_key, verdict
+from autocomplete.reports.comparison import comparison_table, verdict
 from autocomplete.reports.comparison_chart import CurvesChart
 from autocomplete.storage.checkpoint import read_lexicon
 from autocomplete.storage.lookup import DEFAULT, find_checkpoint
@@ -49,19 +48,17 @@ def play(word: str, size: Size) -> Iterator[Frame]:
 
     settings = TrainingSettings(batch=32, bptt=16, warmup=20, learning_rate=0.02)  # small networks stand a high rate
     material = words_material(words)
-    key_seconds = partial(time_key, symbols=material.held_out)
     each = tuple(Standing(contender) for contender in FEW)
     left = max(_LEAST, _SECONDS - (time.monotonic() - began))
     caption = f"Six models that know nothing yet, {len(words):,} words to learn from. {word} is kept from all of them."
     yield Frame(_picture(each, word, size), caption, 1.0)
-    race = compare(material, FEW, left, key_seconds=key_seconds, rounds=_ROUNDS, word=word, settings=settings)
+    race = compare(material, FEW, left, rounds=_ROUNDS, word=word, settings=settings)
     with closing(race) as events:
         shown = 0
         for standings in events:
             each = standings.each
             if standings.round > shown:
-                shown = standings.round
-                seconds = max(standing.seconds for standing in each)
+                shown, seconds = standings.round, max(standing.seconds for standing in each)
                 caption = (
                     f"After {seconds:.1f} s for each: how many bits the letters of words that were never seen cost."
                 )
@@ -71,7 +68,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
 
 def _read(word: str) -> str:
     key = Letters().key(word).strip()
-    shown = cut(key, 20).rstrip()
+    shown = fitted(key, 20).rstrip()
     if not key or not set(key) <= LETTERS:
         problem = f"{shown} is not one word in the letters a to z" if key else "no word is given"
         raise SettingsError(f"{problem}, of which these models learn words; try {SCENE.word}")

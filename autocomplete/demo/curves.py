@@ -1,4 +1,4 @@
-"""Curves over the letters of a sentence, drawn as blocks under them: by how many factors of ten each is below the greatest."""
+"""Curves over the letters of a sentence, drawn as blocks under them: a step of height is a factor of ten."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Curve:
     Norms of a gradient, step by step back from the last letter.
 
     :param norms: (time,) the last state first; not a number where there is none.
-    :param shown: steps back that are shown so far.
+    :param shown: number of steps back that are shown so far.
     """
 
     name: str
@@ -34,33 +34,32 @@ class Curve:
 
 def curve_row(label: str, curve: Curve, room: int, column: int) -> Text:
     """
-    Return a curve as blocks, the last letter at the right, and what is left at the first letter, and of each letter.
+    Return a curve as blocks, the last letter at the right, and then the norm at the first letter and the rate.
 
-    :param room: letters that there is room for.
-    :param column: cells of each.
+    :param room: number of letters that there is room for.
+    :param column: cells of a letter.
     """
     line = Text(label.ljust(LABEL), no_wrap=True, overflow="crop")
     shown = curve.norms[: min(room, curve.shown)][::-1]
     line.append(" " * column * (room - len(shown)))
     greatest = max(shown[~np.isnan(shown)].tolist(), default=0.0)
     for norm in shown.tolist():
-        if math.isnan(norm):  # the last cell state, which is handed on to nobody
+        if math.isnan(norm):  # of the last cell state, which nothing reads
             line.append(" " * column)
-            continue
-        if norm == 0:
+        elif norm == 0:
             line.append("·".ljust(column), "dim")
-            continue
-        share = 1 + math.log10(norm / greatest) / _DECADES
-        line.append(height(share).ljust(column), "red" if norm > curve.norms[0] > 0 else shade(0.5 + share / 2))
+        else:
+            share = 1 + math.log10(norm / greatest) / _DECADES
+            line.append(height(share).ljust(column), "red" if norm > curve.norms[0] > 0 else shade(0.5 + share / 2))
     if curve.shown < len(curve.norms):
         return line
-    line.append(f"  {_figure(curve.norms[-1]):>9}")
-    rate = _rate(curve.norms)
+    at_start, rate = curve.norms[-1], _rate(curve.norms)
+    line.append(f"  {'0' if at_start == 0 else f'{at_start:.1e}':>9}")
     return line.append("-".rjust(9) if math.isnan(rate) else f"{f'×{rate:.2f}':>9}", "red" if rate > 1 else "")
 
 
 def rates(curves: Sequence[Curve]) -> str:
-    """Return the factor of each curve from one letter to the one before it, in a few words."""
+    """Return the rate of each network's hidden state, in a few words."""
     found = {curve.name.removesuffix(" h"): _rate(curve.norms) for curve in curves if curve.name != "LSTM c"}
     if any(map(math.isnan, found.values())):
         return "too few letters to give a rate"
@@ -72,7 +71,3 @@ def _rate(norms: NDArray[np.float64]) -> float:
     if len(norms) < 3 or norms[-1] == 0 or norms[1] == 0:
         return math.nan
     return float((norms[-1] / norms[1]) ** (1 / (len(norms) - 2)))
-
-
-def _figure(norm: float) -> str:
-    return "0" if norm == 0 else f"{norm:.1e}"

@@ -13,8 +13,7 @@ from pathlib import Path
 from prompt_toolkit.utils import is_dumb_terminal
 
 from autocomplete.demo.reel import end_process
-from autocomplete.demo.scene import Scene
-from autocomplete.demo.scenes import find_scene, list_scenes
+from autocomplete.demo.scene import Scene, find_scene, list_scenes
 from autocomplete.errors import AutocompleteError, SettingsError
 
 __all__ = ["show_demonstration"]
@@ -35,9 +34,7 @@ def show_demonstration(scene: str | None, word: str | None, *, explain: bool = F
     """
     if scene is None:
         if svg is not None:
-            raise SettingsError(
-                f"--svg draws one scene; name it: autocomplete demo {list_scenes()[0].name} --svg {svg}"
-            )
+            raise SettingsError(f"--svg draws one scene; name it: autocomplete demo {_ANY_WORD} --svg {svg}")
         return _show_menu(explain)
     chosen, word = _choose(scene, word)
     if svg is not None or not _can_move():
@@ -54,10 +51,10 @@ def _choose(name: str, word: str | None) -> tuple[Scene, str]:
     """Return a scene and its word."""
     if (scene := find_scene(name)) is not None:
         return scene, scene.word if word is None else word
+    names = [scene.name for scene in list_scenes()]
     if word is not None:
-        names = ", ".join(scene.name for scene in list_scenes())
-        raise SettingsError(f"there is no scene {name!r}; there are {names}; put a sentence in quotes")
-    if near := get_close_matches(name, [scene.name for scene in list_scenes()], n=1, cutoff=_NEAR):
+        raise SettingsError(f"there is no scene {name!r}; there are {', '.join(names)}; put a sentence in quotes")
+    if near := get_close_matches(name, names, n=1, cutoff=_NEAR):
         raise SettingsError(
             f"there is no scene {name!r}; is it {near[0]}? To see the word learned: autocomplete demo {_ANY_WORD} {name}"
         )

@@ -13,20 +13,26 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
+from autocomplete.text import printable
+
 __all__ = [
     "bar",
     "cell_of",
     "centred",
     "column",
+    "counted",
     "curve",
-    "cut",
+    "fitted",
     "height",
+    "letter_cells",
+    "name_of",
     "percent",
     "percent_tile",
     "shade",
     "sign_tile",
     "tail",
     "visible",
+    "with_way",
 ]
 
 _PARTS = " ▏▎▍▌▋▊▉"  # of a cell, from the left
@@ -35,6 +41,7 @@ _HEIGHTS = "▁▂▃▄▅▆▇█"
 _LOW, _MIDDLE, _HIGH = (70, 130, 240), (128, 128, 128), (245, 130, 35)
 _NOTHING = (64, 64, 64)  # the ground of a tile for 0
 _STRONG, _WEAK = 0.5, 0.15  # sizes of a value from which its sign is doubled on a tile, and shown at all
+_MARKS = {"start": "▸", "end": "■"}  # of the boundaries of a word, where there is no room for their names
 
 Colour = tuple[int, int, int]
 
@@ -87,26 +94,52 @@ def percent_tile(value: float, width: int = 3) -> Text:
     return Text(centred(str(percents), width), style=_ground(_HIGH, value))
 
 
+def with_way(tiles: Sequence[Text], column: int, *, comes: bool, goes: bool) -> Text:
+    """
+    Return the tiles of a state in the middle of a column, on the way from state to state.
+
+    :param comes: whether the way leads to the tiles from the left.
+    :param goes: whether an arrow leads on to the right.
+    """
+    width = sum(tile.cell_len for tile in tiles)
+    left = (column - width) // 2
+    right = column - width - left
+    before, after = "─" * left if comes else " " * left, ("─" * (right - 1) + "→")[:right] if goes else " " * right
+    return Text.assemble((before, "dim"), *tiles, (after, "dim"))
+
+
 def percent(share: float) -> str:
     """Return a share in four to five characters: whole percents, what is less than one, and what is nothing at all."""
     return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
 def visible(character: str) -> str:
     """Return a character as something that can be seen and takes one cell or two, whatever it is."""
-    if character.isspace():
-        return "⏎" if character == "\n" else "␣"
-    if not character.isprintable():
-        return "\ufffd"
-    return character if cell_len(character) else "◌" + character  # a mark that stands on what is before it
+    shown = printable.visible(" " if character.isspace() and character != "\n" else character)
+    return shown if cell_len(shown) else "◌" + shown  # a mark that stands on what is before it
+
+
+def name_of(symbol: str, room: int) -> str:
+    """Return a letter as it can be seen, or `start` or `end` as a word or, where that has no room, as a mark."""
+    if len(symbol) == 1:
+        return visible(symbol)
+    return symbol if len(symbol) <= room else _MARKS.get(symbol, symbol)
 
 
 def cell_of(character: str, width: int) -> str:
     """Return a character as it can be seen, in a column of that many cells, two of them at most."""
     shown = visible(character)
-    if cell_len(shown) > width:
-        shown = "\ufffd"
-    return shown + " " * (width - cell_len(shown))
+    return set_cell_size(shown if cell_len(shown) <= width else "\ufffd", width)
+
+
+def letter_cells(text: str, room: int) -> int:
+    """Return the cells of a column for each letter: two where they fit into the room, or a letter needs them; else one."""
+    return 2 if 2 * len(text) <= room or any(cell_len(visible(character)) > 1 for character in text) else 1
 
 
 def centred(text: str, width: int) -> str:
@@ -115,11 +148,9 @@ def centred(text: str, width: int) -> str:
     return " " * (room // 2) + text + " " * (room - room // 2) if room >= 0 else set_cell_size(text, width)
 
 
-def cut(text: str, width: int) -> str:
+def fitted(text: str, width: int) -> str:
     """Return a text in exactly so many cells: blanks after it, or its beginning and an ellipsis."""
-    line = Text(_shown(text))
-    line.truncate(width, overflow="ellipsis", pad=True)
-    return line.plain
+    return set_cell_size(printable.cut(_shown(text), width), width)
 
 
 def tail(text: str, width: int) -> str:

@@ -1,27 +1,26 @@
 """
 Back-propagation through time: how much of the error at the last letter reaches the network's state at each letter before it.
 
-The networks are `CharRNN` with each of the three cells, fresh and trained while one looks on; the norms are those of
-`training/gradients.py`, by automatic differentiation.
+The networks are `CharRNN` with each of the three cells, fresh and trained while one looks on; the norms come from
+`lab/gradients.py`, by automatic differentiation.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from autocomplete.demo.curves import FIGURES, LABEL, Curve, curve_row, rates
-from autocomplete.demo.drawing import cell_of, visible
+from autocomplete.demo.drawing import cell_of, counted, letter_cells, visible
+from autocomplete.demo.given import read_sentence
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import SettingsError
@@ -41,11 +40,10 @@ _CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 _NAMES = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 _HIDDEN, _EMBEDDING = 64, 24
 _STEPS, _FRAMES = 120, 10
-_SECONDS = 12.0  # of training, after which no further picture is begun: a busy machine shall not make the scene longer
+_SECONDS = 12.0  # of training at most, so that a busy machine does not make the scene longer
 _FACTOR = 2.0  # that makes recurrent weights large
 _BPTT = 16  # letters at most between two cuts, three parts at least
 _CLIP = 1.0  # as in every training here
-_LONGEST = 200  # characters of a sentence
 
 
 @dataclass(frozen=True)
@@ -63,34 +61,19 @@ class _Board:
 def play(word: str, size: Size) -> Iterator[Frame]:
     """Yield the frames; raise SettingsError for a text that is empty or very long."""
     text = _read(word)
-    yield Frame(
-        _picture(text, _Board(), size),
-        "The error at the last letter is sent back through every step; each row will show how much of it arrives where.",
-        1.5,
+
+    def frame(board: _Board, caption: str, seconds: float) -> Frame:
+        return Frame(_picture(text, board, size), caption, seconds)
+
+    caption = (
+        "The error at the last letter is sent back through every step; each row will show how much of it arrives where."
     )
-    with closing(_boards(text)) as boards:
-        board = _Board()
-        for board, caption, seconds in boards:
-            yield Frame(_picture(text, board, size), caption, seconds)
-    yield Frame(_picture(text, board, size), _verdict(board), 3.0)
+    yield frame(_Board(), caption, 1.5)
 
-
-def _read(word: str) -> str:
-    text = " ".join(Letters().surface(word).split())
-    if len(text) < 2:
-        problem = f"{visible(text)!r} is one letter, and nothing comes before it" if text else "the sentence is empty"
-        raise SettingsError(f"{problem}; give some words, such as: {SCENE.word}")
-    if len(text) > _LONGEST:
-        raise SettingsError(f"the sentence has {len(text):,} characters; give one of {_LONGEST} at most")
-    return text
-
-
-def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
-    """Compute and yield what is to be shown, one after the other, with a caption and the seconds that it stands."""
     import torch
 
-    from autocomplete.lab.alike import one_thread
     from autocomplete.lab.gradients import clip_gradient, scale_recurrent
+    from autocomplete.lab.training import isolated_torch
     from autocomplete.training.networks.recurrent import CharRNN
 
     alphabet = Letters()
@@ -98,38 +81,42 @@ def _boards(text: str) -> Generator[tuple[_Board, str, float], None, None]:
     vocabulary = Vocabulary.from_words(keys)
     # One symbol for each character shown: a character whose key has several is read as the first of them.
     symbols = torch.tensor([BOUNDARY, *(vocabulary.encode(alphabet.key(c) or " ")[0] for c in text)])
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with isolated_torch():
         networks = {cell: CharRNN(Configuration(len(vocabulary), cell, 1, _HIDDEN, _EMBEDDING)) for cell in _CELLS}
         fresh = _curves(networks, symbols)
         letters = max(1, len(text) // 12)
         for shown in range(letters, len(text) + letters, letters):
             board = _Board(fresh=tuple(replace(curve, shown=shown) for curve in fresh))
             caption = "From right to left: at each step back the gradient is multiplied by the derivative of that step."
-            yield board, caption, 0.15
+            yield frame(board, caption, 0.15)
         board = _Board(fresh=fresh)
-        yield board, f"Fresh networks. {rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8
+        yield frame(board, f"Fresh networks. {rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8)
         for steps, bits in _lessons(networks, vocabulary.encode_lines(keys)):
             board = replace(board, trained=_curves(networks, symbols))
             losses = ", ".join(f"{_NAMES[cell]} {bits[cell]:.1f}" for cell in _CELLS)
-            yield (
-                board,
-                f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}.",
-                0.05,
-            )
-        yield board, f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not.", 1.8
+            caption = f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}."
+            yield frame(board, caption, 0.05)
+        caption = f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not."
+        yield frame(board, caption, 1.8)
         bptt = math.ceil(len(text) / max(3, math.ceil(len(text) / _BPTT)))  # in parts that are about as long
         board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
-        yield (
-            board,
-            f"Truncated back-propagation cuts every {bptt} steps: before the last cut, the gradient is exactly 0.",
-            1.8,
-        )
+        caption = f"Truncated back-propagation cuts every {bptt} steps: before the last cut, the gradient is exactly 0."
+        yield frame(board, caption, 1.8)
         large = {cell: scale_recurrent(network, _FACTOR) for cell, network in networks.items()}
         board = replace(board, large=_curves(large, symbols))
-        yield board, f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes.", 1.8
+        caption = f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes."
+        yield frame(board, caption, 1.8)
         board = replace(board, clipped=clip_gradient(large["rnn"], symbols, _CLIP))
-        yield board, "Clipping keeps the direction of the gradient of all weights and bounds its length.", 0.0
+        caption = "Clipping keeps the direction of the gradient of all weights and bounds its length."
+        yield frame(board, caption, 0.0)
+        yield frame(board, _verdict(board), 3.0)
+
+
+def _read(word: str) -> str:
+    text, example = read_sentence(Letters().surface(word), SCENE.word), f"give some words, such as: {SCENE.word}"
+    if len(text) < 2:
+        raise SettingsError(f"{visible(text)!r} is one letter, and nothing comes before it; {example}")
+    return text
 
 
 def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = None) -> tuple[Curve, ...]:
@@ -147,34 +134,22 @@ def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = N
 
 def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> Iterator[tuple[int, dict[Cell, float]]]:
     """Train the networks alike on running text; yield now and then the number of steps and the bits a letter of each."""
+    from autocomplete.lab.training import paced, train_alike
     from autocomplete.training.batching.streams import Streams, stream_loss
-    from autocomplete.training.optimization import new_optimizer, training_step
-    from autocomplete.training.settings import TrainingSettings
 
-    settings = TrainingSettings(warmup=20)
     streams = {cell: Streams(ids, batch=16, bptt=32, generator=np.random.default_rng(0)) for cell in networks}
-    optimizers = {cell: new_optimizer(network, settings.weight_decay) for cell, network in networks.items()}
-    bits: dict[Cell, float] = {}
-    left = _SECONDS  # for what is computed; how long the pictures stand does not count
-    began = time.monotonic()
-    for step in range(_STEPS):
-        for cell, network in networks.items():
-            loss, _ = stream_loss(network, streams[cell], 0.0, "fp32")
-            rate = settings.rate(settings.word_rate, step, step / _STEPS)
-            training_step(network, optimizers[cell], loss, rate, _CLIP)
-            bits[cell] = float(loss.detach()) / math.log(2)
-        if (step + 1) % (_STEPS // _FRAMES) == 0:
-            left -= time.monotonic() - began
-            yield step + 1, dict(bits)
-            if left < 0:
-                return
-            began = time.monotonic()
+
+    def loss(cell: Cell, _: None) -> Tensor:
+        return stream_loss(networks[cell], streams[cell], 0.0, "fp32")[0]
+
+    every = _STEPS // _FRAMES
+    return paced(train_alike(networks, repeat(None), loss, _STEPS), range(every, _STEPS + 1, every), _SECONDS)
 
 
 def _picture(text: str, board: _Board, size: Size) -> RenderableType:
     """Return the letters, under them a row for each curve, and what clipping does."""
     cells = size.width - LABEL - FIGURES - 2  # for letters
-    column = 2 if 2 * len(text) <= cells or any(cell_len(visible(character)) > 1 for character in text) else 1
+    column = letter_cells(text, cells)
     room = cells // column
     inputs = ("|" + text[:-1])[-room:]
     letters = Text(" state after".ljust(LABEL), "dim")
@@ -183,19 +158,20 @@ def _picture(text: str, board: _Board, size: Size) -> RenderableType:
     letters.append("▸" + cell_of(text[-1], 1)[:1], "bold green not dim")
     letters.append(f"{'at start':>9}{'a letter':>{FIGURES - 9}}")
     tall = size.height >= 30
-    groups = [
-        ("fresh", board.fresh, 4),
-        ("trained", board.trained, 4),
-        (f"cut {board.bptt}", board.cut, 4 if tall else 2),
-        (f"×{_FACTOR:g}" if not tall else f"recurrent weights ×{_FACTOR:g}", board.large, 4 if tall else 2),
-    ]
+    groups = {
+        "fresh": board.fresh,
+        "trained": board.trained,
+        f"cut {board.bptt}": board.cut,
+        f"recurrent weights ×{_FACTOR:g}" if tall else f"×{_FACTOR:g}": board.large,
+    }
     lines = [letters]
-    for heading, curves, count in groups:
-        # The plain network first, and the one whose state has two parts; the others where there is room for them.
-        chosen = curves if count == 4 else [curve for curve in curves if curve.name in ("RNN", "LSTM h")]
+    for heading, curves in groups.items():
+        all_shown = tall or heading in ("fresh", "trained")
+        # Without room: the plain network, and the one whose state has two parts.
+        chosen = curves if all_shown else [curve for curve in curves if curve.name in ("RNN", "LSTM h")]
         if tall:
             lines.append(Text(f" {heading}" if curves else "", "dim"))
-        for i in range(count):
+        for i in range(4 if all_shown else 2):
             if i < len(chosen):
                 label = f"   {chosen[i].name}" if tall else f" {heading if i == 0 else '':<8}{chosen[i].name}"
                 lines.append(curve_row(label, chosen[i], room, column))
@@ -212,16 +188,11 @@ def _clip(clipped: Clipped) -> Text:
     return line.append(f", cosine {clipped.cosine:.4f}")
 
 
-def _steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"
-
-
 def _verdict(board: _Board) -> str:
-    rnn, _, lstm, _ = board.fresh
-    steps = len(rnn.norms) - 1
+    rnn, _, lstm, _ = (curve.norms for curve in board.fresh)
     return (
-        f"{_steps(steps)} back from the last letter, {rnn.norms[-1] / rnn.norms[0]:.0e} of the gradient is left in a fresh RNN, "
-        f"{lstm.norms[-1] / lstm.norms[0]:.0e} in a fresh LSTM, and nothing beyond a cut."
+        f"{counted(len(rnn) - 1, 'step')} back from the last letter, {rnn[-1] / rnn[0]:.0e} of the gradient is left in a fresh "
+        f"RNN, {lstm[-1] / lstm[0]:.0e} in a fresh LSTM, and nothing beyond a cut."
     )
 
 

@@ -1,47 +1,48 @@
 """
 Four networks learn the same words; after the same last letter, which of them knows what stood before it?
 
-All of them are the real thing (`training/windows.py`, `training/model.py`) and are trained while one looks on. The scene shows
-their answers after two beginnings of words, and how far back a letter can stand and still move an answer.
+They are trained while one looks on. The scene shows their answers after two beginnings of words, and how far back a letter can
+stand and still move an answer.
 """
 
 from __future__ import annotations
 
 import string
-import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from autocomplete.demo.beginnings import LETTERS, plain_words, read_beginnings
 from autocomplete.demo.drawing import bar, height, percent, tail, visible
 from autocomplete.demo.scene import Frame, Scene, Size
+from autocomplete.lab.contenders import Contender
+from autocomplete.reports.tables import plain_table
 from autocomplete.storage.checkpoint import read_lexicon
-from autocomplete.storage.configuration import Configuration
 from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["SCENE"]
 
 _WORDS = 1500  # the most frequent ones: few enough to be learned in seconds
 _NEAR = 100  # further words with each of the two beginnings, so that there is something to know after them
 _STEPS, _FRAMES = 200, 10
-_SECONDS = 12.0  # of training, after which no further picture is begun: a busy machine shall not make the scene longer
+_SECONDS = 12.0  # of training at most, so that a busy machine does not make the scene longer
 _WINDOW, _LAYERS = 3, 3
 _FIELD = 2**_LAYERS  # letters that the convolution sees
 _BACK = 10  # letters back that the answers are tested
 _TESTED = 60  # beginnings of words that they are tested on
 _START = "|"  # how the beginning of a word is shown
+_NETWORKS = {  # by name: the letters that each sees, None for all of them; and its sizes
+    "one letter": (1, Contender("window", 1, 96, embedding=24, seen=1)),
+    f"window of {_WINDOW}": (_WINDOW, Contender("window", 1, 96, embedding=24, seen=_WINDOW)),
+    "convolution": (_FIELD, Contender("convolution", _LAYERS, 48, embedding=24)),
+    "RNN": (None, Contender("rnn", 1, 96, embedding=24)),
+}
 
 
 @dataclass
@@ -56,7 +57,6 @@ class _Pupil:
 
     name: str
     seen: int | None
-    network: nn.Module | None = None
     bits: float = 0.0
     answers: NDArray[np.float32] | None = None
     moved: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
@@ -78,17 +78,27 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     beginnings = read_beginnings(word, dict(list(lexicon.items())[:_WORDS]))
     words = _chosen(lexicon, beginnings)
     vocabulary = Vocabulary(sorted(LETTERS))
-    pupils = [
-        _Pupil("one letter", 1),
-        _Pupil(f"window of {_WINDOW}", _WINDOW),
-        _Pupil("convolution", _FIELD),
-        _Pupil("RNN", None),
-    ]
+    pupils = [_Pupil(name, seen) for name, (seen, _) in _NETWORKS.items()]
     first, second = beginnings
     caption = f"Both {first} and {second} end in {first[-1]}. What each network sees of them; {_START} is where a word begins."
     yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 2.0)
-    with closing(_lessons(pupils, beginnings, words, vocabulary)) as lessons:
-        for step in lessons:
+
+    from autocomplete.lab.learners import build_network
+    from autocomplete.lab.training import draw_words, isolated_torch, paced, train_alike, word_loss, word_rows
+    from autocomplete.lab.windows import answers, influence
+
+    tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
+    weights = np.sqrt(np.array(list(words.values())))  # so that rare words are seen, too
+    with isolated_torch():
+        networks = {name: build_network(network, len(vocabulary)) for name, (_, network) in _NETWORKS.items()}
+        batches = draw_words(word_rows(list(words), vocabulary), weights)
+        losses = train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), _STEPS)
+        shown = {1, *range(_STEPS // _FRAMES, _STEPS + 1, _STEPS // _FRAMES)}
+        for step, bits in paced(_smoothed(losses), shown, _SECONDS):
+            for pupil, network in zip(pupils, networks.values(), strict=True):
+                pupil.bits = bits[pupil.name]
+                pupil.answers = answers(network, beginnings, vocabulary)
+                pupil.moved = influence(network, tested, string.ascii_lowercase, vocabulary)
             caption = f"All four learn the same {len(words):,} words in the same steps: {step} of {_STEPS} so far."
             yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 0.05)
     yield Frame(_picture(pupils, beginnings, vocabulary, size), _verdict(pupils), 4.0)
@@ -103,45 +113,12 @@ def _chosen(lexicon: Mapping[str, float], beginnings: Sequence[str]) -> dict[str
     return chosen
 
 
-def _lessons(
-    pupils: Sequence[_Pupil], beginnings: Sequence[str], words: Mapping[str, float], vocabulary: Vocabulary
-) -> Generator[int, None, None]:
-    """Train the networks, and yield the number of steps whenever what is shown of them is up to date."""
-    import torch
-
-    from autocomplete.lab.alike import answers, influence, one_thread, train_alike, word_rows
-    from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow
-    from autocomplete.training.networks.recurrent import CharRNN
-
-    symbols, embedding, hidden = len(vocabulary), 24, 96
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        one, window, convolution, rnn = pupils
-        one.network = FeedForwardWindow(symbols, 1, embedding, hidden)
-        window.network = FeedForwardWindow(symbols, _WINDOW, embedding, hidden)
-        convolution.network = CausalConvolution(symbols, embedding, hidden // 2, _LAYERS)
-        rnn.network = CharRNN(Configuration(symbols, "rnn", 1, hidden, embedding))
-        networks = {pupil.name: pupil.network for pupil in pupils if pupil.network is not None}
-        tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
-        weights = np.sqrt(np.array(list(words.values())))  # by the root of its count: rare words are seen, too
-        bits = dict.fromkeys(networks, 0.0)
-        lessons = train_alike(networks, word_rows(list(words), vocabulary), weights, steps=_STEPS)
-        left = _SECONDS  # for what is computed; how long the pictures stand does not count
-        began = time.monotonic()
-        for step, losses in enumerate(lessons, start=1):
-            bits = {name: 0.9 * bits[name] + 0.1 * loss if step > 1 else loss for name, loss in losses.items()}
-            if step % (_STEPS // _FRAMES) and step > 1:
-                continue
-            for pupil in pupils:
-                network = networks[pupil.name]
-                pupil.bits = bits[pupil.name]
-                pupil.answers = answers(network, beginnings, vocabulary)
-                pupil.moved = influence(network, tested, string.ascii_lowercase, vocabulary)
-            left -= time.monotonic() - began
-            yield step
-            if left < 0:
-                return
-            began = time.monotonic()
+def _smoothed(losses: Iterable[Mapping[str, float]]) -> Iterator[Mapping[str, float]]:
+    """Yield the moving average of the losses."""
+    average: dict[str, float] = {}
+    for loss in losses:
+        average = {name: 0.9 * average.get(name, bits) + 0.1 * bits for name, bits in loss.items()}
+        yield average
 
 
 def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vocabulary, size: Size) -> RenderableType:
@@ -149,7 +126,7 @@ def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vo
     rows = 5 if size.height >= 30 else 3
     name = 18 + (size.width - 80) // 8
     wide = (size.width - name - 30) // 2
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table = plain_table(gap=1)
     table.add_column(" network", width=name, no_wrap=True)
     for beginning in beginnings:
         table.add_column(Text.assemble("after ", (beginning, "bold not dim")), width=wide, no_wrap=True)
@@ -157,21 +134,19 @@ def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vo
     for i, pupil in enumerate(pupils):
         if i:
             table.add_row()
-        about, looks = _about(pupil, beginnings, name), _looks(pupil)
-        for row in range(rows):
-            answers = [_answer(pupil, which, row, vocabulary, wide) for which in range(2)]
-            table.add_row(about[row] if row < 3 else Text(), *answers, looks[row] if row < len(looks) else Text())
+        answers = ([_answer(pupil, which, row, vocabulary, wide) for row in range(rows)] for which in range(2))
+        for cells in zip_longest(_about(pupil, beginnings, name), *answers, _looks(pupil), fillvalue=Text()):
+            table.add_row(*cells)
     return table
 
 
 def _about(pupil: _Pupil, beginnings: Sequence[str], width: int) -> list[Text]:
     """Return three lines: the network, and what it sees of either beginning, one under the other."""
+    seen = [pupil.sees(beginning) for beginning in beginnings]
     lines = [Text(f" {pupil.name}", "bold")]
-    same = pupil.sees(beginnings[0]) == pupil.sees(beginnings[1])
-    for label, beginning in zip((" sees ", "      "), beginnings, strict=True):
-        seen = tail(pupil.sees(beginning), width - len(label))
-        colour = "red" if same else "green"
-        lines.append(Text.assemble((label, "dim"), (seen.rjust(width - len(label)), colour)))
+    for label, beginning in zip((" sees ", "      "), seen, strict=True):
+        shown = tail(beginning, width - len(label)).rjust(width - len(label))
+        lines.append(Text.assemble((label, "dim"), (shown, "red" if seen[0] == seen[1] else "green")))
     return lines
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from prompt_toolkit.application import Application
 from prompt_toolkit.formatted_text import ANSI, AnyFormattedText, StyleAndTextTuples
 from prompt_toolkit.input import Input
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import FormattedTextControl, HSplit, Layout, Window
 from prompt_toolkit.output import Output
@@ -17,8 +17,7 @@ from rich.padding import Padding
 
 from autocomplete.demo.pages import LEAST, draw, paragraph
 from autocomplete.demo.scene import Scene
-from autocomplete.demo.screen import ESCAPE, INTERRUPTED, key_line
-from autocomplete.storage.signals import leaving_on_signals
+from autocomplete.demo.screen import INTERRUPTED, Screen, bind, key_line
 from autocomplete.text.printable import wrapped
 
 __all__ = ["Choice", "choose_scene", "list_commands"]
@@ -29,8 +28,8 @@ class Choice:
     """
     What was done in the menu.
 
-    :param place: of the scene that is marked.
-    :param status: with which to leave; None where the scene is to be played.
+    :param place: of the marked scene.
+    :param status: the exit status; None where the scene is to be played.
     """
 
     place: int
@@ -40,12 +39,9 @@ class Choice:
 def list_commands(scenes: Sequence[Scene]) -> str:
     """Return the command that shows each scene, and what it shows."""
     width = max(len(scene.name) for scene in scenes)
-    lines = [f"  autocomplete demo {scene.name.replace(' ', '-'):<{width}}  {scene.title}" for scene in scenes]
-    heading, ending = (
-        "How a network learns to spell, in scenes:",
-        "Each takes a word or sentence of yours after its name.",
-    )
-    return "\n".join([heading, "", *lines, "", ending])
+    lines = [f"  autocomplete demo {scene.name.replace(' ', '-'):<{width}}  {scene.title}\n" for scene in scenes]
+    ending = "Each takes a word or sentence of yours after its name."
+    return f"How a network learns to spell, in scenes:\n\n{''.join(lines)}\n{ending}"
 
 
 def choose_scene(
@@ -60,20 +56,13 @@ def choose_scene(
     Let the user choose.
 
     :param place: of the scene that is marked first.
-    :param message: why the last one could not be played.
+    :param message: why the last scene could not be played.
     """
-    return asyncio.run(_Menu(scenes, place, message, input, output).run())
+    return asyncio.run(_Menu(scenes, place, message, input=input, output=output).run())
 
 
-class _Menu:
-    def __init__(
-        self,
-        scenes: Sequence[Scene],
-        place: int,
-        message: str,
-        input: Input | None,  # noqa: A002
-        output: Output | None,
-    ) -> None:
+class _Menu(Screen[Choice]):
+    def __init__(self, scenes: Sequence[Scene], place: int, message: str, **streams: Input | Output | None) -> None:
         self._scenes, self._place, self._message = scenes, place, message
         marked = FormattedTextControl(self._list, focusable=True, show_cursor=False)
         windows = [
@@ -81,51 +70,24 @@ class _Menu:
             Window(FormattedTextControl(self._about)),
             Window(FormattedTextControl(self._keys), height=1),
         ]
-        self._application: Application[Choice] = Application(
-            layout=Layout(HSplit(windows)),
-            key_bindings=self._bindings(),
-            full_screen=True,
-            input=input,
-            output=output,
-        )
-        self._application.ttimeoutlen = self._application.timeoutlen = ESCAPE
+        super().__init__(Layout(HSplit(windows)), self._bindings(), **streams)
 
     async def run(self) -> Choice:
-        with leaving_on_signals(lambda number: self._leave(128 + number)):
-            return await self._application.run_async()
+        return await self._show(self._leave)
 
     def _leave(self, status: int | None) -> None:
-        if self._application.is_running and not self._application.is_done:
-            self._application.exit(result=Choice(self._place, status))
+        self._exit(Choice(self._place, status))
 
     # What the keys do.
 
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
-
-        @bindings.add(Keys.Any)
-        def _(event: KeyPressEvent) -> None:
-            self._type(event.data)
-
-        @bindings.add("enter")
-        @bindings.add("right")
-        @bindings.add(" ")
-        def _(event: KeyPressEvent) -> None:
-            self._leave(None)
-
-        for key, by in [("down", 1), ("tab", 1), ("up", -1), ("s-tab", -1)]:
-            bindings.add(key)(lambda event, by=by: self._mark(self._place + by))
-
-        @bindings.add("q")
-        @bindings.add("escape", eager=True)
-        def _(event: KeyPressEvent) -> None:
-            self._leave(0)
-
-        @bindings.add("c-c")
-        @bindings.add("<sigint>")
-        def _(event: KeyPressEvent) -> None:
-            self._leave(INTERRUPTED)
-
+        bindings.add(Keys.Any)(lambda event: self._type(event.data))
+        bind(bindings, [(key, partial(self._leave, None)) for key in ("enter", "right", " ")])
+        bind(bindings, [(key, lambda: self._mark(self._place + 1)) for key in ("down", "tab")])
+        bind(bindings, [(key, lambda: self._mark(self._place - 1)) for key in ("up", "s-tab")])
+        bind(bindings, [(key, partial(self._leave, 0)) for key in ("q", "escape")])
+        bind(bindings, [(key, partial(self._leave, INTERRUPTED)) for key in ("c-c", "<sigint>")])
         return bindings
 
     def _mark(self, place: int) -> None:
@@ -146,10 +108,10 @@ class _Menu:
     def _list(self) -> AnyFormattedText:
         lines: StyleAndTextTuples = [("bold", " How a network learns to spell, made visible\n\n")]
         width = max(len(scene.name) for scene in self._scenes)
-        for number, scene in enumerate(self._scenes, start=1):
-            style = "reverse" if number - 1 == self._place else ""
+        for place, scene in enumerate(self._scenes):
+            style = "reverse" if place == self._place else ""
             lines += [
-                (f"{style} bold", f" {number}  {scene.name:<{width}} "),
+                (f"{style} bold", f" {place + 1}  {scene.name:<{width}} "),
                 (style, f" {scene.title} "),
                 ("", "\n"),
             ]
@@ -161,12 +123,6 @@ class _Menu:
         return ANSI(draw(Padding(paragraph("What you see", self._scenes[self._place].about), (1, 2)), LEAST))
 
     def _keys(self) -> AnyFormattedText:
-        return key_line(
-            [
-                ("Enter", "play"),
-                ("↑ ↓, first letter", "choose"),
-                (f"1-{len(self._scenes)}", "play that one"),
-                ("q", "leave"),
-            ],
-            self._application.output.get_size().columns,
-        )
+        last = len(self._scenes)
+        keys = [("Enter", "play"), ("↑ ↓, first letter", "choose"), (f"1-{last}", "play that one"), ("q", "leave")]
+        return key_line(keys, self._columns())

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from rich.console import RenderableType
 from rich.text import Text
 
-from autocomplete.demo.drawing import centred, column, curve, sign_tile, visible
-from autocomplete.demo.one_word import one_word
+from autocomplete.demo.drawing import centred, column, curve, name_of, sign_tile, visible, with_way
+from autocomplete.demo.given import read_word
 from autocomplete.demo.scene import Frame, Scene, Size
+from autocomplete.storage.configuration import Configuration
+from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 __all__ = ["SCENE"]
 
@@ -34,8 +36,8 @@ class _Moment:
     What the network is and does at one moment.
 
     :param states: by layer, time and unit; the first of each layer is the initial state.
-    :param right: the probability of the right answer of each step.
-    :param guesses: the most probable answer of each step.
+    :param right: probability of each step's right answer.
+    :param guesses: most probable answer of each step.
     """
 
     step: int
@@ -47,46 +49,32 @@ class _Moment:
 
 
 def _play(word: str, size: Size) -> Iterator[Frame]:
-    letters = one_word(word, "name")
-    from autocomplete.lab.spelling import learn, make_up, new_network, spelling_batch
+    letters = read_word(word, "name")
+    from autocomplete.lab.training import learn, make_up, new_network, word_rows
     from autocomplete.lab.unrolled import unroll
-    from autocomplete.storage.configuration import Configuration
-    from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
     vocabulary = Vocabulary.from_words([letters])
     model = new_network(Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING))
-    inputs, targets = spelling_batch([letters], vocabulary)
+    inputs, targets = word_rows([letters], vocabulary)
 
     def moment(step: int, losses: Sequence[float]) -> _Moment:
         unrolled = unroll(model, inputs)
-        right = unrolled.probabilities[0, range(len(letters) + 1), targets[0]]
+        right = unrolled.probabilities[0, range(len(letters) + 1), targets[0]].tolist()
         unrolled.logits[:, :, UNKNOWN] = -math.inf  # no character that could be shown
-        guesses = [
-            "end" if i == BOUNDARY else vocabulary.character(i) for i in unrolled.logits[0].argmax(axis=-1).tolist()
-        ]
-        return _Moment(
-            step,
-            tuple(losses),
-            unrolled.states[:, 0].tolist(),
-            right.tolist(),
-            guesses,
-            make_up(model, vocabulary, _SAMPLES, seed=step),
-        )
+        best = unrolled.logits[0].argmax(axis=-1).tolist()
+        guesses = ["end" if i == BOUNDARY else vocabulary.character(i) for i in best]
+        samples = make_up(model, vocabulary, _SAMPLES, seed=step)
+        return _Moment(step, tuple(losses), unrolled.states[:, 0].tolist(), right, guesses, samples)
 
     losses: list[float] = []
-    untrained = moment(0, losses)
-    for time in _first_times(len(letters) + 1):
+    untrained, columns = moment(0, losses), len(letters) + 1
+    for time in range(1, columns + 1) if columns <= 6 else (1, 2, 3, columns):
         yield Frame(_picture(letters, untrained, size, time), _reading(letters, untrained, time), 1.5)
-    for step, loss in enumerate(learn(model, inputs, targets, _SHOWN[-1]), start=1):
+    for step, loss in enumerate(learn(model, (inputs, targets), _SHOWN[-1]), start=1):
         losses.append(loss)
         if step in _SHOWN:
             now = moment(step, losses)
             yield Frame(_picture(letters, now, size), _learning(letters, now), 0.35)
-
-
-def _first_times(columns: int) -> list[int]:
-    """Return after how many symbols there is a picture of the untrained network."""
-    return list(range(1, columns + 1)) if columns <= 6 else [1, 2, 3, columns]
 
 
 def _reading(letters: str, moment: _Moment, time: int) -> str:
@@ -111,14 +99,12 @@ def _reading(letters: str, moment: _Moment, time: int) -> str:
 
 def _learning(letters: str, moment: _Moment) -> str:
     """Return what is to be seen while it learns."""
-    wrong = sum(guess != right for guess, right in zip(moment.guesses, _answers(letters), strict=True))
     if moment.step < _SHOWN[-1]:
-        verdict = (
-            f"{wrong} of {len(letters) + 1} guesses are wrong" if wrong else "all guesses are right, and get surer"
-        )
+        wrong = sum(guess != right for guess, right in zip(moment.guesses, _answers(letters), strict=True))
+        verdict = f"{wrong} of {len(letters) + 1} guesses are wrong"
         return (
             "The error runs back through all the arrows, and each weight moves a little to make the right answers "
-            f"likelier: {verdict}."
+            f"likelier: {verdict if wrong else 'all guesses are right, and get surer'}."
         )
     unsure = sum(probability <= _SURE for probability in moment.right)
     verdict = f"After {moment.step} steps it is still unsure of {unsure} answers" if unsure else "Learned"
@@ -140,42 +126,39 @@ def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None)
     rows = _progress(moment, size.width, curve_height)
     grid = _Grid(width, time, columns)
     answers = _answers(letters)
-    rows += [
-        grid.letters(
-            "it guesses",
-            moment.guesses,
-            ["bold green" if g == a else "red" for g, a in zip(moment.guesses, answers, strict=True)],
-        ),
-        grid.letters("should be", answers, ["bold"] * columns),
-        grid.row("probability", [Text(centred(_percent(p, width), width)) for p in moment.right]),
-    ]
+    found = ["bold green" if guess == right else "red" for guess, right in zip(moment.guesses, answers, strict=True)]
+    # No certainty is shown that there is not.
+    percents = [f"{min(99, int(100 * p))}{' %' if width >= 5 else ''}" for p in moment.right]
     bars = [column(p, max(1, width - 2), bar_height) for p in moment.right]
-    rows += [grid.row("", [Text(centred(bar[i], width), style="green") for bar in bars]) for i in range(bar_height)]
+    up = grid.letters("", ["↑"] * columns, ["dim"] * columns)
+    rows += [
+        grid.letters("it guesses", moment.guesses, found),
+        grid.letters("should be", answers, ["bold"] * columns),
+        grid.row("probability", [Text(centred(percent, width)) for percent in percents]),
+        *(grid.row("", [Text(centred(bar[i], width), style="green") for bar in bars]) for i in range(bar_height)),
+    ]
     for layer in reversed(range(len(moment.states))):
-        rows.append(grid.row("", [Text(centred("↑", width), style="dim")] * columns))
-        rows += _layer(grid, layer, moment.states[layer])
-    rows.append(grid.row("", [Text(centred("↑", width), style="dim")] * columns))
-    rows.append(grid.letters("it reads", ["start", *letters], ["bold cyan"] * columns))
+        rows += [up, *_layer(grid, layer, moment.states[layer])]
+    rows += [up, grid.letters("it reads", ["start", *letters], ["bold cyan"] * columns)]
     return Text("\n").join(rows)
 
 
 def _progress(moment: _Moment, width: int, height: int) -> list[Text]:
     """Return how far the training is, and the curve of the loss."""
     if not moment.losses:
-        return [Text("not trained yet: the weights are drawn at random", style="dim"), *[Text()] * height]
+        return [Text("not trained yet: the weights are drawn at random", "dim"), *[Text()] * height]
     first, last = moment.losses[0], moment.losses[-1]
-    head = Text.assemble(
-        (f"step {moment.step:>3}", "bold"), f"   loss {last:.3f} (at first {first:.2f})   it makes up: "
+    head = Text(f"step {moment.step:>3}", "bold").append(
+        f"   loss {last:.3f} (at first {first:.2f})   it makes up: ", "not bold"
     )
-    room = width - len(head.plain)
-    samples = Text(", ".join(filter(None, moment.samples)), style="italic")
-    samples.truncate(room, overflow="ellipsis")
+    samples = Text(", ".join(filter(None, moment.samples)), style="italic not bold")
+    samples.truncate(width - len(head), overflow="ellipsis")
     rows = curve(moment.losses, width - _LABEL, height, max(moment.losses))
-    labels = [f"{'loss':<{_LABEL}}", *[" " * _LABEL] * (height - 1)]
-    return [
-        head + samples,
-        *(Text.assemble((label, "dim"), (row, "yellow")) for label, row in zip(labels, rows, strict=True)),
+    labels = ["loss", *[""] * (height - 1)]
+    lines = [
+        Text(f"{label:<{_LABEL}}", "dim").append(row, "yellow not dim") for label, row in zip(labels, rows, strict=True)
     ]
+    return [head.append(samples), *lines]
 
 
 @dataclass(frozen=True)
@@ -191,72 +174,51 @@ class _Grid:
     time: int
     columns: int
 
-    def row(self, label: str, cells: Sequence[Text], initial: Text | None = None, style: str = "dim") -> Text:
+    def row(self, label: str, cells: Sequence[Text], initial: Text | None = None) -> Text:
         """Return a row with its name and, if it has one, the part of the initial state."""
-        initial = Text(" " * _ZEROS) if initial is None else initial
-        return Text.assemble((f"{label:<{_LABEL}}", style), initial, *cells[: self.time])
+        return Text.assemble((f"{label:<{_LABEL}}", "dim"), initial or Text(" " * _ZEROS), *cells[: self.time])
 
     def letters(self, label: str, names: Sequence[str], styles: Sequence[str]) -> Text:
         """Return a row of characters, or of what stands for the boundary."""
-        cells = []
-        for name, style in zip(names, styles, strict=True):
-            shown = visible(name) if len(name) == 1 else name
-            if len(shown) > self.width and name in ("start", "end"):
-                shown = {"start": "▸", "end": "■"}[name]
-            cells.append(Text(centred(shown, self.width), style=style))
-        return self.row(label, cells)
+        shown = [centred(name_of(name, self.width), self.width) for name in names]
+        return self.row(label, [Text(name, style=style) for name, style in zip(shown, styles, strict=True)])
 
 
 def _layer(grid: _Grid, layer: int, states: Sequence[Sequence[float]]) -> list[Text]:
     """Return the rows of one layer: its state at each step, and the way from each to the next."""
-    labels = ("", f"layer {layer + 1}", "h₀ = zeros", "")
-    tile = 1 if grid.width < 7 else 2 if grid.width < 12 else 3
-    left = (grid.width - _TILES * tile) // 2
-    right = grid.width - _TILES * tile - left
+    width = 1 if grid.width < 7 else 2 if grid.width < 12 else 3
     rows = []
-    for row, label in enumerate(labels):
-        units = range(row * _TILES, (row + 1) * _TILES)
+    for row, label in enumerate(("", f"layer {layer + 1}", "h₀ = zeros", "")):
+        units = slice(row * _TILES, (row + 1) * _TILES)
         is_way = row == 1
-        cells = []
-        for step, state in enumerate(states[1:], start=1):
-            before = "─" * left if is_way and step > 1 else " " * left
-            after = ("─" * (right - 1) + "→")[:right] if is_way and step < grid.time else " " * right
-            cells.append(
-                Text.assemble((before, "dim"), *(sign_tile(state[unit], tile) for unit in units), (after, "dim"))
+        cells = [
+            with_way(
+                [sign_tile(value, width) for value in state[units]],
+                grid.width,
+                comes=is_way and step > 1,
+                goes=is_way and step < grid.time,
             )
-        zeros = Text.assemble(
-            "".join(f"{value:.0f}" for value in states[0][units.start : units.stop]), ("→ " if is_way else "  ", "dim")
-        )
-        rows.append(grid.row(label, cells, zeros))
+            for step, state in enumerate(states[1:], start=1)
+        ]
+        zeros = "".join(f"{value:.0f}" for value in states[0][units])
+        rows.append(grid.row(label, cells, Text.assemble(zeros, ("→ " if is_way else "  ", "dim"))))
     return rows
-
-
-def _percent(probability: float, width: int) -> str:
-    """Return a probability; no certainty that there is not."""
-    percent = min(99, int(100 * probability))
-    return f"{percent} %" if width >= 5 else f"{percent}"
 
 
 SCENE = Scene(
     name="name",
     title="a network learns one word, letter by letter",
-    about=(
-        "A small recurrent network (two tanh layers of 8 units) reads a word letter by letter, and after each must say which "
-        "letter comes next: for name, n → a, a → m, m → e, and then the end. Each column is one step in time; the arrows to the "
-        "right hand its hidden state on. Orange tiles (+) are units near +1, blue ones (−) near −1."
-    ),
-    hint=(
-        "Your own name: press w. Then a word in which one letter is followed by different ones, as banana or mississippi: "
-        "there the letter alone does not tell what comes next, and the hidden state must. Pause, and step with the arrow keys."
-    ),
-    equations="""
-h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)  layer 1: the letter, its own past
+    about="A small recurrent network (two tanh layers of 8 units) reads a word letter by letter, and after each must say which "
+    "letter comes next: for name, n → a, a → m, m → e, and then the end. Each column is one step in time; the arrows to the "
+    "right hand its hidden state on. Orange tiles (+) are units near +1, blue ones (−) near −1.",
+    hint="Your own name: press w. Then a word in which one letter is followed by different ones, as banana or mississippi: "
+    "there the letter alone does not tell what comes next, and the hidden state must. Pause, and step with the arrow keys.",
+    equations="""h₁(t) = tanh(W₁·x(t)  + U₁·h₁(t−1) + b₁)  layer 1: the letter, its own past
 h₂(t) = tanh(W₂·h₁(t) + U₂·h₂(t−1) + b₂)  layer 2: layer 1, its own past
 h₁(0) = h₂(0) = 0                         before anything is read
 p(t)  = softmax(V·h₂(t) + c)              a probability for each next letter
 loss  = mean over t of −ln p(t)[right]    0 if it is sure of what is right
-w     = w − rate · ∂loss/∂w               a step of training, each weight
-""",
+w     = w − rate · ∂loss/∂w               a step of training, each weight""",
     word="name",
     play=_play,
 )

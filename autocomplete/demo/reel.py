@@ -37,18 +37,17 @@ class Reel:
     The frames of a scene, from the first on, each kept once it is computed.
 
     :param size: of the pictures.
-    :param on_change: called on the worker's thread after each frame, at the end, and after an error; never once closed.
+    :param on_change: called with the reel on the worker's thread after each frame, at the end, and after an error; never once
+        it is closed.
     """
 
-    def __init__(self, scene: Scene, word: str, size: Size, on_change: Callable[[], None]) -> None:
+    def __init__(self, scene: Scene, word: str, size: Size, on_change: Callable[[Reel], None]) -> None:
         self.size = size
         self.shots: list[Shot] = []
         self.is_complete = False
         self.error: BaseException | None = None
         self._scene, self._word, self._on_change = scene, word, on_change
-        self._changed = (
-            threading.Condition()
-        )  # guards what follows; held for an assignment, never while a frame is computed
+        self._changed = threading.Condition()  # guards what follows; never held while a frame is computed
         self._wanted = _AHEAD
         self._closed = False
         # A daemon, so that a frame that takes long cannot keep the program from ending.
@@ -88,7 +87,7 @@ class Reel:
     def _tell(self) -> None:
         with self._changed:
             if not self._closed:
-                self._on_change()
+                self._on_change(self)
 
 
 def end_process(status: int) -> int:

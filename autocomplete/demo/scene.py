@@ -1,13 +1,17 @@
-"""What a scene of the demonstration is: pictures in their order, each with a sentence on what is to be seen in it."""
+"""What a scene of the demonstration is: pictures in their order, each with a sentence on it; and which scenes there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 from rich.console import RenderableType
 
-__all__ = ["Frame", "Scene", "Size"]
+__all__ = ["Frame", "Scene", "Size", "find_scene", "list_scenes"]
+
+# A scene is a module of this folder with a constant `SCENE`. To import it must not load torch, so that the menu opens at once.
+_MODULES = ("name", "triangle", "memory", "cell", "shapes", "gradient", "state", "both_ways", "compare")
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,18 @@ class Scene:
     equations: str
     word: str
     play: Callable[[str, Size], Iterator[Frame]]
+
+
+def list_scenes() -> tuple[Scene, ...]:
+    """Return the scenes, in the order in which they are best seen."""
+    return tuple(import_module(f"{__package__}.{module}").SCENE for module in _MODULES)
+
+
+def find_scene(name: str) -> Scene | None:
+    """Return a scene by its name, however the words of that are joined; None where there is none."""
+    wanted = _plain(name)
+    return next((scene for scene in list_scenes() if _plain(scene.name) == wanted), None)
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())

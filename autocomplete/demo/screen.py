@@ -1,56 +1,64 @@
-"""What the stage and the menu have in common, and the stage's windows: the picture and the lines around it."""
+"""What the stage and the menu have in common: an application on the whole terminal, and the lines around what it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
 
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.filters import Filter
-from prompt_toolkit.formatted_text import AnyFormattedText, StyleAndTextTuples
-from prompt_toolkit.layout import (
-    BufferControl,
-    ConditionalContainer,
-    FormattedTextControl,
-    HSplit,
-    Layout,
-    VSplit,
-    Window,
-)
+from prompt_toolkit.application import Application
+from prompt_toolkit.filters import FilterOrBool
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.layout import Layout
 from prompt_toolkit.utils import get_cwidth
 
 from autocomplete.demo.pages import LEAST
+from autocomplete.storage.signals import leaving_on_signals
 from autocomplete.text.printable import cut, wrapped
 
-__all__ = ["CHROME", "ESCAPE", "INTERRUPTED", "key_line", "stage_layout", "title_line", "too_small"]
+__all__ = ["CAPTION", "CHROME", "INTERRUPTED", "Screen", "bind", "key_line", "title_line", "too_small"]
 
 INTERRUPTED = 130  # the exit status after Ctrl-C
-ESCAPE = 0.05  # seconds that a lone Escape waits for what could make it another key
-_CAPTION = 2  # lines
-CHROME = 1 + _CAPTION + 1  # lines around a picture: title, caption, keys
+_ESCAPE = 0.05  # seconds that a lone Escape waits for what could make it another key
+CAPTION = 2  # lines
+CHROME = 1 + CAPTION + 1  # lines around a picture: title, caption, keys
 _SHORTEST_TITLE = 12  # cells: what is left of it in fewer says nothing
 
-Shown = Callable[[], AnyFormattedText]
+Result = TypeVar("Result")
 
 
-def stage_layout(*, title: Shown, picture: Shown, caption: Shown, keys: Shown, entry: Buffer, enters: Filter) -> Layout:
+class Screen(Generic[Result]):
     """
-    Return the windows.
+    A full-screen application that is left with a result.
 
-    :param entry: the line on which another word is typed, shown beside the keys while it `enters`.
+    :param options: of prompt_toolkit's Application, such as its input and output.
     """
-    stage = Window(FormattedTextControl(picture, focusable=True, show_cursor=False), always_hide_cursor=True)
-    word = ConditionalContainer(VSplit([Window(width=1), Window(BufferControl(entry)), Window(width=2)]), filter=enters)
-    return Layout(
-        HSplit(
-            [
-                Window(FormattedTextControl(title), height=1),
-                stage,
-                Window(FormattedTextControl(caption), height=_CAPTION),
-                VSplit([word, Window(FormattedTextControl(keys), dont_extend_width=True)], height=1),
-            ]
-        ),
-        focused_element=stage,
-    )
+
+    def __init__(self, layout: Layout, bindings: KeyBindings, **options: Any) -> None:
+        self._application: Application[Result] = Application(layout, key_bindings=bindings, full_screen=True, **options)
+        self._application.ttimeoutlen = self._application.timeoutlen = _ESCAPE
+
+    async def _show(self, on_signal: Callable[[int], None], **options: Any) -> Result:
+        """
+        Return what the screen is left with.
+
+        :param on_signal: called with the exit status after a signal that ends programs.
+        """
+        with leaving_on_signals(lambda number: on_signal(128 + number)):
+            return await self._application.run_async(**options)
+
+    def _exit(self, result: Result) -> None:
+        if self._application.is_running and not self._application.is_done:
+            self._application.exit(result=result)
+
+    def _columns(self) -> int:
+        return self._application.output.get_size().columns
+
+
+def bind(bindings: KeyBindings, acts: Iterable[tuple[str, Callable[[], None]]], when: FilterOrBool = True) -> None:
+    """Bind what is done to keys; a key is done at once, whatever other keys could follow it."""
+    for key, act in acts:
+        bindings.add(key, filter=when, eager=True)(lambda _, act=act: act())
 
 
 def title_line(name: str, title: str, word: str, state: str, width: int) -> StyleAndTextTuples:
@@ -76,8 +84,5 @@ def key_line(keys: Sequence[tuple[str, str]], width: int) -> StyleAndTextTuples:
 
 def too_small(columns: int, rows: int) -> str:
     """Return what is said where no picture fits."""
-    text = (
-        f"This window has {columns} x {rows} characters. The pictures need {LEAST.width} x {LEAST.height + CHROME}: "
-        "please make it larger, or its letters smaller."
-    )
-    return wrapped(text, columns)
+    needed = f"{LEAST.width} x {LEAST.height + CHROME}: please make it larger, or its letters smaller."
+    return wrapped(f"This window has {columns} x {rows} characters. The pictures need {needed}", columns)

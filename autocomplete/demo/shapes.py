@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from autocomplete.demo.drawing import centred, sign_tile, visible
-from autocomplete.demo.one_word import one_word
+from autocomplete.demo.drawing import centred, name_of, sign_tile, with_way
+from autocomplete.demo.given import read_word
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
+from autocomplete.storage.configuration import Configuration
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
+
+if TYPE_CHECKING:
+    from autocomplete.lab.unrolled import Unrolled
 
 __all__ = ["SCENE"]
 
@@ -32,19 +37,16 @@ class _Tensors:
     The tensors of one pass.
 
     :param letters: (batch, time) as they are shown.
-    :param embedded: (batch, time, embedding)
     :param layers: (batch, time, hidden) of each layer.
-    :param logits: (batch, time, vocabulary)
     :param last: (batch, hidden) the state of the top layer after the last letter of each word.
     :param last_logits: (batch, vocabulary)
-    :param returned: the shapes that torch's layers return by themselves: of all states of the top one, of the last of each.
-    :param name: of a symbol, as an answer.
+    :param returned: shapes that torch returns by itself: of all states of the top layer, and of the last of each layer.
+    :param name: returns a symbol as an answer.
     """
 
     letters: Sequence[Sequence[str]]
-    embedded: Any
+    unrolled: Unrolled
     layers: Sequence[Any]
-    logits: Any
     last: Any
     last_logits: Any
     returned: tuple[tuple[int, ...], tuple[int, ...]]
@@ -53,9 +55,8 @@ class _Tensors:
 
 def _play(word: str, size: Size) -> Iterator[Frame]:
     tensors = _tensors(_words(word))
-    batch, time = tensors.logits.shape[:2]
+    batch, time, symbols = tensors.unrolled.logits.shape
     every, last = tensors.returned
-    symbols = tensors.logits.shape[2]
     captions = [
         f"A batch: {batch} word{'s' * (batch > 1)} read side by side, in {time} steps of time, one letter of each at a step.",
         f"Each letter becomes {_EMBEDDING} numbers, its features, which are learned: (batch, time, features).",
@@ -72,40 +73,32 @@ def _play(word: str, size: Size) -> Iterator[Frame]:
 
 def _words(text: str) -> list[str]:
     """Return the words of a batch; raise SettingsError where there are none, too many, or too long ones."""
-    words = [one_word(word, "shapes") for word in text.split()] or [one_word(text, "shapes")]
+    room = "the scene shapes has room for"
+    words = [read_word(word, "shapes") for word in text.split() or [text]]
     if len(words) > _MOST:
-        raise SettingsError(
-            f"the scene shapes has room for {_MOST} words, and {text!r} has {len(words)}; leave some out"
-        )
+        raise SettingsError(f"{room} {_MOST} words, and {text!r} has {len(words)}; leave some out")
     for word in words:
         if len(word) > _LONGEST:
-            raise SettingsError(
-                f"the scene shapes has room for {_LONGEST} letters, and {word!r} has {len(word)}; give a shorter word"
-            )
+            raise SettingsError(f"{room} {_LONGEST} letters, and {word!r} has {len(word)}; give a shorter word")
     return words
 
 
 def _tensors(words: Sequence[str]) -> _Tensors:
     """Return the tensors of a pass over some words, after a training on them."""
-    from autocomplete.lab.spelling import learn, new_network, spelling_batch
+    from autocomplete.lab.training import learned_words
     from autocomplete.lab.unrolled import unroll
-    from autocomplete.storage.configuration import Configuration
-    from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
     vocabulary = Vocabulary.from_words(words)
-    model = new_network(Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING))
-    inputs, targets = spelling_batch(words, vocabulary)
-    for _ in learn(model, inputs, targets, _STEPS):
-        pass
+    configuration = Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING)
+    model, (inputs, _) = learned_words(configuration, words, vocabulary, _STEPS)
     unrolled = unroll(model, inputs)
     outputs, state = model.recurrent(model.embedding(inputs))
     longest = max(map(len, words))
     rows, ends = list(range(len(words))), [len(word) for word in words]
     return _Tensors(
         letters=[["start", *word, *["·"] * (longest - len(word))] for word in words],
-        embedded=unrolled.embedded,
+        unrolled=unrolled,
         layers=[layer[:, 1:] for layer in unrolled.states],  # without the initial state
-        logits=unrolled.logits,
         last=unrolled.states[-1][:, 1:][rows, ends],
         last_logits=unrolled.logits[rows, ends],
         returned=(tuple(outputs.shape), tuple(state.shape)),
@@ -122,7 +115,7 @@ def _picture(tensors: _Tensors, stage: int, width: int) -> RenderableType:
     time = len(tensors.letters[0])
     end = max(step for step, letter in enumerate(tensors.letters[0]) if letter != "·")  # of the first word
     column = min(_WIDEST, (width - _LABEL) // time)
-    answers = [tensors.name(int(symbol)) for symbol in tensors.logits[0].argmax(axis=-1)]
+    answers = [tensors.name(int(symbol)) for symbol in tensors.unrolled.logits[0].argmax(axis=-1)]
     one = tensors.name(int(tensors.last_logits[0].argmax()))
 
     def line(name: str, shape: tuple[int, ...], cells: Sequence[Text]) -> Text:
@@ -130,26 +123,22 @@ def _picture(tensors: _Tensors, stage: int, width: int) -> RenderableType:
         return Text.assemble((f" {name:<15}", "bold"), (f"{shown:<{_LABEL - 16}}", "bold green"), *cells)
 
     def letters(names: Sequence[str], style: str) -> list[Text]:
-        return [Text(centred(_letter(name, column), column), style=style) for name in names]
+        return [Text(centred(name_of(name, column - 1), column), style=style) for name in names]
 
     def states(values: Any, *, joined: bool = True) -> list[Text]:
-        return [_state(value, column, goes_on=joined and step < time - 1) for step, value in enumerate(values)]
+        return [_state(value, column, goes=joined and step < time - 1) for step, value in enumerate(values)]
 
+    first, *others = tensors.letters
     at_end = [Text(" " * column)] * end
-    batch = [(len(tensors.letters), time), *[()] * (len(tensors.letters) - 1)]
     blocks = [
         [
             Text.assemble((f" {'tensor':<15}{'shape':<{_LABEL - 16}}", "dim"), ("time →", "dim")),
-            *(
-                line("letters", shape, letters(names, "bold cyan"))
-                if shape
-                else Text(" " * _LABEL) + Text.assemble(*letters(names, "cyan"))
-                for shape, names in zip(batch, tensors.letters, strict=True)
-            ),
+            line("letters", (len(tensors.letters), time), letters(first, "bold cyan")),
+            *(Text.assemble(" " * _LABEL, *letters(names, "cyan")) for names in others),
         ],
         [
             _arrow("each letter becomes numbers (from here on, of the first word only)"),
-            line("embedded", tensors.embedded.shape, states(tensors.embedded[0], joined=False)),
+            line("embedded", tensors.unrolled.embedded.shape, states(tensors.unrolled.embedded[0], joined=False)),
         ],
         [
             _arrow("layer 1 reads the features in order, and returns its state at every step"),
@@ -159,10 +148,10 @@ def _picture(tensors: _Tensors, stage: int, width: int) -> RenderableType:
             _arrow("many-to-many: layer 2 reads these, and returns its state at every step"),
             line("layer 2", tensors.layers[1].shape, states(tensors.layers[1][0])),
         ],
-        [line("answers", tensors.logits.shape, letters(answers, "bold yellow"))],
+        [line("answers", tensors.unrolled.logits.shape, letters(answers, "bold yellow"))],
         [
             _arrow("many-to-one: layer 2 returns its state after the last letter only"),
-            line("layer 2, last", tensors.last.shape, [*at_end, _state(tensors.last[0], column, goes_on=False)]),
+            line("layer 2, last", tensors.last.shape, [*at_end, _state(tensors.last[0], column, goes=False)]),
         ],
         [line("answer", tensors.last_logits.shape, [*at_end, *letters([one], "bold yellow")])],
     ]
@@ -173,39 +162,21 @@ def _arrow(text: str) -> Text:
     return Text.assemble("\n", ("   ↓  ", "bold"), (text, "dim"))
 
 
-def _state(values: Any, column: int, *, goes_on: bool) -> Text:
+def _state(values: Any, column: int, *, goes: bool) -> Text:
     """Return a tile for each number; a dot for all where there is too little room."""
     tiles = [sign_tile(float(value)) for value in values] if len(values) < column else [Text("●", style="yellow")]
-    left = (column - len(tiles)) // 2
-    right = column - len(tiles) - left
-    way = ("─" * (right - 1) + "→")[:right] if goes_on else " " * right
-    return Text.assemble(" " * left, *tiles, (way, "dim"))
-
-
-def _letter(name: str, column: int) -> str:
-    if len(name) == 1:
-        return visible(name)
-    return name if len(name) < column else {"start": "▸", "end": "■"}[name]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return with_way(tiles, column, comes=False, goes=goes)
 
 
 SCENE = Scene(
     name="shapes",
     title="(batch, time, features) through stacked layers",
-    about=(
-        "Which shape each tensor has on the way through two stacked layers, and what each number in it counts: words side by "
-        "side (batch), letters of a word (time), numbers for a letter (features). Many-to-many answers at every step, "
-        "many-to-one after the last: the difference is which layer returns its whole sequence, and which its last state."
-    ),
-    hint=(
-        "Up to four words of your own (w), shorter and longer ones, and watch which number in the shapes changes, and which "
-        "never do. Then step with the arrow keys, and say the next shape before you see it."
-    ),
-    equations="""
-letters   (batch, time)              shorter words are filled up
+    about="Which shape each tensor has on the way through two stacked layers, and what each number in it counts: words side by "
+    "side (batch), letters of a word (time), numbers for a letter (features). Many-to-many answers at every step, "
+    "many-to-one after the last: the difference is which layer returns its whole sequence, and which its last state.",
+    hint="Up to four words of your own (w), shorter and longer ones, and watch which number in the shapes changes, and which "
+    "never do. Then step with the arrow keys, and say the next shape before you see it.",
+    equations="""letters   (batch, time)              shorter words are filled up
 embedded  (batch, time, embedding)   a row of a table for each letter
 layer 1   (batch, time, hidden)      h₁(t) = tanh(W₁·x(t) + U₁·h₁(t−1) + b₁)
 layer 2   (batch, time, hidden)      h₂(t) = tanh(W₂·h₁(t)+ U₂·h₂(t−1) + b₂)
@@ -214,8 +185,7 @@ layer 2   (batch, hidden)            h₂(T) at the step T of the last letter
 answer    (batch, vocabulary)        V·h₂(T) + c: many-to-one
 
 Weights have no batch and no time in their shapes: they are the same at
-every step and for every word.
-""",
+every step and for every word.""",
     word="name game tea",
     play=_play,
 )

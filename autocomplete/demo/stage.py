@@ -16,21 +16,28 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI, AnyFormattedText
 from prompt_toolkit.input import Input
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.layout import (
+    BufferControl,
+    ConditionalContainer,
+    FormattedTextControl,
+    HSplit,
+    Layout,
+    VSplit,
+    Window,
+)
 from prompt_toolkit.output import Output
 from rich.padding import Padding
 
 from autocomplete.demo.pages import LEAST, about_page, draw, equations_page
 from autocomplete.demo.reel import Reel
 from autocomplete.demo.scene import Scene, Size
-from autocomplete.demo.screen import CHROME, ESCAPE, INTERRUPTED, key_line, stage_layout, title_line, too_small
+from autocomplete.demo.screen import CAPTION, CHROME, INTERRUPTED, Screen, bind, key_line, title_line, too_small
 from autocomplete.errors import AutocompleteError
-from autocomplete.storage.signals import leaving_on_signals
 from autocomplete.text.printable import wrapped
 
 __all__ = ["play_scene"]
@@ -56,21 +63,19 @@ def play_scene(
     :param explain: show the equations before the first picture.
     :raises AutocompleteError: for a word that the scene cannot show, after the terminal is restored.
     """
-    return asyncio.run(_Stage(scene, word, explain, input, output).run())
+    return asyncio.run(_Stage(scene, word, explain, input=input, output=output).run())
 
 
-class _Stage:
+class _Stage(Screen[int]):
     """What is shown, and when the next picture is due."""
 
-    def __init__(self, scene: Scene, word: str, explain: bool, input: Input | None, output: Output | None) -> None:  # noqa: A002
+    def __init__(self, scene: Scene, word: str, explain: bool, **streams: Input | Output | None) -> None:
         self._scene, self._word = scene, word
         self._opening: list[Page] = ["about", "equations"] if explain else ["about"]  # pages before the first picture
         self._position = -1  # of the picture that is shown
         self._plays = True
         self._steps = False  # whether the next picture is to be shown once it is there, though the play is paused
-        self._begins = (
-            False  # whether the first picture is to follow the page before it once it is there, without a key
-        )
+        self._begins = False  # whether the first picture follows the page before it as soon as it is there
         self._page: Page | None = None
         self._enters = False  # whether another word is being typed
         self._message = ""  # what is wrong with that word
@@ -78,32 +83,28 @@ class _Stage:
         self._failure: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._entry = Buffer(multiline=False, accept_handler=self._entered)
-        self._application: Application[int] = Application(
-            layout=stage_layout(
-                title=self._title,
-                picture=self._picture,
-                caption=self._caption,
-                keys=self._keys,
-                entry=self._entry,
-                enters=Condition(lambda: self._enters),
-            ),
-            key_bindings=self._bindings(),
-            full_screen=True,
-            after_render=lambda _: self._fit(),
-            input=input,
-            output=output,
-        )
-        self._application.ttimeoutlen = self._application.timeoutlen = ESCAPE
+        super().__init__(self._layout(), self._bindings(), after_render=lambda _: self._fit(), **streams)
+
+    def _layout(self) -> Layout:
+        stage = Window(FormattedTextControl(self._picture, focusable=True, show_cursor=False), always_hide_cursor=True)
+        entry = VSplit([Window(width=1), Window(BufferControl(self._entry)), Window(width=2)])
+        keys = Window(FormattedTextControl(self._keys), dont_extend_width=True)
+        windows = [
+            Window(FormattedTextControl(self._title), height=1),
+            stage,
+            Window(FormattedTextControl(self._caption), height=CAPTION),
+            VSplit([ConditionalContainer(entry, filter=Condition(lambda: self._enters)), keys], height=1),
+        ]
+        return Layout(HSplit(windows), focused_element=stage)
 
     async def run(self) -> int:
         """Play until the user leaves; return the exit status, or raise what the scene failed with."""
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._unforeseen)
         self._reel = self._new_reel()
+        self._wait()
         try:
-            with leaving_on_signals(lambda number: self._leave(128 + number)):
-                self._wait()
-                status = await self._application.run_async(set_exception_handler=False)
+            status = await self._show(self._exit, set_exception_handler=False)
         finally:
             self._cancel()
             self._reel.close()
@@ -120,11 +121,10 @@ class _Stage:
         return Size(max(LEAST.width, terminal.columns), max(LEAST.height, terminal.rows - CHROME))
 
     def _new_reel(self) -> Reel:
-        def changed() -> None:  # on the worker's thread
-            self._loop.call_soon_threadsafe(lambda: self._computed(reel))
+        def changed(reel: Reel) -> None:  # on the worker's thread
+            self._loop.call_soon_threadsafe(self._computed, reel)
 
-        reel = Reel(self._scene, self._word, self._room(), changed)
-        return reel
+        return Reel(self._scene, self._word, self._room(), changed)
 
     def _play_anew(self) -> None:
         """Compute and play from the first picture on."""
@@ -184,13 +184,13 @@ class _Stage:
             del self._opening[0]
             self._wait()
             self._application.invalidate()
-        elif self._show(self._position + 1):
+        elif self._turn_over(self._position + 1):
             self._wait()
         else:
             self._begins = True
             self._application.invalidate()
 
-    def _show(self, position: int) -> bool:
+    def _turn_over(self, position: int) -> bool:
         """Show a picture; return whether it is there."""
         if not 0 <= position < len(self._reel.shots):
             return False
@@ -206,7 +206,6 @@ class _Stage:
 
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
-        plays, enters = Condition(lambda: not self._enters), Condition(lambda: self._enters)
         acts: list[tuple[str, Callable[[], None]]] = [
             (" ", self._pause_or_play),
             ("enter", self._pause_or_play),
@@ -216,14 +215,12 @@ class _Stage:
             ("?", partial(self._turn_to, "about")),
             ("e", partial(self._turn_to, "equations")),
             ("w", lambda: self._enter(self._word)),
-            ("q", partial(self._leave, 0)),
+            ("q", partial(self._exit, 0)),
             ("escape", self._escape),
         ]
-        for key, act in acts:
-            bindings.add(key, filter=plays, eager=True)(_ignoring_event(act))
-        bindings.add("escape", filter=enters, eager=True)(_ignoring_event(self._stop_entering))
-        for key in ("c-c", "<sigint>"):
-            bindings.add(key, eager=True)(_ignoring_event(partial(self._leave, INTERRUPTED)))
+        bind(bindings, acts, when=Condition(lambda: not self._enters))
+        bind(bindings, [("escape", self._stop_entering)], when=Condition(lambda: self._enters))
+        bind(bindings, [(key, partial(self._exit, INTERRUPTED)) for key in ("c-c", "<sigint>")])
         return bindings
 
     def _pause_or_play(self) -> None:
@@ -243,7 +240,7 @@ class _Stage:
             return
         self._plays, self._page = False, None
         self._cancel()
-        self._steps = not self._show(self._position + by) and by > 0 and not self._is_over()
+        self._steps = not self._turn_over(self._position + by) and by > 0 and not self._is_over()
 
     def _restart(self) -> None:
         if self._opening:
@@ -253,7 +250,7 @@ class _Stage:
             self._play_anew()
         else:
             self._plays, self._page = True, None
-            self._show(0)
+            self._turn_over(0)
             self._wait()
 
     def _turn_to(self, page: Page) -> None:
@@ -267,7 +264,7 @@ class _Stage:
 
     def _escape(self) -> None:
         if self._page is None:
-            self._leave(0)
+            self._exit(0)
         else:
             self._turn_to(self._page)
 
@@ -294,13 +291,9 @@ class _Stage:
         self._application.layout.focus_last()
         self._wait()
 
-    def _leave(self, status: int) -> None:
-        if self._application.is_running and not self._application.is_done:
-            self._application.exit(result=status)
-
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
-        self._leave(2)
+        self._exit(2)
 
     def _unforeseen(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """End the play with what a key or a frame raised."""
@@ -312,8 +305,7 @@ class _Stage:
     # What is drawn.
 
     def _title(self) -> AnyFormattedText:
-        width = self._application.output.get_size().columns
-        return title_line(self._scene.name, self._scene.title, self._word, self._state(), width)
+        return title_line(self._scene.name, self._scene.title, self._word, self._state(), self._columns())
 
     def _state(self) -> str:
         """Return the number of the picture, and whether the next one comes by itself."""
@@ -331,11 +323,9 @@ class _Stage:
         if (page := self._page or next(iter(self._opening), None)) is not None:
             shown = about_page(self._scene) if page == "about" else Padding(equations_page(self._scene), (1, 2))
             return ANSI(draw(shown, self._room()))
-        return (
-            ANSI(self._reel.shots[self._position].picture)
-            if self._position >= 0
-            else "\n computing the first picture ..."
-        )
+        if self._position < 0:
+            return "\n computing the first picture ..."
+        return ANSI(self._reel.shots[self._position].picture)
 
     def _caption(self) -> AnyFormattedText:
         text = ""
@@ -345,18 +335,13 @@ class _Stage:
             text = "" if self._reel.shots else _COMPUTING_BEGINS if self._begins or self._steps else _COMPUTING
         elif self._position >= 0:
             text = self._reel.shots[self._position].caption
-        return [("bold", wrapped(text, self._application.output.get_size().columns))]
+        return [("bold", wrapped(text, self._columns()))]
 
     def _keys(self) -> AnyFormattedText:
-        columns = self._application.output.get_size().columns
+        columns, pages = self._columns(), [("?", "about"), ("e", "equations"), ("q", "leave")]
         if self._enters:
             return key_line([("Enter", "play"), ("Esc", "back")], columns // 2)  # the rest is for the word
         if self._page is not None:
-            return key_line([("Space", "go on"), ("?", "about"), ("e", "equations"), ("q", "leave")], columns)
+            return key_line([("Space", "go on"), *pages], columns)
         space = "begin" if self._opening else "again" if self._is_over() else "pause" if self._plays else "play"
-        acts = [("→ ←", "step"), ("r", "restart"), ("w", "word"), ("?", "about"), ("e", "equations"), ("q", "leave")]
-        return key_line([("Space", space), *acts], columns)
-
-
-def _ignoring_event(act: Callable[[], None]) -> Callable[[KeyPressEvent], None]:
-    return lambda _: act()
+        return key_line([("Space", space), ("→ ←", "step"), ("r", "restart"), ("w", "word"), *pages], columns)

@@ -1,8 +1,8 @@
 """
 The hidden state of the default checkpoint over a sentence, and what some of its units turned out to stand for.
 
-The units are found by `evaluation/units.py`: by correlation over the sentences at hand, chosen on half of them and judged on the
-other half. The sentence given is then read by the same network, and shows what those units do.
+The units are found by `lab/units.py`: by correlation over the sentences at hand, chosen on half of them and judged on the other
+half. The given sentence shows what those units do.
 """
 
 from __future__ import annotations
@@ -12,21 +12,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from autocomplete.demo.drawing import cell_of, height, shade, visible
+from autocomplete.demo.drawing import cell_of, height, letter_cells, shade
+from autocomplete.demo.given import read_sentence
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
-from autocomplete.errors import SettingsError
 from autocomplete.lab.units import FEATURES, FoundUnit, find_units, hidden_states
 from autocomplete.storage.checkpoint import read_checkpoint
 from autocomplete.storage.lookup import DEFAULT, find_checkpoint
 
 __all__ = ["SCENE"]
 
-_LONGEST = 200  # characters of a sentence
 _LABEL, _FIGURES = 23, 14  # cells left and right of the letters
 _PICTURES = 60  # of the sentence being read, at most
 _READING = 6.0  # seconds that the sentence is read in
@@ -36,7 +34,7 @@ _WEAK = 0.3  # a correlation below which no unit can be said to stand for a feat
 def play(word: str, size: Size) -> Iterator[Frame]:
     """Yield the frames; raise SettingsError for a text that is empty or very long."""
     checkpoint = read_checkpoint(find_checkpoint(DEFAULT))
-    text = _read(checkpoint.alphabet.surface(word))
+    text = read_sentence(checkpoint.alphabet.surface(word), SCENE.word)
     states = hidden_states(checkpoint, text)
     units = states.shape[1]
     shown = range(min(units, size.height - 4))
@@ -50,37 +48,25 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     yield Frame(_meanings(text, states, found, size), _verdict(found), 3.0)
 
 
-def _read(word: str) -> str:
-    text = " ".join(word.split())
-    if not text:
-        raise SettingsError(f"the sentence is empty; give some words, such as: {SCENE.word}")
-    if len(text) > _LONGEST:
-        raise SettingsError(f"the sentence has {len(text):,} characters; give one of {_LONGEST} at most")
-    return text
-
-
-def _columns(text: str, size: Size) -> tuple[int, slice]:
-    """Return the cells that a letter takes, and the letters for which there is room: the last ones."""
+def _columns(text: str, size: Size) -> tuple[int, range]:
+    """Return the cells that a letter takes, and the places of the letters for which there is room: the last ones."""
     cells = size.width - _LABEL - _FIGURES
-    column = 2 if 2 * len(text) <= cells or any(cell_len(visible(character)) > 1 for character in text) else 1
-    return column, slice(max(0, len(text) - cells // column), len(text))
+    column = letter_cells(text, cells)
+    return column, range(max(0, len(text) - cells // column), len(text))
 
 
 def _letters(text: str, size: Size, read: int) -> Text:
     column, places = _columns(text, size)
-    line = Text(" letter read".ljust(_LABEL), "dim", no_wrap=True, overflow="crop")
-    for place in range(places.start, places.stop):
+    line = _row(" letter read")
+    for place in places:
         line.append(cell_of(text[place], column), "bold not dim" if place < read else "dim")
     return line
 
 
 def _raw(text: str, states: NDArray[np.float32], read: int, shown: Sequence[int], size: Size) -> RenderableType:
     """Return the values of some units after each letter read so far."""
-    lines = [_letters(text, size, read)]
-    for unit in shown:
-        line = Text(f" unit {unit}".ljust(_LABEL), "dim", no_wrap=True, overflow="crop")
-        lines.append(_values(line, text, states[:, unit], size, read))
-    return Group(*lines)
+    rows = [_values(_row(f" unit {unit}"), text, states[:, unit], size, read) for unit in shown]
+    return Group(_letters(text, size, read), *rows)
 
 
 def _meanings(text: str, states: NDArray[np.float32], found: Sequence[FoundUnit], size: Size) -> RenderableType:
@@ -90,24 +76,26 @@ def _meanings(text: str, states: NDArray[np.float32], found: Sequence[FoundUnit]
     for unit in found:
         if size.height >= 30:
             lines.append(Text())
-        line = Text(f" {unit.feature}".ljust(_LABEL), "bold", no_wrap=True, overflow="crop")
+        line = _row(f" {unit.feature}", "bold")
         values = FEATURES[unit.feature](text)
-        for value in (values / max(values.max(), 1.0))[places].tolist():
-            line.append(
-                ("·" if value == 0 else height(value)).ljust(column), "dim not bold" if value == 0 else "not bold"
-            )
+        for value in (values / max(values.max(), 1.0))[places.start :].tolist():
+            mark, style = (height(value), "not bold") if value else ("·", "dim not bold")
+            line.append(mark.ljust(column), style)
         lines.append(line)
-        line = Text(f"   unit {unit.unit}".ljust(_LABEL), "dim", no_wrap=True, overflow="crop")
+        line = _values(_row(f"   unit {unit.unit}"), text, states[:, unit.unit], size, len(text))
         weak = abs(unit.held_out) < _WEAK
-        _values(line, text, states[:, unit.unit], size, len(text))
         lines.append(line.append(f"{unit.held_out:>13.2f}", "dim" if weak else "bold green not dim"))
     return Group(*lines)
+
+
+def _row(label: str, style: str = "dim") -> Text:
+    return Text(label.ljust(_LABEL), style, no_wrap=True, overflow="crop")
 
 
 def _values(line: Text, text: str, values: NDArray[np.float32], size: Size, read: int) -> Text:
     """Append the value of a unit after each letter: by height and by colour, from -1 to 1."""
     column, places = _columns(text, size)
-    for share in (0.5 + values[places.start : min(places.stop, read)] / 2).tolist():
+    for share in (0.5 + values[places.start : read] / 2).tolist():
         line.append(height(share) * column, f"{shade(share)} not dim")
     return line
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.padding import Padding
 from rich.text import Text
 
 from autocomplete.demo.pages import LEAST, about_page, equations_page
-from autocomplete.demo.scene import Frame, Scene
+from autocomplete.demo.scene import Scene
 from autocomplete.reports.output import refuse_unwritable, write_picture
 
 __all__ = ["print_still"]
@@ -27,32 +28,15 @@ def print_still(scene: Scene, word: str, *, explain: bool = False, svg: Path | N
         refuse_unwritable(svg, "--svg", ".svg")
     # Computed before anything is printed, so that a mistake in the word is all that is told.
     with Console(stderr=True).status(f"computing {scene.name} ..."):
-        frame = _last(scene, word)
-    console = _console()
+        *_, frame = scene.play(word, LEAST)
+    # Lines of the width of a picture, and into a pipe nothing but text.
+    color: Literal["auto"] | None = "auto" if sys.stdout.isatty() else None
+    console = Console(width=LEAST.width, force_terminal=sys.stdout.isatty(), color_system=color, highlight=False)
     console.print(about_page(scene))
     if explain:
         console.print(Padding(equations_page(scene), (1, 2, 0, 2)))
     console.print(Group(Text(), frame.picture, Text(), Text(frame.caption, style="bold")))
     if svg is not None:
-        write_picture(_framed(scene, word, frame), f"autocomplete demo {scene.name}", svg, "--svg")
-
-
-def _last(scene: Scene, word: str) -> Frame:
-    frame = None
-    for frame in scene.play(word, LEAST):  # noqa: B007  # the last one is wanted
-        pass
-    assert frame is not None
-    return frame
-
-
-def _framed(scene: Scene, word: str, frame: Frame) -> RenderableType:
-    title = Text.assemble((scene.title, "bold"), f"  {word}")
-    return Group(title, Text(), frame.picture, Text(), Text(frame.caption))
-
-
-def _console() -> Console:
-    """Return what prints lines of the width of a picture, and into a pipe nothing but text."""
-    is_terminal = sys.stdout.isatty()
-    return Console(
-        width=LEAST.width, force_terminal=is_terminal, color_system="auto" if is_terminal else None, highlight=False
-    )
+        title = Text.assemble((scene.title, "bold"), f"  {word}")
+        framed = Group(title, Text(), frame.picture, Text(), Text(frame.caption))
+        write_picture(framed, f"autocomplete demo {scene.name}", svg, "--svg")

@@ -8,24 +8,26 @@ The answers are those of the prompt: the same predictor, asked the same way. Wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby, islice
 
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.demo.drawing import bar, cell_of, cut, height, percent, tail, visible
+from autocomplete.demo.drawing import bar, cell_of, counted, fitted, height, letter_cells, percent, tail
+from autocomplete.demo.given import read_sentence
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
 from autocomplete.evaluation.known import KnownWord, known_words
 from autocomplete.inference.prediction import Prediction, Suggestion
 from autocomplete.inference.predictor import Predictor
+from autocomplete.reports.tables import plain_table
 from autocomplete.text.normalization import APOSTROPHES, split_last_word
 
 __all__ = ["SCENE"]
 
 _OFFERED = 5
-_LONGEST = 200  # characters of a sentence: twice what a terminal shows in a line, and a second of work
 _SECONDS = 14.0  # that all letters together are given
 _WORD = 28  # cells that a word may take in a table
 _BEST, _FOUND, _LABEL = "bold green", "bold yellow", "dim"
@@ -42,19 +44,16 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     seconds = min(0.8, _SECONDS / (len(text) + 1))
     for i in range(len(text) + 1):
         yield Frame(_moment(text, i, answers[i], words, expected, size), _caption(i, words), seconds)
-    single = len(words) == 1
-    picture = _letters(text, answers, words[0], size) if single else _words(words, size)
+    picture = _letters(text, answers, words[0], size) if len(words) == 1 else _words(words, size)
     yield Frame(Group(picture, Text(), _savings(words)), _verdict(words), 3.0)
 
 
 def _read(word: str) -> str:
     text = " ".join(word.split())
     if not any(character.isalnum() for character in text):
-        shown = f"{cut(text, 20).rstrip()!r} has no letters" if text else "the word is empty"
+        shown = f"{fitted(text, 20).rstrip()!r} has no letters" if text else "the word is empty"
         raise SettingsError(f"{shown}; give a word or a sentence, such as triangle")
-    if len(text) > _LONGEST:
-        raise SettingsError(f"the sentence has {len(text):,} characters; give one of {_LONGEST} at most")
-    return text
+    return read_sentence(text, SCENE.word)
 
 
 def _expected(predictor: Predictor, text: str, place: int) -> float:
@@ -72,11 +71,11 @@ def _moment(
 ) -> RenderableType:
     """Return what is expected once some characters have been typed."""
     word = next((word for word in reversed(words) if word.start <= at), words[0])
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(" typed  ", _LABEL).append(tail(text[:at], size.width - 12), "bold").append("▏")
+    line = Text(no_wrap=True, overflow="ellipsis").append(" typed  ", _LABEL)
+    line.append(tail(text[:at], size.width - 12), "bold").append("▏")
     half = size.width // 2
     wide = max(15, half // 2 - 4)  # for a word
-    rows = [Text(cut(" next letter", half) + "whole word", _LABEL)]
+    rows = [Text(fitted(" next letter", half) + "whole word", _LABEL)]
     for i in range(_OFFERED):
         row = Text(" ", no_wrap=True, overflow="crop")
         if i < len(answer.next):
@@ -86,10 +85,9 @@ def _moment(
         row.append(" " * (half - row.cell_len))
         if i < len(answer.words):
             offer = answer.words[i]
-            meant = i + 1 == _place(word, at)
-            style = (_BEST if i == 0 else _FOUND) if meant else ""
-            row.append("▸" if meant else " ", style).append(f"{i + 1} ", _LABEL).append(cut(offer.word, wide), style)
-            row.append(bar(offer.probability, half - wide - 12), "green" if meant else "bright_black")
+            mark, style = _mark(word, at, i)
+            row.append(mark, style).append(f"{i + 1} ", _LABEL).append(fitted(offer.word, wide), style)
+            row.append(bar(offer.probability, half - wide - 12), "green" if style else "bright_black")
             row.append(f"{percent(offer.probability):>6}")
         rows.append(row)
     return Group(line, Text(), *rows, Text(), *_trace(text, at, expected, size), Text(), _state(word, at))
@@ -97,7 +95,7 @@ def _moment(
 
 def _trace(text: str, at: int, expected: Sequence[float], size: Size) -> list[Text]:
     """Return two lines: the letters typed, and how probable each was before its key."""
-    width = 2 if any(cell_len(visible(character)) > 1 for character in text) else 1
+    width = letter_cells(text, 0)
     shown = range(max(0, at - (size.width - 14) // width), at)
     letters, heights = Text(" letter      ", _LABEL), Text(" expected    ", _LABEL)
     for i in shown:
@@ -115,10 +113,9 @@ def _state(word: KnownWord, at: int) -> Text:
     if not place:
         return line.append("is not among the five words", _LABEL)
     still = max(0, word.keys - (at - word.start) - 1)
-    spared = f": taking it now spares {_counted(still, 'key')}" if still else ""
-    return line.append(
-        f"is {'first of all' if place == 1 else 'one of the five'}{spared}", _BEST if place == 1 else _FOUND
-    )
+    spared = f": taking it now spares {counted(still, 'key')}" if still else ""
+    where, style = ("first of all", _BEST) if place == 1 else ("one of the five", _FOUND)
+    return line.append(f"is {where}{spared}", style)
 
 
 def _place(word: KnownWord, at: int) -> int:
@@ -126,13 +123,21 @@ def _place(word: KnownWord, at: int) -> int:
     return word.places[at - word.start] if 0 <= at - word.start < len(word.places) else 0
 
 
+def _mark(word: KnownWord, at: int, row: int) -> tuple[str, str]:
+    """Return what stands before a word that is offered, and its style: none where another word is meant."""
+    if row + 1 != _place(word, at):
+        return " ", ""
+    return "▸", _BEST if row == 0 else _FOUND
+
+
 def _caption(at: int, words: Sequence[KnownWord]) -> str:
     for word in words:
         letters = at - word.start
+        now, after = f"Now {_short(word)} is", f"after {counted(letters, 'letter')}"
         if word.first == letters:
-            return f"Now {_short(word)} is the most probable word of all, after {_counted(letters, 'letter')}."
+            return f"{now} the most probable word of all, {after}."
         if word.offered == letters:
-            return f"Now {_short(word)} is among the five, after {_counted(letters, 'letter')}: one key takes it."
+            return f"{now} among the five, {after}: one key takes it."
     if at == 0:
         return "Before the first letter only how lines begin is known."
     return "Each letter narrows down what can follow: the next letter, and the whole words."
@@ -140,14 +145,10 @@ def _caption(at: int, words: Sequence[KnownWord]) -> str:
 
 def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Size) -> Table:
     """Return for one word: what was offered after each of its letters."""
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style=_LABEL, pad_edge=False)
+    table = plain_table(" typed", *(f" {i + 1}" for i in range(_OFFERED)), "known", gap=1)
     longest = min(14, max(8, cell_len(text)))
     offered = [[offer.word for offer in answer.words[:_OFFERED]] for answer in answers]
     rooms = _rooms(offered, size.width - longest - 14)
-    table.add_column(" typed", no_wrap=True)
-    for i in range(_OFFERED):
-        table.add_column(f" {i + 1}", no_wrap=True)
-    table.add_column("known", no_wrap=True)
     moments = list(range(word.start, word.start + len(word.word) + 1))
     kept = _kept(moments, [word.start + (word.offered or 0), word.start + (word.first or 0)], size.height - 4)
     for at in kept:
@@ -156,15 +157,13 @@ def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Si
             continue
         typed, letters = text[word.start : at], at - word.start
         shown = typed if cell_len(typed) <= longest else "…" + typed[-longest + 3 :]
-        cells = [Text(cut(f" {shown}", longest + 1), "bold")]
+        cells = [Text(fitted(f" {shown}", longest + 1), "bold")]
         for i in range(_OFFERED):
             offer = answers[at].words[i] if i < len(answers[at].words) else None
-            meant = i + 1 == _place(word, at)
-            style = (_BEST if i == 0 else _FOUND) if meant else ""
-            cells.append(Text(("▸" if meant else " ") + _fitting(offer, letters, rooms[i] - 1), style))
-        mark = Text("first of all", _BEST) if letters == word.first else Text("one of five", _FOUND)
-        cells.append(mark if letters in (word.first, word.offered) else Text())
-        table.add_row(*cells)
+            mark, style = _mark(word, at, i)
+            cells.append(Text(mark + _fitting(offer, letters, rooms[i] - 1), style))
+        known = Text("first of all", _BEST) if letters == word.first else Text("one of five", _FOUND)
+        table.add_row(*cells, known if letters in (word.first, word.offered) else "")
     return table
 
 
@@ -181,51 +180,36 @@ def _fitting(offer: Suggestion | None, letters: int, room: int) -> str:
     if offer is None:
         return " " * room
     if letters and offer.insert and cell_len(offer.word) > room:
-        return cut("…" + offer.insert, room)
-    return cut(offer.word, room)
+        return fitted("…" + offer.insert, room)
+    return fitted(offer.word, room)
 
 
 def _kept(moments: list[int], marked: Sequence[int], room: int) -> list[int | None]:
     """Return as many moments as there is room for, those marked among them; None for those that are left out."""
     if len(moments) <= room:
         return list(moments)
-    chosen = set(marked)
-    for moment in [moments[-1], *moments]:
-        if len(chosen) < room - 3:  # three gaps at most
-            chosen.add(moment)
-    kept: list[int | None] = []
-    for moment in moments:
-        if moment in chosen:
-            kept.append(moment)
-        elif not kept or kept[-1] is not None:
-            kept.append(None)
-    return kept
+    others = (moment for moment in [moments[-1], *moments] if moment not in marked)
+    chosen = {*marked, *islice(dict.fromkeys(others), max(0, room - 3 - len(set(marked))))}  # three gaps at most
+    return [moment for moment, _ in groupby(moment if moment in chosen else None for moment in moments)]
 
 
 def _words(words: Sequence[KnownWord], size: Size) -> Table:
     """Return for a sentence: how much of each word had to be typed."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style=_LABEL, pad_edge=False)
-    table.add_column(" word", no_wrap=True)
-    table.add_column("offered", no_wrap=True)
-    for heading in ("place", "keys", "saved"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table = plain_table(" word", "offered", ">place", ">keys", ">saved", "")
     room = size.height - 4
     if len(words) > room:
         table.add_row(Text(f" … {len(words) - room + 1} before", _LABEL))
         words = words[len(words) - room + 1 :]
     for word in words:
         saved = word.keys - word.pressed
-        typed = len(word.word) if word.offered is None else word.offered
-        shown = Text(" ")
-        shown.append(word.word[:typed], "bold").append("▸" if word.offered is not None else "", _LABEL).append(
-            word.word[typed:], _BEST if word.first == word.offered else _FOUND
-        )
-        if shown.cell_len > _WORD:
-            shown.truncate(_WORD, overflow="ellipsis")
+        typed, rest = word.word[: word.offered], word.word[word.offered :] if word.offered is not None else ""
+        mark = "" if word.offered is None else "▸"
+        known = _BEST if word.first == word.offered else _FOUND
+        shown = Text.assemble(" ", (typed, "bold"), (mark, _LABEL), (rest, known))
+        shown.truncate(_WORD, overflow="ellipsis")
         table.add_row(
             shown,
-            "never" if word.offered is None else f"after {_counted(word.offered, 'letter')}",
+            "never" if word.offered is None else f"after {counted(word.offered, 'letter')}",
             "-" if word.offered is None else str(word.places[word.offered]),
             f"{word.pressed} of {word.keys}",
             str(saved),
@@ -236,8 +220,8 @@ def _words(words: Sequence[KnownWord], size: Size) -> Table:
 
 def _savings(words: Sequence[KnownWord]) -> Text:
     keys, pressed = sum(word.keys for word in words), sum(word.pressed for word in words)
-    line = Text(f" {_counted(keys, 'key')} in full, {pressed} with what is offered taken: ")
-    return line.append(f"{_counted(keys - pressed, 'key')} saved, {percent((keys - pressed) / keys)}", _BEST)
+    line = Text(f" {counted(keys, 'key')} in full, {pressed} with what is offered taken: ")
+    return line.append(f"{counted(keys - pressed, 'key')} saved, {percent((keys - pressed) / keys)}", _BEST)
 
 
 def _verdict(words: Sequence[KnownWord]) -> str:
@@ -247,18 +231,13 @@ def _verdict(words: Sequence[KnownWord]) -> str:
     (word,) = words
     if word.offered is None:
         return "This word is never among the five before its end, so every letter of it is typed."
-    first = (
-        "never first before its end" if word.first is None else f"first of all after {_counted(word.first, 'letter')}"
-    )
-    return f"The word is known after {_counted(word.offered, 'letter')}: one of the five then, {first}."
+    after = "never first before its end"
+    first = after if word.first is None else f"first of all after {counted(word.first, 'letter')}"
+    return f"The word is known after {counted(word.offered, 'letter')}: one of the five then, {first}."
 
 
 def _short(word: KnownWord) -> str:
-    return cut(word.word, 24).rstrip()
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+    return fitted(word.word, 24).rstrip()
 
 
 SCENE = Scene(

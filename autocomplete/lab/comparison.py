@@ -1,12 +1,12 @@
 """
 Several models trained side by side under one budget of time.
 
-Each has the same time, not the same steps: what a user has to give is minutes, and a network that takes longer for a step has to
-earn that by what it learns from it. The time is shared out in rounds. In each round, all are trained for equally long, one
-after the other, on one thread, and then measured on held-out text: so whatever else the machine does slows all of them
-down, and whoever stops in the middle has figures that can be compared. The budget is by the clock and includes the measuring:
-how long a round may be is told anew from what is left. A model that has learned all that it can, as one that counts has
-after the whole text, leaves its time to the others.
+Each has the same time, not the same number of steps: a user gives minutes, and a network whose steps take longer has to earn that
+by what it learns from them. The time is shared out in rounds. In each round, all models are trained for equally long, one after
+the other, on one thread, and then measured on held-out text. So whatever else the machine does slows all of them down, and a run
+that is stopped in the middle has figures that can be compared. The budget is by the clock and includes the measuring: the length
+of a round is computed from what is left. A model that has learned all that it can, such as an n-gram that has counted
+the whole text, leaves its time to the others.
 
 All networks have the same data in the same order (each at its own pace), the same batches, the same optimizer and
 the same learning rate, which rises and falls with the budget as in every training here.
@@ -21,12 +21,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
 
-import torch
-
-from autocomplete.lab.alike import one_thread
+from autocomplete.inference.speed import key_seconds
 from autocomplete.lab.contenders import Contender
-from autocomplete.lab.learners import Figures, KeySeconds, Learner, new_learner
+from autocomplete.lab.learners import Figures, new_learner
 from autocomplete.lab.material import Material
+from autocomplete.lab.training import isolated_torch
 from autocomplete.storage.memory import keep_memory
 from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer
@@ -39,7 +38,7 @@ __all__ = ["SETTINGS", "Standing", "Standings", "compare"]
 # and 2.89; at a rate of 0.004, all of them 0.1 to 0.3 more.
 SETTINGS = TrainingSettings(batch=32, bptt=32, warmup=20, learning_rate=0.01)
 _LEAST_ROUNDS, _MOST_ROUNDS = 12, 60
-_TURN = 3  # seconds that one of them is trained without a figure, so that who stops early has some
+_TURN = 3  # seconds of a model's training in a round: whoever stops early has some figures
 _TOLD = 0.5  # seconds between two events at most, but for what cannot be interrupted
 _SAMPLE = 4_000  # characters of the held-out part that the curves are measured on; at the end it is all of it
 
@@ -47,16 +46,16 @@ _SAMPLE = 4_000  # characters of the held-out part that the curves are measured 
 @dataclass(frozen=True)
 class Standing:
     """
-    What is known of one of those that are compared.
+    What is known of one model so far.
 
-    :param contender: its order is that which the vocabulary has room for, where it is an n-gram.
+    :param contender: what it is; an n-gram's order is the one that the vocabulary has room for.
     :param parameters: numbers that it has learned.
-    :param key_seconds: that it takes to read a key and to tell the next, one state at a time.
-    :param seconds: of training.
+    :param key_seconds: time to read a key and predict the next, one state at a time.
+    :param seconds: time of training.
     :param characters: read in that time.
-    :param figures: of the held-out part; None where it is not measured yet.
+    :param figures: of the held-out part; None until it is measured.
     :param curve: (seconds of training, bits per character of the first 4,000 held-out ones) after each round.
-    :param word_bits: per character of what was asked for beside; None before the end.
+    :param word_bits: bits per character of the word asked for; None before the end.
     """
 
     contender: Contender
@@ -75,19 +74,19 @@ class Standing:
 
     @property
     def bits(self) -> float:
-        """Bits per held-out character; not a number where it is not measured yet, or the training diverged."""
+        """Bits per held-out character; not a number before it is measured, or if the training diverged."""
         return math.nan if self.figures is None else self.figures.bits
 
 
 @dataclass(frozen=True)
 class Standings:
     """
-    How all of them stand when a round is over for one, or all is.
+    How all models stand.
 
     :param each: in the order in which they were given.
-    :param round: rounds that are over for all.
+    :param round: number of rounds that are over for all.
     :param progress: of the whole budget, from 0 to 1.
-    :param reason: why it is over; None where it goes on. What was interrupted has figures of the sample that the curves are of.
+    :param reason: why it is over; None while it goes on. After an interruption, figures are of the sample that curves are of.
     """
 
     each: tuple[Standing, ...]
@@ -102,17 +101,15 @@ def compare(
     contenders: Sequence[Contender],
     seconds: float,
     *,
-    key_seconds: KeySeconds,
     rounds: int | None = None,
     word: str = "",
     settings: TrainingSettings = SETTINGS,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Generator[Standings, None, None]:
     """
-    Train and measure; yield how all of them stand: whenever one has been measured, and now and then. The last event has a reason.
+    Train and measure; yield how all stand whenever one has been measured, and now and then. The last event has a reason.
 
-    :param seconds: for all of them together. Each is trained for a step at least, though, and then measured.
-    :param key_seconds: see `Standing`; called with the trained numbers by their names, or with the n-grams.
+    :param seconds: for all of them together. Each takes one step at least, though, and is then measured.
     :param rounds: by default so many that a turn takes some seconds, and no fewer than a curve needs.
     :param settings: of all networks: batch, bptt, learning rate, and what belongs to them.
     :param word: in the vocabulary, measured at the end.
@@ -120,12 +117,12 @@ def compare(
     keep_memory()
     if rounds is None:
         rounds = min(_MOST_ROUNDS, max(_LEAST_ROUNDS, int(seconds / (_TURN * len(contenders)))))
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        race = _Race(material, contenders, seconds, rounds, settings, key_seconds, should_stop)
+    with isolated_torch():
+        race = _Race(material, contenders, seconds, rounds, settings, should_stop)
         for standings in chain([race.standing()], race.run(), race.finish(word)):
             shown = time.monotonic()
             yield standings
-            race.began += time.monotonic() - shown  # what is done with it takes nothing of the budget
+            race.began += time.monotonic() - shown  # the budget does not pay for what the caller does
         yield race.standing("interrupted" if race.is_stopped else "done")
 
 
@@ -139,19 +136,16 @@ class _Race:
         seconds: float,
         rounds: int,
         settings: TrainingSettings,
-        key_seconds: KeySeconds,
         should_stop: Callable[[], bool],
     ) -> None:
         self.began = time.monotonic()
+        self.is_stopped = False
         self._material, self._seconds, self._rounds, self._round = material, seconds, rounds, 0
-        self._key_seconds, self._should_stop = key_seconds, should_stop
+        self._should_stop = should_stop
         self._sample = material.held_out[:_SAMPLE]
         self._measuring = [0.0] * len(contenders)  # seconds that each took the last time
-        self.is_stopped = False
-        self._learners: list[Learner] = [
-            new_learner(contender, material, settings, seconds / len(contenders)) for contender in contenders
-        ]
-        # With the first optimizer, torch loads what takes it a second, which none of them shall have to pay.
+        self._learners = [new_learner(each, material, settings, seconds / len(contenders)) for each in contenders]
+        # With the first optimizer, torch loads code for a second, which no contender shall pay for.
         new_optimizer(CharRNN(Contender("rnn", 1, 1, 1).configuration(2)), 0)
         self._standings = [Standing(learner.contender) for learner in self._learners]
 
@@ -170,7 +164,9 @@ class _Race:
                         if trained:
                             self._measure(place)
                         return
-                    self._train(learner, (number + min(1.0, max(0.0, part))) / self._rounds)
+                    started = time.perf_counter()
+                    learner.learn((number + min(1.0, max(0.0, part))) / self._rounds)
+                    learner.seconds += time.perf_counter() - started
                     trained = True
                     if time.monotonic() - told > _TOLD:
                         yield self.standing()
@@ -199,7 +195,7 @@ class _Race:
         return Standings(tuple(self._standings), self._round, progress, max(0.0, self._seconds - elapsed), reason)
 
     def _slice(self) -> float:
-        """Return for how many seconds each that is not over is trained in a round."""
+        """Return for how many seconds each model that is not over is trained in a round."""
         left = self._seconds - (time.monotonic() - self.began)
         for_the_end = sum(self._measuring) * len(self._material.held_out) / len(self._sample)
         training = (left - for_the_end) / (self._rounds - self._round) - sum(self._measuring)
@@ -209,18 +205,13 @@ class _Race:
         self.is_stopped = self.is_stopped or self._should_stop()
         return self.is_stopped
 
-    def _train(self, learner: Learner, progress: float) -> None:
-        started = time.perf_counter()
-        learner.learn(progress)
-        learner.seconds += time.perf_counter() - started
-
     def _measure(self, place: int) -> None:
         learner, standing = self._learners[place], self._standings[place]
         started = time.perf_counter()
         found = learner.measure(self._sample)
         self._measuring[place] = time.perf_counter() - started
-        if math.isnan(standing.key_seconds):  # what a key costs depends on the sizes, not on what is learned
-            standing = replace(standing, key_seconds=self._key_seconds(learner.contender, learner.numbers()))
+        if math.isnan(standing.key_seconds):  # it depends on the sizes, not on what is learned
+            standing = replace(standing, key_seconds=key_seconds(learner.model(), self._material.held_out))
         self._standings[place] = replace(
             standing,
             parameters=learner.parameters,

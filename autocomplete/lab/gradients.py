@@ -27,12 +27,11 @@ class StateGradients:
     """
     Norms of the gradient of one loss with respect to the states that led to it, over all layers.
 
-    The state of an LSTM has two parts, which are handed on side by side and are two variables here: what reaches the hidden state
-    comes through the gates of the next step, what reaches the cell state comes past them. The last cell state is handed on to
-    nobody, so its place is 0.
+    The two parts of an LSTM's state are two variables: the gradient reaches the hidden state through the gates of the next step,
+    the cell state past them. Nothing reads the last cell state, so its place is 0.
 
     :param loss: in nats.
-    :param hidden: (time,) of d loss / d hidden state: the last step first, then one step back, and so on.
+    :param hidden: (time,) of d loss / d hidden state, the last step first.
     :param cell: (time,) of d loss / d cell state of an LSTM; None for the others.
     """
 
@@ -46,9 +45,9 @@ class Clipped:
     """
     What clipping does to the gradient of all weights.
 
-    :param before: its norm.
-    :param after: its norm, once it has been clipped.
-    :param cosine: of the angle between the two; 1 means the same direction.
+    :param before: its norm before it is clipped.
+    :param after: its norm afterwards.
+    :param cosine: of the angle between the two gradients; 1 means the same direction.
     """
 
     before: float
@@ -61,8 +60,7 @@ def state_gradients(model: CharRNN, symbols: Tensor, bptt: int | None = None) ->
     Return how much of the error at the last symbol reaches each state before it, by automatic differentiation.
 
     :param symbols: (time + 1,) ids; all but the last are read, and the last is what is to be predicted.
-    :param bptt: steps after which the state is cut off from what was before, counted from the first, as training does it; None to
-        go back to the first.
+    :param bptt: number of steps between two cuts of the gradient, as in training; None for no cut.
     """
     model = copy.deepcopy(model).double()  # in which what fades over hundreds of steps is not rounded to 0
     states: list[State] = []

@@ -1,9 +1,9 @@
 """
 What several models learn from and are judged by: the same for all, whatever they are.
 
-A text is read line after line. A list of words is read as a text that has each of them once, a word a line, in random order: so
-one way of training, one of measuring and one of counting will do for both. How often a word of a list is typed does not matter
-then; what is measured is how well words are spelled that were never seen.
+A text is read line after line. A list of words is read as a text that has each of them once, a word a line, in random order, so
+both are trained on, measured and counted in one way. The counts of the words do not matter then: what is measured is how well
+unseen words are spelled.
 """
 
 from __future__ import annotations
@@ -43,29 +43,23 @@ class Material:
     held_out: NDArray[np.integer[Any]]
 
 
-def read_material(corpus: Corpus, seed: int = 0) -> Material:
-    """
-    Return what is learned and what is held out of a corpus.
-
-    :raises CorpusError: where it is too short to hold something out.
-    """
+def read_material(corpus: Corpus) -> Material:
+    """Return what is learned and what is held out of a corpus; raise CorpusError for one that is too short."""
     if corpus.text is None:
-        return words_material(corpus.words, seed, corpus.name)
+        return words_material(corpus.words, corpus.name)
     encoded = corpus.text.encoded()
     vocabulary = learnable_characters(encoded, len(encoded.symbols), corpus.words)
     return _split(text_ids(encoded, vocabulary), vocabulary, "text", corpus.name)
 
 
-def words_material(words: Sequence[str], seed: int = 0, name: str = "the list") -> Material:
+def words_material(words: Sequence[str], name: str = "the list") -> Material:
     """
-    Return what is learned and what is held out of some words.
+    Return what is learned and what is held out of some words, all different.
 
-    :param words: distinct.
-    :param name: of the list, for an error.
-    :raises CorpusError: where they are too few.
+    :param name: of the list, for the CorpusError where they are too few.
     """
     vocabulary = Vocabulary.from_words(words)
-    order = np.random.default_rng(seed).permutation(len(words)).tolist()
+    order = np.random.default_rng(0).permutation(len(words)).tolist()
     return _split(vocabulary.encode_lines(words[i] for i in order), vocabulary, "words", name)
 
 
@@ -79,10 +73,9 @@ def _split(ids: Ids, vocabulary: Vocabulary, unit: Literal["words", "text"], nam
     end = ids[cut : cut + _MEASURED]
     skipped = int(np.argmax(end == BOUNDARY))  # 0 where there is none
     cut += skipped if skipped < len(end) // 2 else 0  # a long last line is cut where it is
-    learned = ids.translated(_same(vocabulary), cut + 1) if isinstance(ids, FileArray) else ids[: cut + 1]
+    if isinstance(ids, FileArray):  # mapped with a table that leaves each symbol as it is
+        same = np.arange(len(vocabulary), dtype=np.min_scalar_type(len(vocabulary)))
+        learned: Ids = ids.translated(same, cut + 1)
+    else:
+        learned = ids[: cut + 1]
     return Material(vocabulary, unit, learned, ids[cut : cut + _MEASURED])
-
-
-def _same(vocabulary: Vocabulary) -> NDArray[Any]:
-    """Return the table that leaves each symbol as it is."""
-    return np.arange(len(vocabulary), dtype=np.min_scalar_type(len(vocabulary)))

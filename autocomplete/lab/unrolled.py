@@ -1,17 +1,28 @@
-"""A network unrolled in time: what each of its layers holds after each symbol."""
+"""
+A recurrent network taken apart: what its layers hold after each symbol, and every number of a step of the first one.
+
+What is computed here by the equations, from torch's own weights, equals what torch's layers compute by themselves.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from autocomplete.storage.configuration import Cell
 from autocomplete.training.networks.recurrent import CharRNN, State
 
-__all__ = ["Unrolled", "unroll"]
+__all__ = ["ParameterCount", "Step", "Unrolled", "Walk", "count_parameters", "unroll", "walk"]
+
+_LAYERS: dict[str, type[nn.RNN | nn.GRU | nn.LSTM]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -25,10 +36,10 @@ class Unrolled:
     :param probabilities: (batch, time, vocabulary) of each next symbol.
     """
 
-    embedded: NDArray[np.float32]
-    states: NDArray[np.float32]
-    logits: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
+    embedded: Array
+    states: Array
+    logits: Array
+    probabilities: Array
 
 
 @torch.no_grad()
@@ -38,21 +49,126 @@ def unroll(model: CharRNN, inputs: Tensor) -> Unrolled:
 
     :param inputs: (batch, time) ids.
     """
-    embedded = model.embedding(inputs)
     state: State | None = None
-    states: list[Tensor] = []
-    logits: list[Tensor] = []
-    for time in range(inputs.shape[1]):
-        answer, state = model.continue_from(state, inputs[:, time : time + 1])
-        hidden = state if isinstance(state, Tensor) else state[0]  # (layers, batch, hidden)
-        if not states:
-            states.append(torch.zeros_like(hidden))
-        states.append(hidden)
-        logits.append(answer[:, 0])
-    together = torch.stack(logits, dim=1)  # (batch, time, vocabulary)
-    return Unrolled(
-        embedded.numpy(),
-        torch.stack(states, dim=2).numpy(),
-        together.numpy(),
-        together.softmax(dim=-1).numpy(),
-    )
+    states = [torch.zeros(model.configuration.layers, len(inputs), model.configuration.hidden)]
+    answers = []
+    for symbols in torch.split(inputs, 1, dim=1):
+        answer, state = model.continue_from(state, symbols)
+        states.append(state if isinstance(state, Tensor) else state[0])  # (layers, batch, hidden)
+        answers.append(answer)
+    logits = torch.cat(answers, dim=1)
+    together = (model.embedding(inputs), torch.stack(states, dim=2), logits, logits.softmax(dim=-1))
+    return Unrolled(*(tensor.numpy() for tensor in together))
+
+
+@dataclass(frozen=True)
+class ParameterCount:
+    """
+    The trained numbers of a layer, worked out as a textbook does, with one bias for each gate.
+
+    :param input: of Wx: gates x units x inputs.
+    :param recurrent: of Wh: gates x units x units.
+    :param bias: gates x units.
+    :param torch: of torch's own layer, which adds up two biases for each gate.
+    """
+
+    input: int
+    recurrent: int
+    bias: int
+    torch: int
+
+    @property
+    def total(self) -> int:
+        """The numbers with one bias for each gate."""
+        return self.input + self.recurrent + self.bias
+
+
+def count_parameters(cell: Cell, inputs: int, units: int) -> ParameterCount:
+    """Return the trained numbers of one layer."""
+    rows = _GATES[cell] * units
+    in_torch = sum(parameter.numel() for parameter in _LAYERS[cell](inputs, units).parameters())
+    return ParameterCount(rows * inputs, rows * units, rows, in_torch)
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What the first layer of a network does with one symbol.
+
+    :param input: (inputs,) the symbol's embedding, x.
+    :param before: (units,) the hidden state before, h.
+    :param after: (units,) the hidden state after.
+    :param parts: (units,) each, by name, in the order in which they are computed.
+        rnn: letter (Wx x), memory (Wh h), bias, sum.
+        lstm: forget, input, candidate, cell before, cell, output.
+        gru: reset, update, candidate.
+    """
+
+    input: Array
+    before: Array
+    after: Array
+    parts: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """
+    The first layer of a network over some symbols.
+
+    :param input_weights: (gates x units, inputs) Wx.
+    :param recurrent_weights: (gates x units, units) Wh.
+    """
+
+    input_weights: Array
+    recurrent_weights: Array
+    steps: Sequence[Step]
+
+
+@torch.no_grad()
+def walk(model: CharRNN, symbols: Tensor) -> Walk:
+    """
+    Return the steps of the first layer over some symbols, from a state of zeros on; all are copies.
+
+    :param symbols: (time,) ids.
+    """
+    take_step = {"rnn": _rnn_step, "gru": _gru_step, "lstm": _lstm_step}[model.configuration.cell]
+    hidden = cell = torch.zeros(model.configuration.hidden)
+    weights = [parameter.detach() for parameter in model.recurrent.parameters()][:4]  # of the first layer
+    steps = []
+    for embedded in model.embedding(symbols):
+        before = hidden
+        hidden, cell, parts = take_step(weights, embedded, before, cell)
+        numbers = {name: part.numpy() for name, part in parts.items()}
+        steps.append(Step(embedded.numpy(), before.numpy(), hidden.numpy(), numbers))
+    return Walk(weights[0].numpy().copy(), weights[1].numpy().copy(), steps)
+
+
+# Each takes weights, symbol, hidden and cell state, and returns both states after the step, and its parts by name.
+_StepTaken = tuple[Tensor, Tensor, dict[str, Tensor]]
+
+
+def _rnn_step(weights: Sequence[Tensor], x: Tensor, h: Tensor, c: Tensor) -> _StepTaken:
+    """Elman (1990): h' = tanh(Wx x + Wh h + b)."""
+    wx, wh, bx, bh = weights
+    letter, memory, bias = wx @ x, wh @ h, bx + bh
+    total = letter + memory + bias
+    return total.tanh(), c, {"letter": letter, "memory": memory, "bias": bias, "sum": total}
+
+
+def _lstm_step(weights: Sequence[Tensor], x: Tensor, h: Tensor, c: Tensor) -> _StepTaken:
+    """Hochreiter and Schmidhuber (1997), Gers et al. (2000): c' = f c + i g, h' = o tanh(c')."""
+    wx, wh, bx, bh = weights
+    i, f, g, o = (wx @ x + bx + wh @ h + bh).chunk(4)
+    i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+    cell = f * c + i * g
+    parts = {"forget": f, "input": i, "candidate": g, "cell before": c, "cell": cell, "output": o}
+    return o * cell.tanh(), cell, parts
+
+
+def _gru_step(weights: Sequence[Tensor], x: Tensor, h: Tensor, c: Tensor) -> _StepTaken:
+    """Cho et al. (2014), as torch has it: n = tanh(Wx x + b + r (Wh h + b')), h' = (1 - z) n + z h."""
+    wx, wh, bx, bh = weights
+    letter, memory = (wx @ x + bx).chunk(3), (wh @ h + bh).chunk(3)  # for r, z and n
+    r, z = (letter[0] + memory[0]).sigmoid(), (letter[1] + memory[1]).sigmoid()
+    n = (letter[2] + r * memory[2]).tanh()
+    return (1 - z) * n + z * h, c, {"reset": r, "update": z, "candidate": n}

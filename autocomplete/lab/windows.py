@@ -1,27 +1,31 @@
 """
-Networks without a memory: they predict the next character from the last few, and from nothing before those.
+Networks without a memory, which predict the next character from the last few; and how far back any network looks.
 
-They stand beside `CharRNN` with the same interface: `forward` over whole sequences, `continue_from` over a text in pieces. What
-they carry on from piece to piece is not a state that was learned but the last symbols themselves, as many as they see. Before
-the first symbol of a sequence, there is nothing but boundaries.
+They have the interface of `CharRNN`: `forward` over whole sequences, `continue_from` over a text in pieces. What they carry on
+from piece to piece are the last symbols themselves, as many as they see. Boundaries stand before the first symbol of a sequence.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autocomplete.text.vocabulary import BOUNDARY
+from autocomplete.lab.training import word_rows
+from autocomplete.text.vocabulary import BOUNDARY, Vocabulary
 
-__all__ = ["CausalConvolution", "FeedForwardWindow", "WindowNetwork"]
+__all__ = ["CausalConvolution", "FeedForwardWindow", "WindowNetwork", "answers", "influence"]
 
 
 class WindowNetwork(nn.Module):
     """
     What both have in common.
 
-    :param seen: symbols that an answer depends on: the last one, and those before it.
+    :param seen: number of symbols that an answer depends on, the last one included.
     """
 
     def __init__(self, vocabulary: int, embedding: int, hidden: int, seen: int) -> None:
@@ -31,12 +35,7 @@ class WindowNetwork(nn.Module):
         self.decoder = nn.Linear(hidden, vocabulary)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """
-        Return the logits of the next symbol after each input.
-
-        :param inputs: (batch, time) ids.
-        :returns: (batch, time, vocabulary)
-        """
+        """Return the logits of the next symbol after each input, (batch, time, vocabulary); inputs are (batch, time) ids."""
         return self.continue_from(None, inputs)[0]
 
     def continue_from(self, state: Tensor | None, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,10 +54,9 @@ class WindowNetwork(nn.Module):
 
     def read(self, symbols: Tensor) -> Tensor:
         """
-        Return what the decoder reads, for each symbol that has all those before it that the network sees.
+        Return what the decoder reads, (batch, time, hidden).
 
-        :param symbols: (batch, seen - 1 + time) ids.
-        :returns: (batch, time, hidden)
+        :param symbols: (batch, seen - 1 + time) ids: each of the time steps has all symbols that the network sees before it.
         """
         raise NotImplementedError
 
@@ -123,3 +121,52 @@ class CausalConvolution(WindowNetwork):
             convolved = functional.relu(layer(outputs))
             outputs = outputs[:, :, outputs.shape[2] - convolved.shape[2] :] + convolved
         return outputs.transpose(1, 2)
+
+
+@torch.no_grad()
+def answers(network: nn.Module, beginnings: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.float32]:
+    """
+    Return (beginnings, vocabulary) the probability of each next symbol after some beginnings of words.
+
+    Each is read by itself, and a network with a window is given that window only: products of matrices of the same shape,
+    so that it gives the same answer to the last bit wherever it sees the same.
+    """
+    rows = []
+    for beginning in beginnings:
+        inputs = torch.tensor([[BOUNDARY, *vocabulary.encode(beginning)]])  # (1, length + 1)
+        if isinstance(network, WindowNetwork):
+            window = functional.pad(inputs, (network.seen, 0), value=BOUNDARY)[:, -network.seen :]
+            logits = network.continue_from(window[:, :-1], window[:, -1:])[0]
+        else:
+            logits = network(inputs)
+        rows.append(logits[0, -1].softmax(dim=-1))
+    probabilities: NDArray[np.float32] = torch.stack(rows).numpy()
+    return probabilities
+
+
+@torch.no_grad()
+def influence(
+    network: nn.Module, beginnings: Sequence[str], letters: str, vocabulary: Vocabulary
+) -> NDArray[np.float64]:
+    """
+    Measure how much an answer moves when one letter is replaced by another, by how far back that letter stands.
+
+    :param beginnings: of words, all of one length.
+    :param letters: two at least, to draw the other letter from.
+    :returns: (length,) the mean total variation distance, from 0 to 1, the last letter first. What a network cannot see moves
+        nothing: exactly 0.
+    """
+    generator = np.random.default_rng(0)
+    inputs, _ = word_rows(beginnings, vocabulary)  # (beginnings, length + 1)
+    others = np.array(vocabulary.encode(letters))
+    before = network(inputs)[:, -1].softmax(dim=-1)  # (beginnings, vocabulary)
+    moved = []
+    for place in range(inputs.shape[1] - 1, 0, -1):
+        drawn = generator.integers(len(others), size=len(inputs))
+        same = others[drawn] == inputs[:, place].numpy()
+        changed = inputs.clone()
+        changed[:, place] = torch.from_numpy(others[np.where(same, drawn - 1, drawn)])  # another one in either case
+        # A batch of the same shape, row for row, in which nothing differs but the letter.
+        apart = (network(changed)[:, -1].softmax(dim=-1) - before).abs().sum(dim=1)  # (beginnings,)
+        moved.append(float(apart.double().mean()) / 2)
+    return np.array(moved)

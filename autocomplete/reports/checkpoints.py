@@ -7,17 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import plotext
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from autocomplete.reports.tables import empty_chart, plain_table
 from autocomplete.storage.checkpoint import Checkpoint, read_context
 from autocomplete.storage.configuration import Configuration
 
-__all__ = ["CurveChart", "checkpoint_json", "checkpoint_list", "checkpoint_tables", "forgotten"]
-
-_WIDTH = 80  # of the chart, where there is room
+__all__ = ["CurveChart", "checkpoint_json", "checkpoint_list", "checkpoint_tables", "forgotten", "network_name"]
 
 
 def checkpoint_json(folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str, float]) -> dict[str, Any]:
@@ -37,19 +35,17 @@ def checkpoint_json(folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str, 
 
 def checkpoint_tables(folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str, float]) -> RenderableType:
     """Return the networks layer by layer, the corpus, the settings of the training, what was measured, and the curve."""
-    figures = {name: value for name, value in checkpoint.figures.items() if name != "curve"}
-    curve = checkpoint.figures.get("curve", [])
+    figures = dict(checkpoint.figures)
+    curve = figures.pop("curve", [])
     found = read_context(folder)
     networks = {"characters": checkpoint.configuration}
     if found is not None and (words := _word_configuration(found[1])) is not None:
         networks["words"] = words
-    characters = Text(
-        f"{len(checkpoint.vocabulary.characters)} characters: {''.join(checkpoint.vocabulary.characters)}"
-    )
+    characters = checkpoint.vocabulary.characters
     return Group(
         Text(str(folder), style="bold"),
         _layers(networks),
-        characters,
+        Text(f"{len(characters)} characters: {''.join(characters)}"),
         _pairs("Corpus", {**checkpoint.corpus, "words_in_the_lexicon": len(lexicon)}),
         *([_pairs("Words in context", context)] if (context := _context(found)) else []),
         _pairs("Training", checkpoint.training),
@@ -60,15 +56,14 @@ def checkpoint_tables(folder: Path, checkpoint: Checkpoint, lexicon: Mapping[str
 
 
 def forgotten(figures: Mapping[str, Any]) -> list[Text]:
-    """Return how much a network lost of what the one that it started from knew, in a line; nothing where there was none."""
+    """Return a line on how much a fine-tuned network lost of what it knew; nothing for one that began untrained."""
     if "from" not in figures:
         return []
     origin = figures["from"]
-    before, after, unit = origin["before"], origin["after"], f"a {origin['unit']}"
+    name, before, after, unit = origin["name"], origin["before"], origin["after"], f"a {origin['unit']}"
     if after < before:
-        return [Text(f"nothing forgotten of {origin['name']}: {before:.2f} bits {unit} became {after:.2f}")]
-    lost = f"{after - before:.2f} bits {unit} ({before:.2f} to {after:.2f})"
-    return [Text(f"forgotten of {origin['name']}: {lost}")]
+        return [Text(f"nothing forgotten of {name}: {before:.2f} bits {unit} became {after:.2f}")]
+    return [Text(f"forgotten of {name}: {after - before:.2f} bits {unit} ({before:.2f} to {after:.2f})")]
 
 
 class CurveChart:
@@ -83,9 +78,7 @@ class CurveChart:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         steps, training, held_out = zip(*self._curve, strict=True)
-        plotext.main().clear_figure()  # all of it, not only the chart that was drawn into last
-        plotext.theme("clear")
-        plotext.plotsize(min(options.max_width, _WIDTH), 14)
+        plotext = empty_chart(options.max_width, 14)
         plotext.title("bits per character: training ▚, held out •")
         plotext.plot(steps, training, marker="hd")  # which fonts for pictures have, unlike braille
         plotext.scatter(steps, held_out, marker="dot")
@@ -95,21 +88,25 @@ class CurveChart:
 
 def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
     """Return a line for each checkpoint."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("name", "network", "corpus", "bits/char", "folder"):
-        table.add_column(heading, no_wrap=heading != "folder", overflow="fold")
+    table = plain_table("name", "network", "corpus", "bits/char")
+    table.add_column("folder", overflow="fold")
     for folder, checkpoint in checkpoints.items():
         sizes = checkpoint.configuration
         measured = "held_out" if checkpoint.unit == "text" else "training"  # by which networks are compared
         bits = checkpoint.figures.get(measured, {}).get("bits_per_character")
         table.add_row(
             folder.name,
-            f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}{' both ways' * sizes.bidirectional}",
+            network_name(sizes),
             str(checkpoint.corpus.get("name", "")),
             "" if bits is None else f"{bits:.3f}",
             str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder),
         )
     return table
+
+
+def network_name(sizes: Configuration) -> str:
+    """Return what a network is in a few words, such as `2 x 256 LSTM`."""
+    return f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}{' both ways' * sizes.bidirectional}"
 
 
 def _layers(networks: Mapping[str, Configuration]) -> Table:
@@ -128,11 +125,10 @@ def _layers(networks: Mapping[str, Configuration]) -> Table:
 def _sizes(network: Configuration) -> list[tuple[int, int]]:
     """Return what each layer makes of how much."""
     stack = [(size, network.hidden) for size in [network.embedding, *[network.hidden] * (network.layers - 1)]]
-    first, last = (network.vocabulary, network.embedding), (network.hidden, network.vocabulary)
+    first, both = (network.vocabulary, network.embedding), 2 * network.hidden
     if network.bidirectional:
-        both = 2 * network.hidden
         return [first, *stack, *stack, (both, both), (both, both), (both, network.vocabulary)]
-    return [first, *stack, last]
+    return [first, *stack, (network.hidden, network.vocabulary)]
 
 
 def _word_configuration(metadata: Mapping[str, Any]) -> Configuration | None:

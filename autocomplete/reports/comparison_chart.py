@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CurvesChart", "ranked"]
 
-_LETTERS: dict[Kind, str] = {"n-gram": "n", "window": "w", "convolution": "c", "rnn": "r", "gru": "g", "lstm": "l"}
-_COLORS = {
+_COLORS: dict[Kind, str] = {  # each curve is drawn with the first letter of its kind
     "n-gram": "white",
     "window": "red",
     "convolution": "yellow",
@@ -33,6 +32,11 @@ _WIDEST = 100  # cells
 _FIGURE, _FIGURES = 5, 4  # cells of a figure left of the curves, and how many there are
 
 
+def ranked(standings: Sequence[Standing]) -> list[Standing]:
+    """Return the standings, the fewest bits first; those that are not measured, or diverged, last."""
+    return sorted(standings, key=lambda standing: math.inf if math.isnan(standing.bits) else standing.bits)
+
+
 class CurvesChart:
     """
     The curves of the best of each kind: bits per held-out character against the seconds of training, each drawn with a letter.
@@ -43,9 +47,7 @@ class CurvesChart:
     def __init__(self, standings: Sequence[Standing], height: int = 16) -> None:
         measured = [standing for standing in standings if standing.curve and math.isfinite(standing.curve[-1][1])]
         best = {standing.contender.kind: standing for standing in reversed(ranked(measured))}
-        self._curves = sorted(
-            best.values(), key=lambda standing: -standing.curve[-1][1]
-        )  # as they end, from the top down
+        self._curves = sorted(best.values(), key=lambda standing: -standing.curve[-1][1])  # from the top down
         self._height = height
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -57,7 +59,7 @@ class CurvesChart:
         height = self._height - _AROUND
         seconds = max(standing.seconds for standing in self._curves)
         bits = np.stack([_along(standing, seconds, columns) for standing in self._curves])  # (curves, columns)
-        every = [point[1] for standing in self._curves for point in _measured(standing)]
+        every = [point for standing in self._curves for _, point in _measured(standing)]
         lowest, highest = min(every), max(every)
         share = (highest - bits) / max(highest - lowest, 1e-9)
         rows = np.nan_to_num(share * (height - 1), nan=-1).round().astype(np.int64)
@@ -74,19 +76,13 @@ class CurvesChart:
                 line.append_text(names[ends.index(row)])
             yield line
         ends_at = f" {seconds:.1f} s"
-        yield Text(
-            f"{'':{_FIGURE}} └ 0 s ".ljust(_FIGURE + 2 + columns - len(ends_at), "─") + ends_at, "dim", no_wrap=True
-        )
-
-
-def ranked(standings: Sequence[Standing]) -> list[Standing]:
-    """Return the standings, the fewest bits first; those that are not measured, or diverged, last."""
-    return sorted(standings, key=lambda standing: math.inf if math.isnan(standing.bits) else standing.bits)
+        axis = f"{'':{_FIGURE}} └ 0 s ".ljust(_FIGURE + 2 + columns - len(ends_at), "─")
+        yield Text(axis + ends_at, "dim", no_wrap=True)
 
 
 def _letter(standing: Standing) -> Text:
     kind = standing.contender.kind
-    return Text(_LETTERS[kind], f"bold {_COLORS[kind]}")
+    return Text(kind[0], f"bold {_COLORS[kind]}")
 
 
 def _named(standing: Standing) -> Text:
@@ -99,11 +95,7 @@ def _measured(standing: Standing) -> list[tuple[float, float]]:
 
 
 def _along(standing: Standing, seconds: float, columns: int) -> NDArray[np.float64]:
-    """
-    Return (columns,) the bits of a curve at as many times up to some seconds: not a number before it was first measured.
-
-    What had learned all that it could stays as it was.
-    """
+    """Return (columns,) the bits at as many times: not a number before the first measurement, the last figure after the end."""
     times, bits = zip(*_measured(standing), strict=True)
     along: NDArray[np.float64] = np.interp(np.linspace(0, seconds, columns), times, bits, left=math.nan)
     return along

@@ -8,29 +8,18 @@ more probable ones are.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 
-import plotext
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from autocomplete.evaluation.evaluate import Evaluation
+from autocomplete.reports.tables import empty_chart, plain_table
 
-__all__ = ["evaluation_report", "tracked"]
+__all__ = ["evaluation_report"]
 
-_WIDTH = 80  # of a chart, where there is room
 _BAR = 40  # characters of a bar for 100 %
 _TICKS = (0, 0.25, 0.5, 0.75, 1)
-
-
-def tracked(phrases: Sequence[str], console: Console) -> Iterator[str]:
-    """Yield the phrases, and show on a terminal how many are done."""
-    # Drawn between two phrases and not by a thread, which would take turns with the answers that are timed.
-    bar = Progress(console=console, transient=True, auto_refresh=False, disable=not console.is_terminal)
-    with bar:
-        yield from bar.track(phrases, description="typing")
 
 
 def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:
@@ -43,26 +32,14 @@ def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:
         f"{evaluation.phrases:,} phrases, {evaluation.words:,} words, {evaluation.characters:,} characters; "
         f"words were asked for before each key, {evaluation.queries:,} times"
     )
-    return Group(
-        Text(title, style="bold"),
-        Text(size, style="dim"),
-        Text(),
-        _figures(evaluation),
-        Text(),
-        _savings(evaluation),
-        Text(),
-        _ranks(evaluation),
-        Text(),
-        _first(evaluation),
-        Text(),
-        _Charts(evaluation),
-    )
+    parts = (_figures(evaluation), _savings(evaluation), _ranks(evaluation), _first(evaluation), _Charts(evaluation))
+    spaced = [each for part in parts for each in (Text(), part)]
+    return Group(Text(title, style="bold"), Text(size, style="dim"), *spaced)
 
 
 def _figures(evaluation: Evaluation) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(justify="right", no_wrap=True)
+    table = plain_table("", ">")
+    table.show_header = False
     for label, figure in [
         ("bits per character", _number(evaluation.bits_per_character)),
         ("next letter right", _percent(evaluation.accuracy_top_1)),
@@ -77,17 +54,15 @@ def _figures(evaluation: Evaluation) -> Table:
 
 
 def _savings(evaluation: Evaluation) -> Table:
-    table = _table("Keystroke savings", "words read", "keys saved")
-    table.add_column()
+    table = plain_table(">words read", ">keys saved", "", title="Keystroke savings")
     for suggestions, share in evaluation.savings.items():
         table.add_row(str(suggestions), _percent(share), Text("━" * round(_BAR * share), style="green"))
     return table
 
 
 def _ranks(evaluation: Evaluation) -> Table:
-    table = _table("Mean reciprocal rank of the word meant, by letters typed", "letters")
-    for typed in range(len(evaluation.reciprocal_ranks)):
-        table.add_column(str(typed), justify="right", no_wrap=True)
+    letters = (f">{typed}" for typed in range(len(evaluation.reciprocal_ranks)))
+    table = plain_table(">letters", *letters, title="Mean reciprocal rank of the word meant, by letters typed")
     table.add_row("1 / rank", *(_number(mean) for _, mean in evaluation.reciprocal_ranks))
     table.add_row("words", *(f"{words:,}" for words, _ in evaluation.reciprocal_ranks), style="dim")
     return table
@@ -95,8 +70,8 @@ def _ranks(evaluation: Evaluation) -> Table:
 
 def _first(evaluation: Evaluation) -> Table:
     ghost = evaluation.ghost
-    table = _table("The first suggestion, shown only if it is probable enough", "probability from", "right", "shown")
-    table.add_column()
+    title = "The first suggestion, shown only if it is probable enough"
+    table = plain_table(">probability from", ">right", ">shown", "", title=title)
     at = {each.threshold: each for each in (*evaluation.first, ghost)}
     for threshold, each in sorted(at.items()):
         note = "ghost text of the prompt" if threshold == ghost.threshold else ""
@@ -117,9 +92,7 @@ class _Charts:
         shown = [each for each in self._evaluation.first if not math.isnan(each.precision)]
         if not bins:
             return
-        plotext.main().clear_figure()  # all of it, not only the chart that was drawn into last
-        plotext.theme("clear")
-        plotext.plotsize(min(options.max_width, _WIDTH), 16)
+        plotext = empty_chart(options.max_width, 16)
         plotext.subplots(1, 2)
         left, right = plotext.subplot(1, 1), plotext.subplot(1, 2)
         left.title("right, by probability")
@@ -133,15 +106,6 @@ class _Charts:
             chart.xticks(_TICKS)
             chart.yticks(_TICKS)
         yield Text.from_ansi(plotext.build())
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim"
-    )
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
 
 
 def _number(value: float) -> str:

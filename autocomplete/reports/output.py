@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 
 from autocomplete.errors import SettingsError
 
-__all__ = ["print_report", "refuse_unwritable", "write_picture"]
+__all__ = ["print_report", "refuse_unwritable", "unwritable", "write_picture"]
 
 _WIDTH, _PIPE = 80, 160  # of a picture, and of a report in a pipe, in characters
 
@@ -30,19 +30,23 @@ def refuse_unwritable(path: Path, option: str, suffix: str = "") -> None:
     """
     Raise SettingsError for a place where no file can be written.
 
-    :param option: that the user gave the path with.
-    :param suffix: that the name must have, for the programs that will open the file.
+    :param option: the option that the path was given with.
+    :param suffix: the ending that the name must have, for the programs that will open the file.
     """
+    another = f"give another name to {option}"
     if path.exists() and not path.is_file():
-        raise SettingsError(f"{path}: this is not a file; give another name to {option}")
+        raise SettingsError(f"{path}: this is not a file; {another}")
     if not path.parent.is_dir():
-        raise SettingsError(f"{path}: there is no folder {path.parent}; make it, or give another name to {option}")
+        raise SettingsError(f"{path}: there is no folder {path.parent}; make it, or {another}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise SettingsError(f"{path}: cannot be written; change its permissions, or give another name to {option}")
+        raise SettingsError(f"{path}: cannot be written; change its permissions, or {another}")
     if suffix and path.suffix.lower() != suffix:
-        raise SettingsError(
-            f"{path}: this name does not end in {suffix}, as a picture's must; give another name to {option}"
-        )
+        raise SettingsError(f"{path}: this name does not end in {suffix}, as a picture's must; {another}")
+
+
+def unwritable(path: Path, error: OSError, instead: str) -> SettingsError:
+    """Return the error for a file that could not be written, and what to give instead."""
+    return SettingsError(f"{path}: cannot be written ({error.strerror}); give {instead}")
 
 
 def write_picture(drawn: RenderableType, title: str, picture: Path, option: str) -> None:
@@ -52,4 +56,4 @@ def write_picture(drawn: RenderableType, title: str, picture: Path, option: str)
     try:
         picture.write_text(console.export_svg(title=title), encoding="utf-8")
     except OSError as error:
-        raise SettingsError(f"{picture}: cannot be written ({error.strerror}); give another name to {option}") from None
+        raise unwritable(picture, error, f"another name to {option}") from None

@@ -14,8 +14,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.reports.live_display import LiveDisplay
-from autocomplete.reports.training import duration
+from autocomplete.reports.progress import LiveDisplay, and_more, held_out_text
+from autocomplete.reports.tables import plain_table
 from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgress, SweepStarted, Trial
 
 __all__ = ["SweepDisplay", "ranking"]
@@ -28,11 +28,7 @@ _STYLES = {"running": "bold", "pruned": "dim", "failed": "red", "too slow": "dim
 
 
 class SweepDisplay(LiveDisplay):
-    """
-    Shows events as they come; a context manager, so that the terminal is left clean. What it shows now can be printed, too.
-
-    :param console: on standard error.
-    """
+    """Shows events as they come."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, "searching", 4)
@@ -42,22 +38,21 @@ class SweepDisplay(LiveDisplay):
     def show(self, event: SweepEvent) -> None:
         """Show one event."""
         if isinstance(event, SweepStarted):
-            for line in _describe(event):
-                self._console.print(Text(line, style="dim"), soft_wrap=not self._console.is_terminal)
+            self._print_heading(_describe(event))
             self._rounds = event.rounds
             for trial in event.trials:
                 self._change(trial)
         elif isinstance(event, Trial):
             self._change(event)
         elif isinstance(event, SweepProgress):
-            self._bar.update(self._task, completed=event.progress, left=f"{duration(event.seconds_left)} left")
+            self._advance(event.progress, event.seconds_left)
 
     def _change(self, trial: Trial) -> None:
         former = self._trials.get(trial.number)
         self._trials[trial.number] = trial
         changed = former is None or former.state != trial.state
-        if not self._console.is_terminal and changed and (trial.ended or trial.round) and trial.state != "running":
-            self._console.print(Text(self._line(trial)), soft_wrap=True)
+        if changed and (trial.ended or trial.round) and trial.state != "running":
+            self._print_in_pipe(self._line(trial))
 
     def _line(self, trial: Trial) -> str:
         bits = "" if trial.bits is None else f"; {trial.bits:.3f} bits/char after {trial.steps:,} steps"
@@ -70,33 +65,27 @@ class SweepDisplay(LiveDisplay):
     def _state(self, trial: Trial) -> str:
         """Return how a trial stands, and in which round."""
         if trial.state in ("running", "waiting", "pruned") and trial.round:
-            words = {"waiting": "round"}.get(trial.state, trial.state)
-            return f"{words} {trial.round} of {len(self._rounds)}"
+            return f"{trial.state.replace('waiting', 'round')} {trial.round} of {len(self._rounds)}"
         return trial.state
 
     def __rich__(self) -> RenderableType:
         """Return what a terminal shows now."""
         trials = sorted(self._trials.values(), key=lambda trial: (_ORDER.index(trial.state), _bits(trial)))
         room = max(1, self._console.height - _AROUND)
-        rest = [Text(f"and {len(trials) - room} more", style="dim")] if trials[room:] else []
-        return Group(_table(trials[:room], self._state), *rest, self._bar)
+        return Group(_table(trials[:room], self._state), *and_more(len(trials) - room), self._bar)
 
 
 def ranking(finished: SweepFinished) -> RenderableType:
     """Return the trials that were measured, the best first, and how much that is worth where they were hardly trained."""
     table = _table(finished.ranking, lambda trial: f"{trial.state}, round {trial.round}")
-    table.title, table.title_style, table.title_justify = "Settings by what they reached", "bold", "left"
+    table.title = "Settings by what they reached"
     lines = [Text(_FEW_TOLD.format(_FEW))] if any(trial.steps < _FEW for trial in finished.ranking) else []
     return Group(table, *lines, Text())
 
 
 def _table(trials: Iterable[Trial], state: Callable[[Trial], str]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("", justify="right")
-    table.add_column("network", no_wrap=True)
-    for heading in ("dropout", "rate", "parameters", "answer", "bits/char", "steps"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    numbers = (">dropout", ">rate", ">parameters", ">answer", ">bits/char", ">steps")
+    table = plain_table(">", "network", *numbers, "", gap=1)
     for trial in trials:
         table.add_row(
             str(trial.number),
@@ -127,12 +116,11 @@ def _bits(trial: Trial) -> float:
 
 def _describe(started: SweepStarted) -> list[str]:
     settings = started.settings
-    unit = "lines" if started.corpus.lines else "words"
-    held_out = f"{started.held_out:,} {unit} are held out" if started.held_out else f"no {unit} are held out"
-    bounds = [f"{settings.steps:,} steps"] if settings.steps is not None else []
-    bounds += [f"{settings.minutes:g} min"] if settings.minutes is not None else []
+    steps = [] if settings.steps is None else [f"{settings.steps:,} steps"]
+    minutes = [] if settings.minutes is None else [f"{settings.minutes:g} min"]
+    limit = _milliseconds(started.answer_limit)
     return [
         started.corpus.describe(),
-        f"{' and then '.join(map(str, started.rounds))} settings in {' or '.join(bounds)}, on {started.device} in "
-        f"{started.precision}; {held_out}; at most {_milliseconds(started.answer_limit)} of an answer for the network",
+        f"{' and then '.join(map(str, started.rounds))} settings in {' or '.join(steps + minutes)}, on {started.device} in "
+        f"{started.precision}; {held_out_text(started)}; at most {limit} of an answer for the network",
     ]

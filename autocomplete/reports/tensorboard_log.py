@@ -16,6 +16,7 @@ from tensorboardX.proto.event_pb2 import Event as Record
 from tensorboardX.summary import scalar, text
 
 from autocomplete.errors import SettingsError
+from autocomplete.reports.output import unwritable
 from autocomplete.training.events import Event, Started, Validated
 
 __all__ = ["TensorBoardLog"]
@@ -54,9 +55,7 @@ class TensorBoardLog:
                 self._write(event)
         except OSError as error:
             self._writer = None  # nor can it be closed
-            raise SettingsError(
-                f"{self._folder}: cannot be written ({error.strerror}); give another folder to --tensorboard"
-            ) from None
+            raise unwritable(self._folder, error, "another folder to --tensorboard") from None
 
     def _write(self, validated: Validated) -> None:
         assert self._writer is not None

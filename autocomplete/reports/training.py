@@ -1,8 +1,8 @@
 """
 A training, drawn: while it runs, and its result.
 
-On a terminal there are the last validations with the words that the network made up at each, a bar, and how the run goes, always
-as many lines. Into a pipe goes a plain line for each validation. The result is a table and the loss curve, on standard output.
+On a terminal there are the last validations, each with words that the network made up, a bar, and how the run goes, always in the
+same number of lines. Into a pipe goes a plain line for each validation. The result is a table and the loss curve.
 """
 
 from __future__ import annotations
@@ -15,37 +15,27 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from autocomplete.reports.checkpoints import CurveChart, forgotten
-from autocomplete.reports.live_display import LiveDisplay
+from autocomplete.reports.checkpoints import CurveChart, forgotten, network_name
+from autocomplete.reports.progress import LiveDisplay, duration, held_out_text
+from autocomplete.reports.tables import plain_table
 from autocomplete.training.events import Event, Finished, Started, Validated
 from autocomplete.training.events import Progress as Step
 
-__all__ = ["TrainingDisplay", "duration", "summary"]
+__all__ = ["TrainingDisplay", "summary"]
 
 _VALIDATIONS_SHOWN = 8
-_LETTERS = [
-    ("bits per character", "bits_per_character", ""),
-    ("next letter right", "accuracy_top_1", "%"),
-    ("among the best three", "accuracy_top_3", "%"),
-]
-_GAPS = [
-    ("bits per missing letter", "bits_per_character", ""),
-    ("missing letter right", "accuracy_top_1", "%"),
-    ("among the best three", "accuracy_top_3", "%"),
-]
+_LETTERS = [("bits per character", "bits_per_character", ""), ("next letter right", "accuracy_top_1", "%")]
+_GAPS = [("bits per missing letter", "bits_per_character", ""), ("missing letter right", "accuracy_top_1", "%")]
+_BEST_THREE = ("among the best three", "accuracy_top_3", "%")
 
 
 class TrainingDisplay(LiveDisplay):
-    """
-    Shows events as they come; a context manager, so that the terminal is left clean. What it shows now can be printed, too.
-
-    :param console: on standard error.
-    """
+    """Shows events as they come."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console, "training", 8)
         self._holds_out, self._patience = True, 0
-        self._of = ""  # what the best is measured on, where that is not what is held out
+        self._of = ""  # what the best is measured on, where that is not the held-out part
         self._stopping = False
         self._step: Step | None = None
         self._validations: deque[Validated] = deque(maxlen=_VALIDATIONS_SHOWN)
@@ -53,21 +43,23 @@ class TrainingDisplay(LiveDisplay):
     def show(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, Started):
-            for line in _describe(event):
-                self._console.print(Text(line, style="dim"), soft_wrap=not self._console.is_terminal)
+            network = f"{network_name(event.configuration)}, {event.configuration.parameters:,} parameters"
+            resumed = f", going on from step {event.steps_done:,}" if event.steps_done else ""
+            held_out = held_out_text(event) + resumed
+            self._print_heading(
+                [event.corpus.describe(), f"{network}, on {event.device} in {event.precision}; {held_out}"]
+            )
             self._holds_out, self._patience = event.held_out > 0, event.settings.patience
             self._of = event.judged_by and f" of {event.judged_by}"
         elif isinstance(event, Step):
             self._step = event
-            left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"
-            self._bar.update(self._task, completed=event.progress, left=left)
+            self._advance(event.progress, event.seconds_left)
         elif isinstance(event, Validated):
-            if not self._console.is_terminal:
-                self._console.print(Text(self._line(event)), soft_wrap=True)
+            self._print_in_pipe(self._line(event))
             self._validations.append(event)
 
     def tell_stopping(self) -> None:
-        """Show that the run was asked to stop; may be called in the midst of anything, as by a signal."""
+        """Show that the run was asked to stop; a signal may call this at any time."""
         self._stopping = True  # for the next time that the terminal is drawn, eight times a second
 
     def _line(self, validated: Validated) -> str:
@@ -86,9 +78,7 @@ class TrainingDisplay(LiveDisplay):
 
     def __rich__(self) -> RenderableType:
         """Return what a terminal shows now."""
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for heading in ("step", "training", "held out" if self._holds_out else "measured"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        table = plain_table(">step", ">training", ">held out" if self._holds_out else ">measured")
         room = max(10, self._console.width - 32)  # beside the figures, which matter more
         table.add_column("words that it makes up", no_wrap=True, overflow="ellipsis", max_width=room)
         for validated in self._validations:
@@ -111,20 +101,20 @@ class TrainingDisplay(LiveDisplay):
 
 def summary(finished: Finished) -> RenderableType:
     """Return what was reached: a table, the loss curve where there is one to draw, and where the checkpoint is."""
-    drawn = _text_table if "held_out_lines" in finished.figures else _words_table
-    table = (_gaps_table if "held_out_word_gaps" in finished.figures else drawn)(finished.figures)
-    done = {"done": "done", "early": "ended early: no better for a while", "interrupted": "interrupted"}[
-        finished.reason
-    ]
+    figures = finished.figures
+    draw = (
+        _gaps_table if "held_out_word_gaps" in figures else _text_table if "held_out_lines" in figures else _words_table
+    )
+    done = "ended early: no better for a while" if finished.reason == "early" else finished.reason
     end = Text(f"{done} after {finished.steps:,} steps, {duration(finished.seconds)}; saved in {finished.folder}")
     curve = [CurveChart(finished.curve)] if len(finished.curve) > 1 else []
-    return Group(table, *forgotten(finished.figures), *curve, end)
+    return Group(draw(figures), *forgotten(figures), *curve, end)
 
 
 def _text_table(figures: dict[str, Any]) -> Table:
     """Return what was learned from running text."""
     held_out = bool(figures["held_out_lines"])
-    table = _letters_table(figures, "text", held_out, _LETTERS)
+    table = _letters_table(figures, "text", held_out, [*_LETTERS, _BEST_THREE])
     before = [""] * held_out  # what follows was measured on the held-out text
     table.add_section()
     names = {"network": "network", "ngrams": "word n-grams", "words": "network of words", "mixture": "all together"}
@@ -141,7 +131,7 @@ def _text_table(figures: dict[str, Any]) -> Table:
 
 def _words_table(figures: dict[str, Any]) -> Table:
     """Return what was learned from lists of words."""
-    rows = [*_LETTERS, ("bits per word, network", "bits_per_word", "")]
+    rows = [*_LETTERS, _BEST_THREE, ("bits per word, network", "bits_per_word", "")]
     table = _letters_table(figures, "words", bool(figures["held_out_words"]), rows)
     table.add_section()
     table.add_row("entropy of these words", _figure(figures["training_entropy"]))
@@ -154,11 +144,10 @@ def _words_table(figures: dict[str, Any]) -> Table:
 
 def _gaps_table(figures: dict[str, Any]) -> Table:
     """Return what was learned of gaps, whose letters are asked for from both sides."""
-    unit = "text" if "held_out_lines" in figures else "words"
-    table = _letters_table(figures, unit, bool(figures.get("held_out_lines", figures.get("held_out_words"))), _GAPS)
-    words = {kind: figures[f"{kind}_word_gaps"] for kind in ("training", "held_out")}
+    unit, count = ("text", "held_out_lines") if "held_out_lines" in figures else ("words", "held_out_words")
+    table = _letters_table(figures, unit, bool(figures.get(count)), [*_GAPS, _BEST_THREE])
     table.add_section()
-    shown = list(words.values())[: len(table.columns) - 1]
+    shown = [figures["training_word_gaps"], figures["held_out_word_gaps"]][: len(table.columns) - 1]
     table.add_row("bits per letter, word missing", *(_figure(word["bits_per_character"]) for word in shown))
     table.add_row("letter right, word missing", *(_figure(word["accuracy_top_1"], "%") for word in shown))
     return table
@@ -176,18 +165,6 @@ def _letters_table(figures: dict[str, Any], unit: str, held_out: bool, rows: Seq
     return table
 
 
-def _describe(started: Started) -> list[str]:
-    sizes = started.configuration
-    unit = "lines" if started.corpus.lines else "words"
-    network = f"{sizes.layers} x {sizes.hidden} {sizes.cell.upper()}{' both ways' * sizes.bidirectional}"
-    held_out = f"{started.held_out:,} {unit} are held out" if started.held_out else f"no {unit} are held out"
-    resumed = f", going on from step {started.steps_done:,}" if started.steps_done else ""
-    return [
-        started.corpus.describe(),
-        f"{network}, {sizes.parameters:,} parameters, on {started.device} in {started.precision}; {held_out}{resumed}",
-    ]
-
-
 def _state(event: Step | Validated) -> str:
     """Return how fast a run goes, and in what steps."""
     return (
@@ -198,9 +175,3 @@ def _state(event: Step | Validated) -> str:
 
 def _figure(value: float, unit: str = "") -> str:
     return f"{100 * value:.1f} %" if unit == "%" else f"{abs(value):.3f}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

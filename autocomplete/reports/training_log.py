@@ -1,5 +1,5 @@
 """
-A training, or a search for settings, written down as JSON lines: its start, each validation or trial, and its end.
+A training or a sweep, written down as JSON lines: its start, each validation or trial that has ended, and its end.
 
 The file is made with the first event, so that a run that is refused leaves none behind.
 """
@@ -10,12 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from autocomplete.corpus.corpus import Corpus
 from autocomplete.errors import SettingsError
-from autocomplete.reports.output import refuse_unwritable
+from autocomplete.reports.output import refuse_unwritable, unwritable
 from autocomplete.training.events import Finished, Started, SweepFinished, SweepStarted, Trial, Validated
 
 __all__ = ["SweepLog", "TrainingLog"]
@@ -23,7 +22,7 @@ __all__ = ["SweepLog", "TrainingLog"]
 
 class TrainingLog:
     """
-    Appends all that an event says to a file, one JSON object a line; a context manager, so that an error is told as the end.
+    Appends all that an event says to a file, one JSON object a line; a context manager, which writes an error as the end.
 
     :param resume: go on with a file that is there.
     :raises SettingsError: for a file that cannot be written, or exists.
@@ -40,9 +39,7 @@ class TrainingLog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is not None and self._started:
             self._write({"event": "end", "reason": "error", "problem": str(error) or type(error).__name__})
 
@@ -58,12 +55,12 @@ class TrainingLog:
             with self._path.open("a", encoding="utf-8") as file:  # closed each time: a reader finds whole lines
                 file.write(line + "\n")
         except OSError as error:
-            self._started = False  # the end cannot be told there, either
-            raise SettingsError(f"{self._path}: cannot be written ({error.strerror}); give another --log") from None
+            self._started = False  # the end cannot be written there, either
+            raise unwritable(self._path, error, "another --log") from None
 
 
 class SweepLog(TrainingLog):
-    """The log of a search: its start, each trial once it has ended, and its end."""
+    """As the log of a training, of the events of a sweep."""
 
     kinds: ClassVar[Mapping[type, str]] = {SweepStarted: "start", Trial: "trial", SweepFinished: "end"}
 
@@ -74,7 +71,7 @@ class SweepLog(TrainingLog):
 
 
 def _plain(value: Any) -> Any:
-    """Return what is told of a value that JSON does not have: a corpus, settings or sizes, a folder."""
+    """Return as JSON what has no form there: a corpus, settings or sizes, a folder."""
     if isinstance(value, Corpus):
         return value.to_json()
     return str(value) if isinstance(value, Path) else asdict(value)
