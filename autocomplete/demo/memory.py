@@ -46,18 +46,13 @@ _NETWORKS = {  # by name: the letters that each sees, None for all of them; and 
 
 @dataclass
 class _Pupil:
-    """
-    One of the networks, and what is shown of it.
-
-    :param seen: letters that it sees; None for all of them.
-    :param answers: (2, vocabulary) probabilities after the two beginnings.
-    :param moved: (letters back,) how far its answers move with a letter, the last one first.
-    """
+    """One of the networks, and what is shown of it."""
 
     name: str
-    seen: int | None
+    seen: int | None  # letters that it sees; None for all of them
     bits: float = 0.0
-    answers: NDArray[np.float32] | None = None
+    answers: NDArray[np.float32] | None = None  # (2, vocabulary) probabilities after the two beginnings
+    # (letters back,) how far its answers move with a letter, the last one first
     moved: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def sees(self, beginning: str) -> str:

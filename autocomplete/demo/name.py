@@ -32,19 +32,13 @@ _SURE = 0.9  # the probability from which an answer counts as learned
 
 @dataclass(frozen=True)
 class _Moment:
-    """
-    What the network is and does at one moment.
-
-    :param states: by layer, time and unit; the first of each layer is the initial state.
-    :param right: probability of each step's right answer.
-    :param guesses: most probable answer of each step.
-    """
+    """What the network is and does at one moment."""
 
     step: int
     losses: Sequence[float]
-    states: Sequence[Sequence[Sequence[float]]]
-    right: Sequence[float]
-    guesses: Sequence[str]
+    states: Sequence[Sequence[Sequence[float]]]  # by layer, time and unit; the first of each layer is the initial state
+    right: Sequence[float]  # probability of the right answer of each step
+    guesses: Sequence[str]  # most probable answer of each step
     samples: Sequence[str]
 
 
@@ -124,7 +118,7 @@ def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None)
     curve_height = min(6, size.height - 18)
     bar_height = min(6, size.height - 16 - curve_height)
     rows = _progress(moment, size.width, curve_height)
-    grid = _Grid(width, time, columns)
+    grid = _Grid(width, time)
     answers = _answers(letters)
     found = ["bold green" if guess == right else "red" for guess, right in zip(moment.guesses, answers, strict=True)]
     # No certainty is shown that there is not.
@@ -163,16 +157,10 @@ def _progress(moment: _Moment, width: int, height: int) -> list[Text]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """
-    Rows with a column for each step.
+    """Rows with a column for each step."""
 
-    :param width: of a column.
-    :param time: columns that are computed; the others stay empty.
-    """
-
-    width: int
-    time: int
-    columns: int
+    width: int  # of a column
+    time: int  # number of columns that are computed; the others stay empty
 
     def row(self, label: str, cells: Sequence[Text], initial: Text | None = None) -> Text:
         """Return a row with its name and, if it has one, the part of the initial state."""
