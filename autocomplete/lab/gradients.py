@@ -29,15 +29,11 @@ class StateGradients:
 
     The two parts of an LSTM's state are two variables: the gradient reaches the hidden state through the gates of the next step,
     the cell state past them. Nothing reads the last cell state, so its place is 0.
-
-    :param loss: in nats.
-    :param hidden: (time,) of d loss / d hidden state, the last step first.
-    :param cell: (time,) of d loss / d cell state of an LSTM; None for the others.
     """
 
-    loss: float
-    hidden: NDArray[np.float64]
-    cell: NDArray[np.float64] | None
+    loss: float  # in nats
+    hidden: NDArray[np.float64]  # (time,) of d loss / d hidden state, the last step first
+    cell: NDArray[np.float64] | None  # (time,) of d loss / d cell state of an LSTM; None for the others
 
 
 @dataclass(frozen=True)
