@@ -120,7 +120,7 @@ def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vo
     rows = 5 if size.height >= 30 else 3
     name = 18 + (size.width - 80) // 8
     wide = (size.width - name - 30) // 2
-    table = plain_table(gap=1)
+    table = plain_table(gap=1, pad_edge=False)
     table.add_column(" network", width=name, no_wrap=True)
     for beginning in beginnings:
         table.add_column(Text.assemble("after ", (beginning, "bold not dim")), width=wide, no_wrap=True)

@@ -144,7 +144,7 @@ def _caption(at: int, words: Sequence[KnownWord]) -> str:
 
 def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Size) -> Table:
     """Return for one word: what was offered after each of its letters."""
-    table = plain_table(" typed", *(f" {i + 1}" for i in range(_OFFERED)), "known", gap=1)
+    table = plain_table(" typed", *(f" {i + 1}" for i in range(_OFFERED)), "known", gap=1, pad_edge=False)
     longest = min(14, max(8, cell_len(text)))
     offered = [[offer.word for offer in answer.words[:_OFFERED]] for answer in answers]
     rooms = _rooms(offered, size.width - longest - 14)
@@ -194,7 +194,7 @@ def _kept(moments: list[int], marked: Sequence[int], room: int) -> list[int | No
 
 def _words(words: Sequence[KnownWord], size: Size) -> Table:
     """Return for a sentence: how much of each word had to be typed."""
-    table = plain_table(" word", "offered", ">place", ">keys", ">saved", "")
+    table = plain_table(" word", "offered", ">place", ">keys", ">saved", "", pad_edge=False)
     room = size.height - 4
     if len(words) > room:
         table.add_row(Text(f" … {len(words) - room + 1} before", _LABEL))

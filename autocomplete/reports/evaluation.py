@@ -54,7 +54,8 @@ def _figures(evaluation: Evaluation) -> Table:
 
 
 def _savings(evaluation: Evaluation) -> Table:
-    table = plain_table(">words read", ">keys saved", "", title="Keystroke savings")
+    table = plain_table(">words read", ">keys saved", title="Keystroke savings")
+    table.add_column()
     for suggestions, share in evaluation.savings.items():
         table.add_row(str(suggestions), _percent(share), Text("━" * round(_BAR * share), style="green"))
     return table
@@ -71,7 +72,8 @@ def _ranks(evaluation: Evaluation) -> Table:
 def _first(evaluation: Evaluation) -> Table:
     ghost = evaluation.ghost
     title = "The first suggestion, shown only if it is probable enough"
-    table = plain_table(">probability from", ">right", ">shown", "", title=title)
+    table = plain_table(">probability from", ">right", ">shown", title=title)
+    table.add_column()  # which may wrap
     at = {each.threshold: each for each in (*evaluation.first, ghost)}
     for threshold, each in sorted(at.items()):
         note = "ghost text of the prompt" if threshold == ghost.threshold else ""

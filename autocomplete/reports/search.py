@@ -86,6 +86,7 @@ def ranking(finished: SweepFinished) -> RenderableType:
 def _table(trials: Iterable[Trial], state: Callable[[Trial], str]) -> Table:
     numbers = (">dropout", ">rate", ">parameters", ">answer", ">bits/char", ">steps")
     table = plain_table(">", "network", *numbers, "", gap=1)
+    table.columns[0].no_wrap = False  # it gives way first where there is little room
     for trial in trials:
         table.add_row(
             str(trial.number),
