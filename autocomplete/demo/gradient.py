@@ -153,7 +153,7 @@ def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> It
         return stream_loss(networks[cell], streams[cell], 0.0, "fp32")[0]
 
     every = _STEPS // _FRAMES
-    return paced(train_alike(networks, repeat(None), loss, _STEPS), range(every, _STEPS + 1, every), _SECONDS)
+    return paced(train_alike(networks, repeat(None), _STEPS, loss), range(every, _STEPS + 1, every), _SECONDS)
 
 
 def _picture(text: str, board: _Board, size: Size) -> RenderableType:

@@ -78,7 +78,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 2.0)
 
     from autocomplete.lab.learners import build_network
-    from autocomplete.lab.training import draw_words, isolated_torch, paced, train_alike, word_loss, word_rows
+    from autocomplete.lab.training import draw_words, isolated_torch, paced, train_alike, word_rows
     from autocomplete.lab.windows import answers, influence
 
     tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
@@ -86,7 +86,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     with isolated_torch():
         networks = {name: build_network(network, len(vocabulary)) for name, (_, network) in _NETWORKS.items()}
         batches = draw_words(word_rows(list(words), vocabulary), weights)
-        losses = train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), _STEPS)
+        losses = train_alike(networks, batches, _STEPS)
         shown = {1, *range(_STEPS // _FRAMES, _STEPS + 1, _STEPS // _FRAMES)}
         for step, bits in paced(_smoothed(losses), shown, _SECONDS):
             for pupil, network in zip(pupils, networks.values(), strict=True):

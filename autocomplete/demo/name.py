@@ -44,12 +44,12 @@ class _Moment:
 
 def _play(word: str, size: Size) -> Iterator[Frame]:
     letters = read_word(word, "name")
-    from autocomplete.lab.training import learn, make_up, new_network, word_rows
+    from autocomplete.lab.training import learn, learned_words, make_up
     from autocomplete.lab.unrolled import unroll
 
     vocabulary = Vocabulary.from_words([letters])
-    model = new_network(Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING))
-    inputs, targets = word_rows([letters], vocabulary)
+    configuration = Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING)
+    model, (inputs, targets) = learned_words(configuration, [letters], vocabulary, steps=0)
 
     def moment(step: int, losses: Sequence[float]) -> _Moment:
         unrolled = unroll(model, inputs)
@@ -94,7 +94,7 @@ def _reading(letters: str, moment: _Moment, time: int) -> str:
 def _learning(letters: str, moment: _Moment) -> str:
     """Return what is to be seen while it learns."""
     if moment.step < _SHOWN[-1]:
-        wrong = sum(guess != right for guess, right in zip(moment.guesses, _answers(letters), strict=True))
+        wrong = sum(guess != right for guess, right in zip(moment.guesses, [*letters, "end"], strict=True))
         verdict = f"{wrong} of {len(letters) + 1} guesses are wrong"
         return (
             "The error runs back through all the arrows, and each weight moves a little to make the right answers "
@@ -106,10 +106,6 @@ def _learning(letters: str, moment: _Moment) -> str:
     return f"{verdict}. Words that it makes up, each letter drawn from its own answers: {samples}."
 
 
-def _answers(letters: str) -> list[str]:
-    return [*letters, "end"]
-
-
 def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None) -> RenderableType:
     """Return the unrolled network; of the untrained one, what is computed after some symbols."""
     columns = len(letters) + 1
@@ -119,7 +115,7 @@ def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None)
     bar_height = min(6, size.height - 16 - curve_height)
     rows = _progress(moment, size.width, curve_height)
     grid = _Grid(width, time)
-    answers = _answers(letters)
+    answers = [*letters, "end"]
     found = ["bold green" if guess == right else "red" for guess, right in zip(moment.guesses, answers, strict=True)]
     # No certainty is shown that there is not.
     percents = [f"{min(99, int(100 * p))}{' %' if width >= 5 else ''}" for p in moment.right]
