@@ -193,12 +193,7 @@ def _picture(text: str, board: _Board, size: Size) -> RenderableType:
 
 
 def _curve_row(label: str, curve: _Curve, room: int, column: int) -> Text:
-    """
-    Return a curve as blocks, the last letter at the right, and then the norm at the first letter and the rate.
-
-    :param room: number of letters that there is room for.
-    :param column: cells of a letter.
-    """
+    """Return a curve as blocks in `room` columns, the last letter at the right; then the norm at the start and the rate."""
     line = Text(label.ljust(_LABEL), no_wrap=True, overflow="crop")
     shown = curve.norms[: min(room, curve.shown)][::-1]
     line.append(" " * column * (room - len(shown)))

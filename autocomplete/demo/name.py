@@ -1,8 +1,4 @@
-"""
-Scene `name`: a tanh RNN of two layers, unrolled in time, learns to spell one word.
-
-The network, its initial weights, the training step and the words that it makes up are those of `autocomplete train`.
-"""
+"""Scene `name`: a tanh RNN of two layers, unrolled in time, learns to spell one word, as `autocomplete train` trains it."""
 
 from __future__ import annotations
 

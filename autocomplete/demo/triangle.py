@@ -1,8 +1,8 @@
 """
 A word, letter by letter: what the default checkpoint expects before each key, and when it knows the word.
 
-The answers are those of the prompt: the same predictor, asked the same way. What a key is, and what taking a word spares, is as
-`evaluation` counts it: one key takes a word together with the space after it.
+The answers are those of the prompt: the same predictor, asked the same way. Keys are counted as in `evaluation`: one key takes a
+word together with the space after it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""
-An evaluation, drawn: bars, tables and two charts, for a terminal, a pipe or a picture.
-
-The charts are of the first suggestion: how often one of some probability is right, and what is left to show when only the
-more probable ones are.
-"""
+"""An evaluation, drawn for a terminal, a pipe or a picture: bars, tables and two charts of the first suggestion."""
 
 from __future__ import annotations
 
@@ -23,11 +18,7 @@ _TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:
-    """
-    Return everything that was measured.
-
-    :param title: what was evaluated, and on what.
-    """
+    """Return everything that was measured, below a title that says what was evaluated, and on what."""
     size = (
         f"{evaluation.phrases:,} phrases, {evaluation.words:,} words, {evaluation.characters:,} characters; "
         f"words were asked for before each key, {evaluation.queries:,} times"
@@ -84,7 +75,7 @@ def _first(evaluation: Evaluation) -> Table:
 
 
 class _Charts:
-    """Two charts side by side, as wide as the terminal but no wider than they need to be."""
+    """How often a first suggestion of some probability is right, and how often those shown are, by the share that is shown."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation
