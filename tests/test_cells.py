@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from autocomplete.lab.training import learn, learned_words, make_up, new_network, word_rows
+from autocomplete.lab.training import learn, learned_words, make_up, word_rows
 from autocomplete.lab.unrolled import count_parameters, unroll, walk
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.storage.configuration import Cell, Configuration
@@ -148,8 +148,9 @@ def test_words_are_a_batch_filled_up_with_boundaries() -> None:
 
 def test_a_word_is_learned_and_made_up() -> None:
     vocabulary = Vocabulary.from_words(["name"])
-    model = new_network(Configuration(len(vocabulary), "rnn", 2, hidden=8, embedding=4))
-    losses = list(learn(model, word_rows(["name"], vocabulary), 300))
+    configuration = Configuration(len(vocabulary), "rnn", 2, hidden=8, embedding=4)
+    model, batch = learned_words(configuration, ["name"], vocabulary, steps=0)
+    losses = list(learn(model, batch, 300))
     assert losses[0] > 1
     assert losses[-1] < 0.05
     assert make_up(model, vocabulary, 3, seed=0) == ["name"] * 3

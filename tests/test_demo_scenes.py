@@ -24,7 +24,7 @@ from autocomplete.evaluation.known import known_words
 from autocomplete.evaluation.measures import keys
 from autocomplete.evaluation.simulation import Simulation
 from autocomplete.lab.gradients import clip_gradient, scale_recurrent, state_gradients
-from autocomplete.lab.training import draw_words, train_alike, word_loss, word_rows
+from autocomplete.lab.training import draw_words, train_alike, word_rows
 from autocomplete.lab.units import FEATURES, correlations, find_units, hidden_states
 from autocomplete.lab.windows import CausalConvolution, FeedForwardWindow, answers, influence
 from autocomplete.storage.checkpoint import read_checkpoint
@@ -147,7 +147,7 @@ def test_one_letter_gives_the_same_answer_after_na_and_tria_and_a_recurrent_netw
         "rnn": network("rnn"),
     }
     batches = draw_words(word_rows(WORDS, LETTERS), np.ones(len(WORDS)))
-    losses = list(train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), steps=40))
+    losses = list(train_alike(networks, batches, steps=40))
     for name in networks:
         assert losses[-1][name] < losses[0][name] - 0.5
     found = {name: answers(trained, ["na", "tria"], LETTERS) for name, trained in networks.items()}

@@ -59,10 +59,8 @@ def play(word: str, size: Size) -> Iterator[Frame]:
             each = standings.each
             if standings.round > shown:
                 shown, seconds = standings.round, max(standing.seconds for standing in each)
-                caption = (
-                    f"After {seconds:.1f} s for each: how many bits the letters of words that were never seen cost."
-                )
-                yield Frame(_picture(each, word, size), caption, 0.3)
+                caption = "how many bits the letters of words that were never seen cost."
+                yield Frame(_picture(each, word, size), f"After {seconds:.1f} s for each: {caption}", 0.3)
     yield Frame(_picture(each, word, size), verdict(each), 4.0)
 
 

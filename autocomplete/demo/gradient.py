@@ -8,7 +8,7 @@ The networks are `CharRNN` with each of the three cells, fresh and trained while
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from autocomplete.demo.curves import FIGURES, LABEL, Curve, curve_row, rates
-from autocomplete.demo.drawing import cell_of, counted, letter_cells, visible
+from autocomplete.demo.drawing import cell_of, counted, height, letter_cells, shade, visible
 from autocomplete.demo.given import read_sentence
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
@@ -44,16 +43,27 @@ _SECONDS = 12.0  # of training at most, so that a busy machine does not make the
 _FACTOR = 2.0  # that makes recurrent weights large
 _BPTT = 16  # letters at most between two cuts, three parts at least
 _CLIP = 1.0  # as in every training here
+_LABEL, _FIGURES = 16, 20  # cells left and right of the letters
+_DECADES = 8  # heights of a block: each is a factor of ten
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Norms of a gradient, step by step back from the last letter."""
+
+    name: str
+    norms: NDArray[np.float64]  # (time,) the last state first; not a number where there is none
+    shown: int = 10**9  # number of steps back that are shown so far
 
 
 @dataclass(frozen=True)
 class _Board:
     """All that the picture shows: groups of curves, each with a heading, and what clipping does."""
 
-    fresh: tuple[Curve, ...] = ()
-    trained: tuple[Curve, ...] = ()
-    cut: tuple[Curve, ...] = ()
-    large: tuple[Curve, ...] = ()
+    fresh: tuple[_Curve, ...] = ()
+    trained: tuple[_Curve, ...] = ()
+    cut: tuple[_Curve, ...] = ()
+    large: tuple[_Curve, ...] = ()
     bptt: int = 0
     clipped: Clipped | None = None
 
@@ -90,13 +100,13 @@ def play(word: str, size: Size) -> Iterator[Frame]:
             caption = "From right to left: at each step back the gradient is multiplied by the derivative of that step."
             yield frame(board, caption, 0.15)
         board = _Board(fresh=fresh)
-        yield frame(board, f"Fresh networks. {rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8)
+        yield frame(board, f"Fresh networks. {_rates(fresh)}: what is below 1 vanishes, letter by letter.", 1.8)
         for steps, bits in _lessons(networks, vocabulary.encode_lines(keys)):
             board = replace(board, trained=_curves(networks, symbols))
             losses = ", ".join(f"{_NAMES[cell]} {bits[cell]:.1f}" for cell in _CELLS)
             caption = f"The same networks learn {len(SENTENCES)} sentences: step {steps}, bits a letter: {losses}."
             yield frame(board, caption, 0.05)
-        caption = f"Trained {steps} steps: {rates(board.trained)}. Gates can keep a gradient, but need not."
+        caption = f"Trained {steps} steps: {_rates(board.trained)}. Gates can keep a gradient, but need not."
         yield frame(board, caption, 1.8)
         bptt = math.ceil(len(text) / max(3, math.ceil(len(text) / _BPTT)))  # in parts that are about as long
         board = replace(board, cut=_curves(networks, symbols, bptt), bptt=bptt)
@@ -104,7 +114,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
         yield frame(board, caption, 1.8)
         large = {cell: scale_recurrent(network, _FACTOR) for cell, network in networks.items()}
         board = replace(board, large=_curves(large, symbols))
-        caption = f"Recurrent weights {_FACTOR:g} times as large: {rates(board.large)}. Above 1 it explodes."
+        caption = f"Recurrent weights {_FACTOR:g} times as large: {_rates(board.large)}. Above 1 it explodes."
         yield frame(board, caption, 1.8)
         board = replace(board, clipped=clip_gradient(large["rnn"], symbols, _CLIP))
         caption = "Clipping keeps the direction of the gradient of all weights and bounds its length."
@@ -119,16 +129,16 @@ def _read(word: str) -> str:
     return text
 
 
-def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = None) -> tuple[Curve, ...]:
+def _curves(networks: dict[Cell, CharRNN], symbols: Tensor, bptt: int | None = None) -> tuple[_Curve, ...]:
     from autocomplete.lab.gradients import state_gradients
 
     curves = []
     for cell, network in networks.items():
         gradients = state_gradients(network, symbols, bptt)
         if gradients.cell is None:
-            curves.append(Curve(_NAMES[cell], gradients.hidden))
+            curves.append(_Curve(_NAMES[cell], gradients.hidden))
         else:
-            curves += [Curve("LSTM h", gradients.hidden), Curve("LSTM c", np.append(np.nan, gradients.cell[1:]))]
+            curves += [_Curve("LSTM h", gradients.hidden), _Curve("LSTM c", np.append(np.nan, gradients.cell[1:]))]
     return tuple(curves)
 
 
@@ -143,20 +153,20 @@ def _lessons(networks: dict[Cell, CharRNN], ids: NDArray[np.integer[Any]]) -> It
         return stream_loss(networks[cell], streams[cell], 0.0, "fp32")[0]
 
     every = _STEPS // _FRAMES
-    return paced(train_alike(networks, repeat(None), loss, _STEPS), range(every, _STEPS + 1, every), _SECONDS)
+    return paced(train_alike(networks, repeat(None), _STEPS, loss), range(every, _STEPS + 1, every), _SECONDS)
 
 
 def _picture(text: str, board: _Board, size: Size) -> RenderableType:
     """Return the letters, under them a row for each curve, and what clipping does."""
-    cells = size.width - LABEL - FIGURES - 2  # for letters
+    cells = size.width - _LABEL - _FIGURES - 2  # for letters
     column = letter_cells(text, cells)
     room = cells // column
     inputs = ("|" + text[:-1])[-room:]
-    letters = Text(" state after".ljust(LABEL), "dim")
+    letters = Text(" state after".ljust(_LABEL), "dim")
     letters.append(" " * column * (room - len(inputs)))
     letters.append("".join(cell_of(character, column) for character in inputs), "bold not dim")
     letters.append("▸" + cell_of(text[-1], 1)[:1], "bold green not dim")
-    letters.append(f"{'at start':>9}{'a letter':>{FIGURES - 9}}")
+    letters.append(f"{'at start':>9}{'a letter':>{_FIGURES - 9}}")
     tall = size.height >= 30
     groups = {
         "fresh": board.fresh,
@@ -174,12 +184,48 @@ def _picture(text: str, board: _Board, size: Size) -> RenderableType:
         for i in range(4 if all_shown else 2):
             if i < len(chosen):
                 label = f"   {chosen[i].name}" if tall else f" {heading if i == 0 else '':<8}{chosen[i].name}"
-                lines.append(curve_row(label, chosen[i], room, column))
+                lines.append(_curve_row(label, chosen[i], room, column))
             else:
                 lines.append(Text())
     if board.clipped is not None:
         lines += [Text()] * (2 if tall else 1) + [_clip(board.clipped)]
     return Group(*lines)
+
+
+def _curve_row(label: str, curve: _Curve, room: int, column: int) -> Text:
+    """Return a curve as blocks in `room` columns, the last letter at the right; then the norm at the start and the rate."""
+    line = Text(label.ljust(_LABEL), no_wrap=True, overflow="crop")
+    shown = curve.norms[: min(room, curve.shown)][::-1]
+    line.append(" " * column * (room - len(shown)))
+    greatest = max(shown[~np.isnan(shown)].tolist(), default=0.0)
+    for norm in shown.tolist():
+        if math.isnan(norm):  # of the last cell state, which nothing reads
+            line.append(" " * column)
+        elif norm == 0:
+            line.append("·".ljust(column), "dim")
+        else:
+            share = 1 + math.log10(norm / greatest) / _DECADES
+            line.append(height(share).ljust(column), "red" if norm > curve.norms[0] > 0 else shade(0.5 + share / 2))
+    if curve.shown < len(curve.norms):
+        return line
+    at_start, rate = curve.norms[-1], _rate(curve.norms)
+    line.append(f"  {'0' if at_start == 0 else f'{at_start:.1e}':>9}")
+    return line.append("-".rjust(9) if math.isnan(rate) else f"{f'×{rate:.2f}':>9}", "red" if rate > 1 else "")
+
+
+def _rates(curves: Sequence[_Curve]) -> str:
+    """Return the rate of each network's hidden state, in a few words."""
+    found = {curve.name.removesuffix(" h"): _rate(curve.norms) for curve in curves if curve.name != "LSTM c"}
+    if any(map(math.isnan, found.values())):
+        return "too few letters to give a rate"
+    return ", ".join(f"{name} ×{rate:.2f}" for name, rate in found.items()) + " a letter"
+
+
+def _rate(norms: NDArray[np.float64]) -> float:
+    """Return the factor from one letter to the one before it: the geometric mean over all but the last."""
+    if len(norms) < 3 or norms[-1] == 0 or norms[1] == 0:
+        return math.nan
+    return float((norms[-1] / norms[1]) ** (1 / (len(norms) - 2)))
 
 
 def _clip(clipped: Clipped) -> Text:

@@ -47,18 +47,13 @@ _NETWORKS = {  # by name: the letters that each sees, None for all of them; and 
 
 @dataclass
 class _Pupil:
-    """
-    One of the networks, and what is shown of it.
-
-    :param seen: letters that it sees; None for all of them.
-    :param answers: (2, vocabulary) probabilities after the two beginnings.
-    :param moved: (letters back,) how far its answers move with a letter, the last one first.
-    """
+    """One of the networks, and what is shown of it."""
 
     name: str
-    seen: int | None
+    seen: int | None  # letters that it sees; None for all of them
     bits: float = 0.0
-    answers: NDArray[np.float32] | None = None
+    answers: NDArray[np.float32] | None = None  # (2, vocabulary) probabilities after the two beginnings
+    # (letters back,) how far its answers move with a letter, the last one first
     moved: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def sees(self, beginning: str) -> str:
@@ -84,7 +79,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     yield Frame(_picture(pupils, beginnings, vocabulary, size), caption, 2.0)
 
     from autocomplete.lab.learners import build_network
-    from autocomplete.lab.training import draw_words, isolated_torch, paced, train_alike, word_loss, word_rows
+    from autocomplete.lab.training import draw_words, isolated_torch, paced, train_alike, word_rows
     from autocomplete.lab.windows import answers, influence
 
     tested = [word[:_BACK] for word in words if len(word) >= _BACK][:_TESTED]
@@ -92,7 +87,7 @@ def play(word: str, size: Size) -> Iterator[Frame]:
     with isolated_torch():
         networks = {name: build_network(network, len(vocabulary)) for name, (_, network) in _NETWORKS.items()}
         batches = draw_words(word_rows(list(words), vocabulary), weights)
-        losses = train_alike(networks, batches, lambda name, batch: word_loss(networks[name], batch), _STEPS)
+        losses = train_alike(networks, batches, _STEPS)
         shown = {1, *range(_STEPS // _FRAMES, _STEPS + 1, _STEPS // _FRAMES)}
         for step, bits in paced(_smoothed(losses), shown, _SECONDS):
             for pupil, network in zip(pupils, networks.values(), strict=True):
@@ -126,7 +121,7 @@ def _picture(pupils: Sequence[_Pupil], beginnings: Sequence[str], vocabulary: Vo
     rows = 5 if size.height >= 30 else 3
     name = 18 + (size.width - 80) // 8
     wide = (size.width - name - 30) // 2
-    table = plain_table(gap=1)
+    table = plain_table(gap=1, pad_edge=False)
     table.add_column(" network", width=name, no_wrap=True)
     for beginning in beginnings:
         table.add_column(Text.assemble("after ", (beginning, "bold not dim")), width=wide, no_wrap=True)

@@ -25,15 +25,10 @@ __all__ = ["Choice", "choose_scene", "list_commands"]
 
 @dataclass(frozen=True)
 class Choice:
-    """
-    What was done in the menu.
+    """What was done in the menu."""
 
-    :param place: of the marked scene.
-    :param status: the exit status; None where the scene is to be played.
-    """
-
-    place: int
-    status: int | None = None
+    place: int  # of the marked scene
+    status: int | None = None  # the exit status; None where the scene is to be played
 
 
 def list_commands(scenes: Sequence[Scene]) -> str:

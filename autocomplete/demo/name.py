@@ -1,8 +1,4 @@
-"""
-Scene `name`: a tanh RNN of two layers, unrolled in time, learns to spell one word.
-
-The network, its initial weights, the training step and the words that it makes up are those of `autocomplete train`.
-"""
+"""Scene `name`: a tanh RNN of two layers, unrolled in time, learns to spell one word, as `autocomplete train` trains it."""
 
 from __future__ import annotations
 
@@ -32,30 +28,24 @@ _SURE = 0.9  # the probability from which an answer counts as learned
 
 @dataclass(frozen=True)
 class _Moment:
-    """
-    What the network is and does at one moment.
-
-    :param states: by layer, time and unit; the first of each layer is the initial state.
-    :param right: probability of each step's right answer.
-    :param guesses: most probable answer of each step.
-    """
+    """What the network is and does at one moment."""
 
     step: int
     losses: Sequence[float]
-    states: Sequence[Sequence[Sequence[float]]]
-    right: Sequence[float]
-    guesses: Sequence[str]
+    states: Sequence[Sequence[Sequence[float]]]  # by layer, time and unit; the first of each layer is the initial state
+    right: Sequence[float]  # probability of the right answer of each step
+    guesses: Sequence[str]  # most probable answer of each step
     samples: Sequence[str]
 
 
 def _play(word: str, size: Size) -> Iterator[Frame]:
     letters = read_word(word, "name")
-    from autocomplete.lab.training import learn, make_up, new_network, word_rows
+    from autocomplete.lab.training import learn, learned_words, make_up
     from autocomplete.lab.unrolled import unroll
 
     vocabulary = Vocabulary.from_words([letters])
-    model = new_network(Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING))
-    inputs, targets = word_rows([letters], vocabulary)
+    configuration = Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING)
+    model, (inputs, targets) = learned_words(configuration, [letters], vocabulary, steps=0)
 
     def moment(step: int, losses: Sequence[float]) -> _Moment:
         unrolled = unroll(model, inputs)
@@ -100,7 +90,7 @@ def _reading(letters: str, moment: _Moment, time: int) -> str:
 def _learning(letters: str, moment: _Moment) -> str:
     """Return what is to be seen while it learns."""
     if moment.step < _SHOWN[-1]:
-        wrong = sum(guess != right for guess, right in zip(moment.guesses, _answers(letters), strict=True))
+        wrong = sum(guess != right for guess, right in zip(moment.guesses, [*letters, "end"], strict=True))
         verdict = f"{wrong} of {len(letters) + 1} guesses are wrong"
         return (
             "The error runs back through all the arrows, and each weight moves a little to make the right answers "
@@ -112,10 +102,6 @@ def _learning(letters: str, moment: _Moment) -> str:
     return f"{verdict}. Words that it makes up, each letter drawn from its own answers: {samples}."
 
 
-def _answers(letters: str) -> list[str]:
-    return [*letters, "end"]
-
-
 def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None) -> RenderableType:
     """Return the unrolled network; of the untrained one, what is computed after some symbols."""
     columns = len(letters) + 1
@@ -124,8 +110,8 @@ def _picture(letters: str, moment: _Moment, size: Size, time: int | None = None)
     curve_height = min(6, size.height - 18)
     bar_height = min(6, size.height - 16 - curve_height)
     rows = _progress(moment, size.width, curve_height)
-    grid = _Grid(width, time, columns)
-    answers = _answers(letters)
+    grid = _Grid(width, time)
+    answers = [*letters, "end"]
     found = ["bold green" if guess == right else "red" for guess, right in zip(moment.guesses, answers, strict=True)]
     # No certainty is shown that there is not.
     percents = [f"{min(99, int(100 * p))}{' %' if width >= 5 else ''}" for p in moment.right]
@@ -163,16 +149,10 @@ def _progress(moment: _Moment, width: int, height: int) -> list[Text]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """
-    Rows with a column for each step.
+    """Rows with a column for each step."""
 
-    :param width: of a column.
-    :param time: columns that are computed; the others stay empty.
-    """
-
-    width: int
-    time: int
-    columns: int
+    width: int  # of a column
+    time: int  # number of columns that are computed; the others stay empty
 
     def row(self, label: str, cells: Sequence[Text], initial: Text | None = None) -> Text:
         """Return a row with its name and, if it has one, the part of the initial state."""

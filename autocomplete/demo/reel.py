@@ -94,7 +94,7 @@ def end_process(status: int) -> int:
     """
     Return an exit status once no frame is being computed; leave the process with it where that lasts too long.
 
-    A thread in the middle of torch must not live to see the interpreter taken down: it would abort the process.
+    A thread that is still inside torch when the interpreter shuts down would abort the process.
     """
     computing = [thread for thread in threading.enumerate() if thread.name == _THREAD]
     with suppress(KeyboardInterrupt):

@@ -16,29 +16,19 @@ _MODULES = ("name", "triangle", "memory", "cell", "shapes", "gradient", "state",
 
 @dataclass(frozen=True)
 class Size:
-    """
-    What a picture must fit into.
+    """What a picture must fit into."""
 
-    :param width: in cells.
-    :param height: in lines.
-    """
-
-    width: int
-    height: int
+    width: int  # in cells
+    height: int  # in lines
 
 
 @dataclass(frozen=True)
 class Frame:
-    """
-    One picture of a scene.
-
-    :param caption: one sentence on what is to be seen, of two lines at 80 columns at most.
-    :param seconds: for which it stands while the scene plays.
-    """
+    """One picture of a scene."""
 
     picture: RenderableType
-    caption: str
-    seconds: float = 0.5
+    caption: str  # one sentence on what is to be seen, of two lines at 80 columns at most
+    seconds: float = 0.5  # how long it is shown while the scene plays
 
 
 @dataclass(frozen=True)
@@ -46,22 +36,16 @@ class Scene:
     """
     A part of the demonstration.
 
-    :param name: by which it is asked for.
-    :param title: what it shows, in a few words, for the menu.
-    :param about: what is to be seen, in two or three plain sentences.
-    :param hint: what to try.
-    :param equations: of what is computed, in a few lines of 76 characters at most.
-    :param word: the word or sentence that it shows where none is given.
-    :param play: the frames, for a word and the size of the pictures; computed as they are asked for. The last one is the still
-        picture that stands for the whole. Raises AutocompleteError for a word that it cannot show.
+    :param play: yields the frames for a word and the size of the pictures, computed as they are asked for. The last one is the
+        still picture that stands for the whole. Raises AutocompleteError for a word that it cannot show.
     """
 
     name: str
-    title: str
-    about: str
-    hint: str
-    equations: str
-    word: str
+    title: str  # what it shows, in a few words, for the menu
+    about: str  # what is to be seen, in two or three plain sentences
+    hint: str  # what to try
+    equations: str  # of what is computed, in a few lines of 76 characters at most
+    word: str  # the word or sentence that it shows where none is given
     play: Callable[[str, Size], Iterator[Frame]]
 
 

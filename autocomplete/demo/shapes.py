@@ -33,24 +33,17 @@ _LABEL, _WIDEST = 30, 10  # cells of a name and a shape, and of a column
 
 @dataclass(frozen=True)
 class _Tensors:
-    """
-    The tensors of one pass.
+    """The tensors of one pass."""
 
-    :param letters: (batch, time) as they are shown.
-    :param layers: (batch, time, hidden) of each layer.
-    :param last: (batch, hidden) the state of the top layer after the last letter of each word.
-    :param last_logits: (batch, vocabulary)
-    :param returned: shapes that torch returns by itself: of all states of the top layer, and of the last of each layer.
-    :param name: returns a symbol as an answer.
-    """
-
-    letters: Sequence[Sequence[str]]
+    letters: Sequence[Sequence[str]]  # (batch, time) as they are shown
     unrolled: Unrolled
-    layers: Sequence[Any]
-    last: Any
-    last_logits: Any
-    returned: tuple[tuple[int, ...], tuple[int, ...]]
-    name: Callable[[int], str]
+    layers: Sequence[Any]  # each (batch, time, hidden)
+    last: Any  # (batch, hidden) the state of the top layer after the last letter of each word
+    last_logits: Any  # (batch, vocabulary)
+    returned: tuple[
+        tuple[int, ...], tuple[int, ...]
+    ]  # shapes of what torch returns: the top layer, and all last states
+    name: Callable[[int], str]  # returns a symbol as an answer
 
 
 def _play(word: str, size: Size) -> Iterator[Frame]:

@@ -43,8 +43,6 @@ from autocomplete.text.printable import wrapped
 __all__ = ["play_scene"]
 
 _OPENING = 8.0  # seconds that the page on what there is to see stands, unless it is left with a key
-_COMPUTING = "The first picture is being computed ..."
-_COMPUTING_BEGINS = "The first picture is being computed: it is shown as soon as it is there."
 
 Page = Literal["about", "equations"]
 
@@ -137,9 +135,10 @@ class _Stage(Screen[int]):
         if reel is not self._reel:
             return
         if isinstance(reel.error, AutocompleteError) and self._former is not None:
-            (word, self._word), self._reel, self._position = (self._word, self._former[0]), *self._former[1:]
+            refused = self._word
+            self._word, self._reel, self._position = self._former
             self._former = None
-            self._enter(word, str(reel.error))
+            self._enter(refused, str(reel.error))
         elif reel.error is not None:
             self._fail(reel.error)
         else:
@@ -320,7 +319,7 @@ class _Stage(Screen[int]):
         terminal = self._application.output.get_size()
         if terminal.columns < LEAST.width or terminal.rows < LEAST.height + CHROME:
             return too_small(terminal.columns, terminal.rows)
-        if (page := self._page or next(iter(self._opening), None)) is not None:
+        if page := self._page or next(iter(self._opening), None):
             shown = about_page(self._scene) if page == "about" else Padding(equations_page(self._scene), (1, 2))
             return ANSI(draw(shown, self._room()))
         if self._position < 0:
@@ -332,7 +331,8 @@ class _Stage(Screen[int]):
         if self._enters:
             text = self._message or "Another word for this scene:"
         elif self._page is not None or self._opening:
-            text = "" if self._reel.shots else _COMPUTING_BEGINS if self._begins or self._steps else _COMPUTING
+            soon = ": it is shown as soon as it is there." if self._begins or self._steps else " ..."
+            text = "" if self._reel.shots else f"The first picture is being computed{soon}"
         elif self._position >= 0:
             text = self._reel.shots[self._position].caption
         return [("bold", wrapped(text, self._columns()))]

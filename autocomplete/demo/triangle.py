@@ -1,8 +1,8 @@
 """
 A word, letter by letter: what the default checkpoint expects before each key, and when it knows the word.
 
-The answers are those of the prompt: the same predictor, asked the same way. What a key is, and what taking a word spares, is as
-`evaluation` counts it: one key takes a word together with the space after it.
+The answers are those of the prompt: the same predictor, asked the same way. Keys are counted as in `evaluation`: one key takes a
+word together with the space after it.
 """
 
 from __future__ import annotations
@@ -96,9 +96,8 @@ def _moment(
 def _trace(text: str, at: int, expected: Sequence[float], size: Size) -> list[Text]:
     """Return two lines: the letters typed, and how probable each was before its key."""
     width = letter_cells(text, 0)
-    shown = range(max(0, at - (size.width - 14) // width), at)
     letters, heights = Text(" letter      ", _LABEL), Text(" expected    ", _LABEL)
-    for i in shown:
+    for i in range(max(0, at - (size.width - 14) // width), at):
         letters.append(cell_of(text[i], width), "bold not dim")
         heights.append(height(expected[i]).ljust(width), "cyan not dim")
     return [letters, heights]
@@ -145,13 +144,13 @@ def _caption(at: int, words: Sequence[KnownWord]) -> str:
 
 def _letters(text: str, answers: Sequence[Prediction], word: KnownWord, size: Size) -> Table:
     """Return for one word: what was offered after each of its letters."""
-    table = plain_table(" typed", *(f" {i + 1}" for i in range(_OFFERED)), "known", gap=1)
+    table = plain_table(" typed", *(f" {i + 1}" for i in range(_OFFERED)), "known", gap=1, pad_edge=False)
     longest = min(14, max(8, cell_len(text)))
     offered = [[offer.word for offer in answer.words[:_OFFERED]] for answer in answers]
     rooms = _rooms(offered, size.width - longest - 14)
     moments = list(range(word.start, word.start + len(word.word) + 1))
-    kept = _kept(moments, [word.start + (word.offered or 0), word.start + (word.first or 0)], size.height - 4)
-    for at in kept:
+    marked = [word.start + (word.offered or 0), word.start + (word.first or 0)]
+    for at in _kept(moments, marked, size.height - 4):
         if at is None:
             table.add_row(Text(" …", _LABEL))
             continue
@@ -195,7 +194,7 @@ def _kept(moments: list[int], marked: Sequence[int], room: int) -> list[int | No
 
 def _words(words: Sequence[KnownWord], size: Size) -> Table:
     """Return for a sentence: how much of each word had to be typed."""
-    table = plain_table(" word", "offered", ">place", ">keys", ">saved", "")
+    table = plain_table(" word", "offered", ">place", ">keys", ">saved", "", pad_edge=False)
     room = size.height - 4
     if len(words) > room:
         table.add_row(Text(f" … {len(words) - room + 1} before", _LABEL))
@@ -231,8 +230,9 @@ def _verdict(words: Sequence[KnownWord]) -> str:
     (word,) = words
     if word.offered is None:
         return "This word is never among the five before its end, so every letter of it is typed."
-    after = "never first before its end"
-    first = after if word.first is None else f"first of all after {counted(word.first, 'letter')}"
+    first = (
+        "never first before its end" if word.first is None else f"first of all after {counted(word.first, 'letter')}"
+    )
     return f"The word is known after {counted(word.offered, 'letter')}: one of the five then, {first}."
 
 

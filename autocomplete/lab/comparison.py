@@ -45,27 +45,17 @@ _SAMPLE = 4_000  # characters of the held-out part that the curves are measured 
 
 @dataclass(frozen=True)
 class Standing:
-    """
-    What is known of one model so far.
+    """What is known of one model so far."""
 
-    :param contender: what it is; an n-gram's order is the one that the vocabulary has room for.
-    :param parameters: numbers that it has learned.
-    :param key_seconds: time to read a key and predict the next, one state at a time.
-    :param seconds: time of training.
-    :param characters: read in that time.
-    :param figures: of the held-out part; None until it is measured.
-    :param curve: (seconds of training, bits per character of the first 4,000 held-out ones) after each round.
-    :param word_bits: bits per character of the word asked for; None before the end.
-    """
-
-    contender: Contender
-    parameters: int = 0
-    key_seconds: float = math.nan
-    seconds: float = 0.0
-    characters: int = 0
-    figures: Figures | None = None
+    contender: Contender  # what it is; an n-gram's order is the one that the vocabulary has room for
+    parameters: int = 0  # numbers that it has learned
+    key_seconds: float = math.nan  # time to read a key and predict the next, one state at a time
+    seconds: float = 0.0  # time of training
+    characters: int = 0  # read in that time
+    figures: Figures | None = None  # of the held-out part; None until it is measured
+    # (seconds of training, bits per character of the first 4,000 held-out ones) after each round
     curve: tuple[tuple[float, float], ...] = ()
-    word_bits: float | None = None
+    word_bits: float | None = None  # bits per character of the word asked for; None before the end
 
     @property
     def speed(self) -> float:
@@ -80,19 +70,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class Standings:
-    """
-    How all models stand.
+    """How all models stand."""
 
-    :param each: in the order in which they were given.
-    :param round: number of rounds that are over for all.
-    :param progress: of the whole budget, from 0 to 1.
-    :param reason: why it is over; None while it goes on. After an interruption, figures are of the sample that curves are of.
-    """
-
-    each: tuple[Standing, ...]
-    round: int
-    progress: float
+    each: tuple[Standing, ...]  # in the order in which they were given
+    round: int  # number of rounds that are over for all
+    progress: float  # of the whole budget, from 0 to 1
     seconds_left: float
+    # Why it is over; None while it goes on. After an interruption, figures are of the sample that curves are of.
     reason: Literal["done", "interrupted"] | None = None
 
 

@@ -21,19 +21,13 @@ Kind = Literal["n-gram", "window", "convolution", "rnn", "gru", "lstm"]
 
 @dataclass(frozen=True)
 class Contender:
-    """
-    What is trained and measured beside others.
-
-    :param layers: of a network; the receptive field of a convolution is 2 ** layers letters.
-    :param hidden: units of each layer, channels of a convolution.
-    :param seen: letters that a window sees before each letter, or the order of an n-gram.
-    """
+    """What is trained and measured beside others."""
 
     kind: Kind
-    layers: int = 0
-    hidden: int = 0
+    layers: int = 0  # the receptive field of a convolution is 2 ** layers letters
+    hidden: int = 0  # units of each layer, channels of a convolution
     embedding: int = 64
-    seen: int = 0
+    seen: int = 0  # letters that a window sees before each letter, or the order of an n-gram
 
     @property
     def name(self) -> str:

@@ -1,9 +1,9 @@
 """
 Back-propagation through time, made visible: how much of the error at one step reaches the states before it.
 
-A recurrent network hands a state from step to step. The gradient of a loss with respect to the state k steps back is that with
-respect to the last state times the k Jacobians of the steps between (Hochreiter, 1991; Bengio, Simard and Frasconi, 1994). Its
-norm fades where those shrink it, grows where they stretch it, and is zero before the place where truncated back-propagation cuts.
+The gradient of a loss with respect to the state k steps back is the gradient with respect to the last state times the k Jacobians
+of the steps between (Hochreiter, 1991; Bengio, Simard and Frasconi, 1994). Its norm vanishes where they shrink it, explodes where
+they stretch it, and is zero beyond a cut of truncated back-propagation.
 """
 
 from __future__ import annotations
@@ -29,30 +29,20 @@ class StateGradients:
 
     The two parts of an LSTM's state are two variables: the gradient reaches the hidden state through the gates of the next step,
     the cell state past them. Nothing reads the last cell state, so its place is 0.
-
-    :param loss: in nats.
-    :param hidden: (time,) of d loss / d hidden state, the last step first.
-    :param cell: (time,) of d loss / d cell state of an LSTM; None for the others.
     """
 
-    loss: float
-    hidden: NDArray[np.float64]
-    cell: NDArray[np.float64] | None
+    loss: float  # in nats
+    hidden: NDArray[np.float64]  # (time,) of d loss / d hidden state, the last step first
+    cell: NDArray[np.float64] | None  # (time,) of d loss / d cell state of an LSTM; None for the others
 
 
 @dataclass(frozen=True)
 class Clipped:
-    """
-    What clipping does to the gradient of all weights.
+    """What clipping does to the gradient of all weights."""
 
-    :param before: its norm before it is clipped.
-    :param after: its norm afterwards.
-    :param cosine: of the angle between the two gradients; 1 means the same direction.
-    """
-
-    before: float
-    after: float
-    cosine: float
+    before: float  # its norm
+    after: float  # its norm once it is clipped
+    cosine: float  # of the angle between the two gradients; 1 means the same direction
 
 
 def state_gradients(model: CharRNN, symbols: Tensor, bptt: int | None = None) -> StateGradients:
@@ -91,7 +81,7 @@ def clip_gradient(model: CharRNN, symbols: Tensor, clip: float) -> Clipped:
     Return what clipping does to the gradient of the mean loss over a sequence (Pascanu, Mikolov and Bengio, 2013).
 
     :param symbols: (time + 1,) ids.
-    :param clip: norm that the gradient has at most afterwards.
+    :param clip: the greatest norm of the clipped gradient.
     """
     model = copy.deepcopy(model).double()
     loss = functional.cross_entropy(model(symbols[None, :-1])[0], symbols[1:])

@@ -37,25 +37,15 @@ _FIRST_COUNT = 16_384  # characters of the first count of n-grams; each further 
 
 @dataclass(frozen=True)
 class Figures:
-    """
-    How well a text was predicted.
+    """How well a text was predicted."""
 
-    :param bits: per character; not a number where the training diverged.
-    :param top_1: share of the characters that were the most probable.
-    :param top_3: share of the characters among the three most probable.
-    """
-
-    bits: float
-    top_1: float
-    top_3: float
+    bits: float  # per character; not a number where the training diverged
+    top_1: float  # share of the characters that were the most probable
+    top_3: float  # share of the characters among the three most probable
 
 
 def new_learner(contender: Contender, material: Material, settings: TrainingSettings, seconds: float) -> Learner:
-    """
-    Return a learner that has learned nothing yet.
-
-    :param seconds: of training that it will have, about.
-    """
+    """Return a learner that has learned nothing yet, and will have about so many seconds for that."""
     if contender.kind == "n-gram":
         return NGramLearner(contender, material, seconds)
     return NetworkLearner(contender, material, settings)
@@ -142,11 +132,7 @@ def build_network(contender: Contender, vocabulary: int) -> CharRNN | windows.Wi
 
 
 class NGramLearner(Learner):
-    """
-    An n-gram. Each step counts twice as much of the text anew, until all is counted or the next count would take too long.
-
-    :param seconds: for all of its counts.
-    """
+    """An n-gram. Each step counts twice as much of the text, until all is counted or its seconds are used up."""
 
     def __init__(self, contender: Contender, material: Material, seconds: float) -> None:
         self._ids, self._vocabulary, self._most = material.learned, len(material.vocabulary), seconds

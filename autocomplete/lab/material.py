@@ -30,17 +30,12 @@ _LEAST = 2_000  # characters; of fewer, nothing is learned that could be compare
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """
-    Symbols with BOUNDARY before each line and after the last.
-
-    :param learned: (n,) all but the end of the corpus.
-    :param held_out: (m,) of its end, as much as is measured.
-    """
+    """Symbols with BOUNDARY before each line and after the last."""
 
     vocabulary: Vocabulary
     unit: Literal["words", "text"]
-    learned: Ids
-    held_out: NDArray[np.integer[Any]]
+    learned: Ids  # (n,) all but the end of the corpus
+    held_out: NDArray[np.integer[Any]]  # (m,) of its end, as much as is measured
 
 
 def read_material(corpus: Corpus) -> Material:

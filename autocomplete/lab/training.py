@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,18 +25,7 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 
-__all__ = [
-    "draw_words",
-    "isolated_torch",
-    "learn",
-    "learned_words",
-    "make_up",
-    "new_network",
-    "paced",
-    "train_alike",
-    "word_loss",
-    "word_rows",
-]
+__all__ = ["draw_words", "isolated_torch", "learn", "learned_words", "make_up", "paced", "train_alike", "word_rows"]
 
 _IGNORED = -100  # the target that torch's cross-entropy leaves out
 _BATCH = 64  # words of a step
@@ -44,7 +33,6 @@ _SETTINGS = TrainingSettings(warmup=20)  # for runs of a few hundred steps
 
 Rows = tuple[Tensor, Tensor]  # inputs and targets, each (words, time) ids
 Name = TypeVar("Name", bound=str)
-Batch = TypeVar("Batch")
 Lesson = TypeVar("Lesson")
 
 
@@ -59,12 +47,6 @@ def isolated_torch() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-
-
-def new_network(configuration: Configuration) -> CharRNN:
-    """Return an untrained network, the same each time."""
-    torch.manual_seed(0)
-    return CharRNN(configuration)
 
 
 def word_rows(words: Sequence[str], vocabulary: Vocabulary, filler: int = _IGNORED) -> Rows:
@@ -88,26 +70,28 @@ def draw_words(rows: Rows, weights: NDArray[np.float64]) -> Iterator[Rows]:
         yield inputs[:, :width], targets[:, :width]
 
 
-def word_loss(model: nn.Module, batch: Rows) -> Tensor:
-    """Return the mean cross-entropy of the targets, in nats."""
+def _word_loss(model: nn.Module, batch: Rows) -> Tensor:
     inputs, targets = batch
     return functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
 
 
 def train_alike(
-    networks: Mapping[Name, nn.Module], batches: Iterable[Batch], loss: Callable[[Name, Batch], Tensor], steps: int
+    networks: Mapping[Name, nn.Module],
+    batches: Iterable[Any],
+    steps: int,
+    loss: Callable[[Name, Any], Tensor] | None = None,
 ) -> Iterator[dict[Name, float]]:
     """
     Train networks on the same batches; yield after each step the loss of each, in bits per character.
 
-    :param loss: gives the loss of a network, by its name, on a batch, in nats.
+    :param loss: gives the loss of a network, by its name, on a batch, in nats; by default on a batch of words.
     """
     optimizers = {name: new_optimizer(network, _SETTINGS.weight_decay) for name, network in networks.items()}
     for step, batch in zip(range(steps), batches, strict=False):
         rate = _SETTINGS.rate(_SETTINGS.word_rate, step, step / steps)
         bits = {}
         for name, network in networks.items():
-            found = loss(name, batch)
+            found = _word_loss(network, batch) if loss is None else loss(name, batch)
             training_step(network, optimizers[name], found, rate, _SETTINGS.clip)
             bits[name] = float(found.detach()) / math.log(2)
         yield bits
@@ -134,7 +118,7 @@ def learn(model: CharRNN, batch: Rows, steps: int) -> Iterator[float]:
     """Train a network on one batch again and again; yield the loss, in nats per symbol, that each step began with."""
     optimizer = new_optimizer(model, weight_decay=0.0)
     for _ in range(steps):
-        loss = word_loss(model, batch)
+        loss = _word_loss(model, batch)
         training_step(model, optimizer, loss, _SETTINGS.word_rate, _SETTINGS.clip)
         yield loss.item()
 
@@ -142,8 +126,9 @@ def learn(model: CharRNN, batch: Rows, steps: int) -> Iterator[float]:
 def learned_words(
     configuration: Configuration, words: Sequence[str], vocabulary: Vocabulary, steps: int
 ) -> tuple[CharRNN, Rows]:
-    """Return a network that has learned some words and the boundaries that fill them up, and its inputs and targets."""
-    model, batch = new_network(configuration), word_rows(words, vocabulary, filler=BOUNDARY)
+    """Return a network that has learned words and the boundaries that fill them up, and its batch; the same each time."""
+    torch.manual_seed(0)
+    model, batch = CharRNN(configuration), word_rows(words, vocabulary, filler=BOUNDARY)
     for _ in learn(model, batch, steps):
         pass
     return model, batch

@@ -26,18 +26,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FoundUnit:
-    """
-    The unit with the greatest correlation (Pearson), by amount, with a feature.
-
-    :param unit: its place in the hidden state.
-    :param chosen: its correlation on the lines that chose it.
-    :param held_out: its correlation on other lines.
-    """
+    """The unit with the greatest correlation (Pearson), by amount, with a feature."""
 
     feature: str
-    unit: int
-    chosen: float
-    held_out: float
+    unit: int  # its place in the hidden state
+    chosen: float  # its correlation on the lines that chose it
+    held_out: float  # its correlation on other lines
 
 
 def _is(predicate: Callable[[str], bool]) -> Callable[[str], Array]:

@@ -27,28 +27,17 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Unrolled:
-    """
-    Copies of the tensors of a forward pass.
+    """Copies of the tensors of a forward pass; the first hidden states are zeros, before any symbol is read."""
 
-    :param embedded: (batch, time, embedding) what the first layer reads.
-    :param states: (layers, batch, time + 1, hidden) the hidden states before the first symbol, which are zeros, and after each.
-    :param logits: (batch, time, vocabulary)
-    :param probabilities: (batch, time, vocabulary) of each next symbol.
-    """
-
-    embedded: Array
-    states: Array
-    logits: Array
-    probabilities: Array
+    embedded: Array  # (batch, time, embedding)
+    states: Array  # (layers, batch, time + 1, hidden)
+    logits: Array  # (batch, time, vocabulary)
+    probabilities: Array  # (batch, time, vocabulary)
 
 
 @torch.no_grad()
 def unroll(model: CharRNN, inputs: Tensor) -> Unrolled:
-    """
-    Read symbols one at a time and keep every hidden state; torch's own pass returns those of the top layer only.
-
-    :param inputs: (batch, time) ids.
-    """
+    """Read (batch, time) ids one at a time and keep every hidden state; torch's own pass returns those of the top layer only."""
     state: State | None = None
     states = [torch.zeros(model.configuration.layers, len(inputs), model.configuration.hidden)]
     answers = []
@@ -63,19 +52,12 @@ def unroll(model: CharRNN, inputs: Tensor) -> Unrolled:
 
 @dataclass(frozen=True)
 class ParameterCount:
-    """
-    The trained numbers of a layer, worked out as a textbook does, with one bias for each gate.
+    """The trained numbers of a layer, worked out as a textbook does, with one bias for each gate."""
 
-    :param input: of Wx: gates x units x inputs.
-    :param recurrent: of Wh: gates x units x units.
-    :param bias: gates x units.
-    :param torch: of torch's own layer, which adds up two biases for each gate.
-    """
-
-    input: int
-    recurrent: int
-    bias: int
-    torch: int
+    input: int  # of Wx: gates x units x inputs
+    recurrent: int  # of Wh: gates x units x units
+    bias: int  # gates x units
+    torch: int  # of torch's own layer, which adds up two biases for each gate
 
     @property
     def total(self) -> int:
@@ -95,42 +77,30 @@ class Step:
     """
     What the first layer of a network does with one symbol.
 
-    :param input: (inputs,) the symbol's embedding, x.
-    :param before: (units,) the hidden state before, h.
-    :param after: (units,) the hidden state after.
     :param parts: (units,) each, by name, in the order in which they are computed.
         rnn: letter (Wx x), memory (Wh h), bias, sum.
         lstm: forget, input, candidate, cell before, cell, output.
         gru: reset, update, candidate.
     """
 
-    input: Array
-    before: Array
-    after: Array
+    input: Array  # (inputs,) the symbol's embedding, x
+    before: Array  # (units,) the hidden state before, h
+    after: Array  # (units,) the hidden state after
     parts: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
 class Walk:
-    """
-    The first layer of a network over some symbols.
+    """The first layer of a network over some symbols."""
 
-    :param input_weights: (gates x units, inputs) Wx.
-    :param recurrent_weights: (gates x units, units) Wh.
-    """
-
-    input_weights: Array
-    recurrent_weights: Array
+    input_weights: Array  # (gates x units, inputs) Wx
+    recurrent_weights: Array  # (gates x units, units) Wh
     steps: Sequence[Step]
 
 
 @torch.no_grad()
 def walk(model: CharRNN, symbols: Tensor) -> Walk:
-    """
-    Return the steps of the first layer over some symbols, from a state of zeros on; all are copies.
-
-    :param symbols: (time,) ids.
-    """
+    """Return copies of the steps of the first layer over symbols, (time,) ids, from a state of zeros on."""
     take_step = {"rnn": _rnn_step, "gru": _gru_step, "lstm": _lstm_step}[model.configuration.cell]
     hidden = cell = torch.zeros(model.configuration.hidden)
     weights = [parameter.detach() for parameter in model.recurrent.parameters()][:4]  # of the first layer

@@ -40,11 +40,10 @@ class WindowNetwork(nn.Module):
 
     def continue_from(self, state: Tensor | None, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Return the logits of the next symbol after each input, and the state after the last.
+        Return the logits of the next symbol after each input, (batch, time, vocabulary), and the state after the last.
 
         :param state: (batch, seen - 1) ids of what stands before the inputs; None for boundaries.
         :param inputs: (batch, time) ids.
-        :returns: (batch, time, vocabulary), and the state.
         """
         if state is None:
             state = inputs.new_full((len(inputs), self.seen - 1), BOUNDARY)
@@ -53,11 +52,7 @@ class WindowNetwork(nn.Module):
         return logits, symbols[:, symbols.shape[1] - self.seen + 1 :]
 
     def read(self, symbols: Tensor) -> Tensor:
-        """
-        Return what the decoder reads, (batch, time, hidden).
-
-        :param symbols: (batch, seen - 1 + time) ids: each of the time steps has all symbols that the network sees before it.
-        """
+        """Return what the decoder reads, (batch, time, hidden), of (batch, seen - 1 + time) ids."""
         raise NotImplementedError
 
     @property
@@ -70,11 +65,10 @@ class FeedForwardWindow(WindowNetwork):
     """
     The last k symbols, embedded, side by side, through tanh layers: h = tanh(W [e(x_t-k+1); ...; e(x_t)] + b).
 
-    Bengio et al., "A Neural Probabilistic Language Model", 2003, of characters instead of words and without the direct
-    connections from the embeddings to the output.
+    Bengio et al., "A Neural Probabilistic Language Model", 2003, without direct connections from embeddings to output.
 
     :param window: k, the number of symbols seen, from 1.
-    :param layers: tanh layers, of `hidden` units each.
+    :param layers: number of tanh layers, of `hidden` units each.
     """
 
     def __init__(self, vocabulary: int, window: int, embedding: int, hidden: int, layers: int = 1) -> None:
@@ -96,17 +90,14 @@ class FeedForwardWindow(WindowNetwork):
 
 class CausalConvolution(WindowNetwork):
     """
-    Convolutions over time that look back only, each layer at places twice as far apart as the one below.
-
-    A layer of dilation d is y_t = x_t + relu(sum_i W_i x_t-id + b).
+    Convolutions over time that look back only. A layer of dilation d is y_t = x_t + relu(sum_i W_i x_t-id + b).
 
     The dilations 1, 2, 4, ... are those of van den Oord et al., "WaveNet", 2016; the plain residual layers follow Bai et al., "An
-    Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling", 2018, with one convolution
-    in a layer and without their weight alphabet and dropout. Of l layers with kernels of width w, the receptive field is
-    1 + (w - 1) (2^l - 1) symbols.
+    Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling", 2018. Of l layers with kernels
+    of width w, the receptive field is 1 + (w - 1) (2^l - 1) symbols.
 
-    :param hidden: channels.
-    :param kernel: places that a layer looks at, from 2: its own, and those before it.
+    :param hidden: number of channels.
+    :param kernel: width, from 2: the number of places that a layer looks at, its own included.
     """
 
     def __init__(self, vocabulary: int, embedding: int, hidden: int, layers: int = 3, kernel: int = 2) -> None:

@@ -89,7 +89,9 @@ class CurveChart:
 def checkpoint_list(checkpoints: Mapping[Path, Checkpoint]) -> RenderableType:
     """Return a line for each checkpoint."""
     table = plain_table("name", "network", "corpus", "bits/char")
-    table.add_column("folder", overflow="fold")
+    table.add_column("folder")
+    for column in table.columns:
+        column.overflow = "fold"
     for folder, checkpoint in checkpoints.items():
         sizes = checkpoint.configuration
         measured = "held_out" if checkpoint.unit == "text" else "training"  # by which networks are compared

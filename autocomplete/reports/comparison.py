@@ -77,7 +77,7 @@ def comparison_table(standings: Sequence[Standing], word: str = "") -> Table:
     :param word: whose bits there is a column for, if they were measured.
     """
     headings = (">bits/char", ">top 1", ">top 3", ">parameters", ">char/s", ">key")
-    table = plain_table("model", *headings, *([f">{word}"] if word else []), gap=1)
+    table = plain_table("model", *headings, *([f">{word}"] if word else []), gap=1, pad_edge=False)
     for place, standing in enumerate(ranked(standings)):
         bits = "" if standing.word_bits is None or math.isnan(standing.word_bits) else f"{standing.word_bits:.2f}"
         best = place == 0 and standing.figures is not None

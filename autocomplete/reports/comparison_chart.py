@@ -54,7 +54,7 @@ class CurvesChart:
         if not self._curves:
             yield from [Text()] * self._height
             return
-        names = [_named(standing) for standing in self._curves]
+        names = [Text.assemble(" ", _letter(each), " ", each.contender.name.partition(" ")[0]) for each in self._curves]
         columns = max(2, min(options.max_width, _WIDEST) - _FIGURE - 2 - max(name.cell_len for name in names))
         height = self._height - _AROUND
         seconds = max(standing.seconds for standing in self._curves)
@@ -83,11 +83,6 @@ class CurvesChart:
 def _letter(standing: Standing) -> Text:
     kind = standing.contender.kind
     return Text(kind[0], f"bold {_COLORS[kind]}")
-
-
-def _named(standing: Standing) -> Text:
-    """Return what stands at the right end of a curve."""
-    return Text.assemble(" ", _letter(standing), " ", standing.contender.name.partition(" ")[0])
 
 
 def _measured(standing: Standing) -> list[tuple[float, float]]:

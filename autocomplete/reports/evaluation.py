@@ -1,9 +1,4 @@
-"""
-An evaluation, drawn: bars, tables and two charts, for a terminal, a pipe or a picture.
-
-The charts are of the first suggestion: how often one of some probability is right, and what is left to show when only the
-more probable ones are.
-"""
+"""An evaluation, drawn for a terminal, a pipe or a picture: bars, tables and two charts of the first suggestion."""
 
 from __future__ import annotations
 
@@ -23,11 +18,7 @@ _TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def evaluation_report(evaluation: Evaluation, title: str) -> RenderableType:
-    """
-    Return everything that was measured.
-
-    :param title: what was evaluated, and on what.
-    """
+    """Return everything that was measured, below a title that says what was evaluated, and on what."""
     size = (
         f"{evaluation.phrases:,} phrases, {evaluation.words:,} words, {evaluation.characters:,} characters; "
         f"words were asked for before each key, {evaluation.queries:,} times"
@@ -54,7 +45,8 @@ def _figures(evaluation: Evaluation) -> Table:
 
 
 def _savings(evaluation: Evaluation) -> Table:
-    table = plain_table(">words read", ">keys saved", "", title="Keystroke savings")
+    table = plain_table(">words read", ">keys saved", title="Keystroke savings")
+    table.add_column()
     for suggestions, share in evaluation.savings.items():
         table.add_row(str(suggestions), _percent(share), Text("━" * round(_BAR * share), style="green"))
     return table
@@ -71,7 +63,8 @@ def _ranks(evaluation: Evaluation) -> Table:
 def _first(evaluation: Evaluation) -> Table:
     ghost = evaluation.ghost
     title = "The first suggestion, shown only if it is probable enough"
-    table = plain_table(">probability from", ">right", ">shown", "", title=title)
+    table = plain_table(">probability from", ">right", ">shown", title=title)
+    table.add_column()  # which may wrap
     at = {each.threshold: each for each in (*evaluation.first, ghost)}
     for threshold, each in sorted(at.items()):
         note = "ghost text of the prompt" if threshold == ghost.threshold else ""
@@ -82,7 +75,7 @@ def _first(evaluation: Evaluation) -> Table:
 
 
 class _Charts:
-    """Two charts side by side, as wide as the terminal but no wider than they need to be."""
+    """How often a first suggestion of some probability is right, and how often those shown are, by the share that is shown."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self._evaluation = evaluation

@@ -1,8 +1,4 @@
-"""
-What a command leaves behind: a report on standard output, or pictures in files that a user names.
-
-Such files are refused in one line before any work is done for them.
-"""
+"""What a command leaves behind: a report on standard output, or files that a user names, refused before any work is done."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 A sweep, drawn: its trials while it runs, and the ranking at its end.
 
-On a terminal there is a table of the trials as they stand, those that may still win on top, and a bar. Into a pipe goes a plain
-line whenever a trial has been trained or has ended.
+On a terminal there is a table of the trials, those that may still win on top, and a bar. Into a pipe goes a plain line whenever
+a trial has been trained or has ended.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from autocomplete.training.events import SweepEvent, SweepFinished, SweepProgres
 __all__ = ["SweepDisplay", "ranking"]
 
 _AROUND = 6  # lines of a screen that are not for trials
-_FEW = 50  # steps, over which the loss of a training is averaged; what comes of fewer says little of what comes of thousands
+_FEW = 50  # steps, over which the loss of a training is averaged; fewer say little about thousands
 _FEW_TOLD = "Some were judged after fewer than {} steps, which tells little: give more --minutes or --steps, or a lower --search."
 _ORDER = ["running", "waiting", "done", "stopped", "pruned", "failed", "too slow"]
 _STYLES = {"running": "bold", "pruned": "dim", "failed": "red", "too slow": "dim"}
@@ -86,6 +86,7 @@ def ranking(finished: SweepFinished) -> RenderableType:
 def _table(trials: Iterable[Trial], state: Callable[[Trial], str]) -> Table:
     numbers = (">dropout", ">rate", ">parameters", ">answer", ">bits/char", ">steps")
     table = plain_table(">", "network", *numbers, "", gap=1)
+    table.columns[0].no_wrap = False  # it gives way first where there is little room
     for trial in trials:
         table.add_row(
             str(trial.number),

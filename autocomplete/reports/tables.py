@@ -15,14 +15,15 @@ __all__ = ["empty_chart", "filling_table", "plain_table"]
 _WIDTH = 80  # of a chart, where there is room
 
 
-def plain_table(*headings: str, gap: int = 2, title: str | None = None) -> Table:
+def plain_table(*headings: str, gap: int = 2, title: str | None = None, pad_edge: bool = True) -> Table:
     """
     Return an empty table.
 
     :param headings: of the columns; those that begin with `>` are flush right.
     :param gap: cells between two columns.
+    :param pad_edge: whether the gap is kept behind the last column, too.
     """
-    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim", title=title)
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=pad_edge, header_style="dim", title=title)
     table.title_justify, table.title_style = "left", "bold"
     for heading in headings:
         right = heading.startswith(">")

@@ -45,10 +45,8 @@ class TrainingDisplay(LiveDisplay):
         if isinstance(event, Started):
             network = f"{network_name(event.configuration)}, {event.configuration.parameters:,} parameters"
             resumed = f", going on from step {event.steps_done:,}" if event.steps_done else ""
-            held_out = held_out_text(event) + resumed
-            self._print_heading(
-                [event.corpus.describe(), f"{network}, on {event.device} in {event.precision}; {held_out}"]
-            )
+            run = f"{network}, on {event.device} in {event.precision}; {held_out_text(event)}{resumed}"
+            self._print_heading([event.corpus.describe(), run])
             self._holds_out, self._patience = event.held_out > 0, event.settings.patience
             self._of = event.judged_by and f" of {event.judged_by}"
         elif isinstance(event, Step):
@@ -102,9 +100,9 @@ class TrainingDisplay(LiveDisplay):
 def summary(finished: Finished) -> RenderableType:
     """Return what was reached: a table, the loss curve where there is one to draw, and where the checkpoint is."""
     figures = finished.figures
-    draw = (
-        _gaps_table if "held_out_word_gaps" in figures else _text_table if "held_out_lines" in figures else _words_table
-    )
+    draw = _text_table if "held_out_lines" in figures else _words_table
+    if "held_out_word_gaps" in figures:
+        draw = _gaps_table
     done = "ended early: no better for a while" if finished.reason == "early" else finished.reason
     end = Text(f"{done} after {finished.steps:,} steps, {duration(finished.seconds)}; saved in {finished.folder}")
     curve = [CurveChart(finished.curve)] if len(finished.curve) > 1 else []
@@ -155,11 +153,10 @@ def _gaps_table(figures: dict[str, Any]) -> Table:
 
 def _letters_table(figures: dict[str, Any], unit: str, held_out: bool, rows: Sequence[tuple[str, str, str]]) -> Table:
     """Return a table of figures of what was learned and, beside that, of what was held out, if anything was."""
-    table = Table(title="What the network learned", title_justify="left", title_style="bold")
-    kinds = {"training": f"training {unit}"} | ({"held_out": f"held-out {unit}"} if held_out else {})
-    table.add_column("")
-    for heading in kinds.values():
-        table.add_column(heading, justify="right")
+    table = Table("", title="What the network learned", title_justify="left", title_style="bold")
+    kinds = ["training", "held_out"] if held_out else ["training"]
+    for kind in kinds:
+        table.add_column(f"{kind.replace('_', '-')} {unit}", justify="right")
     for label, name, kind_of_figure in rows:
         table.add_row(label, *(_figure(figures[kind][name], kind_of_figure) for kind in kinds))
     return table

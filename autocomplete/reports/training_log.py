@@ -1,8 +1,4 @@
-"""
-A training or a sweep, written down as JSON lines: its start, each validation or trial that has ended, and its end.
-
-The file is made with the first event, so that a run that is refused leaves none behind.
-"""
+"""A training or a sweep as JSON lines: its start, each validation or trial that has ended, and its end."""
 
 from __future__ import annotations
 
@@ -23,6 +19,8 @@ __all__ = ["SweepLog", "TrainingLog"]
 class TrainingLog:
     """
     Appends all that an event says to a file, one JSON object a line; a context manager, which writes an error as the end.
+
+    The file is made with the first event, so that a run that is refused leaves none behind.
 
     :param resume: go on with a file that is there.
     :raises SettingsError: for a file that cannot be written, or exists.
