@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from autocomplete.inference.engine import Engine, Request
 from autocomplete.inference.offers import COUNTS, THRESHOLDS, Answer, Offers, Place
 from autocomplete.inference.prediction import Suggestion
 from autocomplete.inference.predictor import Predictor
+from autocomplete.inference.savings import KeysSaved
 from autocomplete.prompt.commands import complete_command, help_text, is_command, parse_command
 from autocomplete.prompt.settings import PromptSettings
 from autocomplete.prompt.strip import HEIGHTS, Fragments, Status, render_commands, render_demo, render_strip
@@ -21,38 +22,6 @@ from autocomplete.text.printable import printable
 __all__ = ["Load", "Session"]
 
 Load = Callable[[str], Predictor]
-
-
-@dataclass
-class KeysSaved:
-    """
-    How many characters the lines of a session have, and how many of them took no key of their own.
-
-    :param accepted: of the line that is being typed: what it was before each acceptance, and how many keys that spared.
-    """
-
-    characters: int = 0
-    spared: int = 0
-    accepted: list[tuple[str, int]] = field(default_factory=list)
-
-    def accept(self, line: str, characters: int) -> None:
-        """Count an acceptance: one key in place of so many characters."""
-        self.accepted.append((line, characters - 1))
-
-    def changed(self, line: str) -> None:
-        """Drop what was accepted since the line was as it is again: that was undone."""
-        undone = [i for i, (before, _) in enumerate(self.accepted) if before == line or not line]
-        del self.accepted[undone[0] if undone else len(self.accepted) :]
-
-    def end(self, line: str) -> None:
-        """Count a line."""
-        self.characters += len(line)
-        self.spared += sum(spared for _, spared in self.accepted)
-
-    def saved(self, line: str) -> float:
-        """Return the share of the keys that were spared, the line that is being typed included."""
-        spared = self.spared + sum(spared for _, spared in self.accepted)
-        return max(0.0, min(1.0, spared / max(1, self.characters + len(line))))
 
 
 class Session:
