@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from autocomplete.lab.training import learn, learned_words, make_up, word_rows
+from autocomplete.lab.training import sample_words, train_on_batch, train_on_words, word_rows
 from autocomplete.lab.unrolled import count_parameters, unroll, walk
 from autocomplete.models.recurrent import RecurrentNetwork
 from autocomplete.storage.configuration import Cell, Configuration
@@ -22,7 +22,7 @@ VOCABULARY = Vocabulary.from_words(WORDS)
 
 def trained(cell: Cell, layers: int = 1, steps: int = 20) -> CharRNN:
     configuration = Configuration(len(VOCABULARY), cell, layers, hidden=5, embedding=4)
-    return learned_words(configuration, WORDS, VOCABULARY, steps)[0]
+    return train_on_words(configuration, WORDS, VOCABULARY, steps)[0]
 
 
 def in_numpy(model: CharRNN) -> RecurrentNetwork:
@@ -130,7 +130,7 @@ def test_what_is_shown_does_not_change_when_the_network_learns_on(cell: Cell) ->
     inputs, targets = word_rows(WORDS, VOCABULARY)
     before, walked = unroll(model, inputs), walk(model, inputs[0])
     kept = [before.states.copy(), before.embedded.copy(), walked.input_weights.copy(), walked.steps[-1].input.copy()]
-    for _ in learn(model, (inputs, targets), 3):
+    for _ in train_on_batch(model, (inputs, targets), 3):
         pass
     now = [before.states, before.embedded, walked.input_weights, walked.steps[-1].input]
     for array, copy in zip(now, kept, strict=True):
@@ -149,8 +149,8 @@ def test_words_are_a_batch_filled_up_with_boundaries() -> None:
 def test_a_word_is_learned_and_made_up() -> None:
     vocabulary = Vocabulary.from_words(["name"])
     configuration = Configuration(len(vocabulary), "rnn", 2, hidden=8, embedding=4)
-    model, batch = learned_words(configuration, ["name"], vocabulary, steps=0)
-    losses = list(learn(model, batch, 300))
+    model, batch = train_on_words(configuration, ["name"], vocabulary, steps=0)
+    losses = list(train_on_batch(model, batch, 300))
     assert losses[0] > 1
     assert losses[-1] < 0.05
-    assert make_up(model, vocabulary, 3, seed=0) == ["name"] * 3
+    assert sample_words(model, vocabulary, 3, seed=0) == ["name"] * 3

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from autocomplete.demo.cell_pictures import beside, cell_name, counts_picture, gates_picture, map_picture, step_picture
 from autocomplete.demo.drawing import fitted, visible
-from autocomplete.demo.given import read_word
+from autocomplete.demo.inputs import read_word
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.storage.configuration import Cell, Configuration
 from autocomplete.text.vocabulary import Vocabulary
@@ -107,12 +107,12 @@ def _percent(walk: Walk, part: str) -> str:
 
 def _trained(cell: Cell, letters: str) -> tuple[Walk, float]:
     """Return what a trained layer does over a word, and the mean probability that it gives the right next letters."""
-    from autocomplete.lab.training import learned_words
+    from autocomplete.lab.training import train_on_words
     from autocomplete.lab.unrolled import unroll, walk
 
     vocabulary = Vocabulary.from_words([letters])
     configuration = Configuration(len(vocabulary), cell, hidden=_UNITS, embedding=_INPUTS)
-    model, (inputs, targets) = learned_words(configuration, [letters], vocabulary, _STEPS)
+    model, (inputs, targets) = train_on_words(configuration, [letters], vocabulary, _STEPS)
     probabilities = unroll(model, inputs).probabilities[0]
     return walk(model, inputs[0]), float(probabilities[range(len(targets[0])), targets[0]].mean())
 

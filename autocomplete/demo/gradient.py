@@ -19,7 +19,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from autocomplete.demo.drawing import cell_of, counted, height, letter_cells, shade, visible
-from autocomplete.demo.given import read_sentence
+from autocomplete.demo.inputs import read_sentence
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.demo.sentences import SENTENCES
 from autocomplete.errors import SettingsError

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from autocomplete.demo.drawing import centred, column, curve, name_of, sign_tile, visible, with_way
-from autocomplete.demo.given import read_word
+from autocomplete.demo.inputs import read_word
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.storage.configuration import Configuration
 from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
@@ -40,12 +40,12 @@ class _Moment:
 
 def _play(word: str, size: Size) -> Iterator[Frame]:
     letters = read_word(word, "name")
-    from autocomplete.lab.training import learn, learned_words, make_up
+    from autocomplete.lab.training import sample_words, train_on_batch, train_on_words
     from autocomplete.lab.unrolled import unroll
 
     vocabulary = Vocabulary.from_words([letters])
     configuration = Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING)
-    model, (inputs, targets) = learned_words(configuration, [letters], vocabulary, steps=0)
+    model, (inputs, targets) = train_on_words(configuration, [letters], vocabulary, steps=0)
 
     def moment(step: int, losses: Sequence[float]) -> _Moment:
         unrolled = unroll(model, inputs)
@@ -53,14 +53,14 @@ def _play(word: str, size: Size) -> Iterator[Frame]:
         unrolled.logits[:, :, UNKNOWN] = -math.inf  # no character that could be shown
         best = unrolled.logits[0].argmax(axis=-1).tolist()
         guesses = ["end" if i == BOUNDARY else vocabulary.character(i) for i in best]
-        samples = make_up(model, vocabulary, _SAMPLES, seed=step)
+        samples = sample_words(model, vocabulary, _SAMPLES, seed=step)
         return _Moment(step, tuple(losses), unrolled.states[:, 0].tolist(), right, guesses, samples)
 
     losses: list[float] = []
     untrained, columns = moment(0, losses), len(letters) + 1
     for time in range(1, columns + 1) if columns <= 6 else (1, 2, 3, columns):
         yield Frame(_picture(letters, untrained, size, time), _reading(letters, untrained, time), 1.5)
-    for step, loss in enumerate(learn(model, (inputs, targets), _SHOWN[-1]), start=1):
+    for step, loss in enumerate(train_on_batch(model, (inputs, targets), _SHOWN[-1]), start=1):
         losses.append(loss)
         if step in _SHOWN:
             now = moment(step, losses)

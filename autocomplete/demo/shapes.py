@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from autocomplete.demo.drawing import centred, name_of, sign_tile, with_way
-from autocomplete.demo.given import read_word
+from autocomplete.demo.inputs import read_word
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
 from autocomplete.storage.configuration import Configuration
@@ -78,12 +78,12 @@ def _words(text: str) -> list[str]:
 
 def _tensors(words: Sequence[str]) -> _Tensors:
     """Return the tensors of a pass over some words, after a training on them."""
-    from autocomplete.lab.training import learned_words
+    from autocomplete.lab.training import train_on_words
     from autocomplete.lab.unrolled import unroll
 
     vocabulary = Vocabulary.from_words(words)
     configuration = Configuration(len(vocabulary), "rnn", _LAYERS, _HIDDEN, _EMBEDDING)
-    model, (inputs, _) = learned_words(configuration, words, vocabulary, _STEPS)
+    model, (inputs, _) = train_on_words(configuration, words, vocabulary, _STEPS)
     unrolled = unroll(model, inputs)
     outputs, state = model.recurrent(model.embedding(inputs))
     longest = max(map(len, words))

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autocomplete.demo.drawing import bar, cell_of, counted, fitted, height, letter_cells, percent, tail
-from autocomplete.demo.given import read_sentence
+from autocomplete.demo.inputs import read_sentence
 from autocomplete.demo.scene import Frame, Scene, Size
 from autocomplete.errors import SettingsError
 from autocomplete.evaluation.known import KnownWord, known_words

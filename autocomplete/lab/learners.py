@@ -132,7 +132,7 @@ def build_network(contender: Contender, vocabulary: int) -> CharRNN | windows.Wi
 
 
 class NGramLearner(Learner):
-    """An n-gram. Each step counts twice as much of the text, until all is counted or its seconds are used up."""
+    """An n-gram. Each step counts twice as much of the text, until all is counted or the next count would take too long."""
 
     def __init__(self, contender: Contender, material: Material, seconds: float) -> None:
         self._ids, self._vocabulary, self._most = material.learned, len(material.vocabulary), seconds

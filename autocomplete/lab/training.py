@@ -1,7 +1,7 @@
 """
 Small networks trained while one looks on: words learned to the letter, and several networks trained alike to be compared.
 
-The networks, the optimizer and its step are those of every training; so are the learning rates, but for `learn`.
+The networks, the optimizer and its step are those of every training; so are the learning rates, but for `train_on_batch`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ from autocomplete.training.networks.recurrent import CharRNN
 from autocomplete.training.optimization import new_optimizer, training_step
 from autocomplete.training.settings import TrainingSettings
 
-__all__ = ["draw_words", "isolated_torch", "learn", "learned_words", "make_up", "paced", "train_alike", "word_rows"]
+__all__ = [
+    "draw_words",
+    "isolated_torch",
+    "paced",
+    "sample_words",
+    "train_alike",
+    "train_on_batch",
+    "train_on_words",
+    "word_rows",
+]
 
 _IGNORED = -100  # the target that torch's cross-entropy leaves out
 _BATCH = 64  # words of a step
@@ -114,7 +123,7 @@ def paced(lessons: Iterable[Lesson], shown: Container[int], seconds: float) -> I
             began = time.monotonic()
 
 
-def learn(model: CharRNN, batch: Rows, steps: int) -> Iterator[float]:
+def train_on_batch(model: CharRNN, batch: Rows, steps: int) -> Iterator[float]:
     """Train a network on one batch again and again; yield the loss, in nats per symbol, that each step began with."""
     optimizer = new_optimizer(model, weight_decay=0.0)
     for _ in range(steps):
@@ -123,17 +132,17 @@ def learn(model: CharRNN, batch: Rows, steps: int) -> Iterator[float]:
         yield loss.item()
 
 
-def learned_words(
+def train_on_words(
     configuration: Configuration, words: Sequence[str], vocabulary: Vocabulary, steps: int
 ) -> tuple[CharRNN, Rows]:
     """Return a network that has learned words and the boundaries that fill them up, and its batch; the same each time."""
     torch.manual_seed(0)
     model, batch = CharRNN(configuration), word_rows(words, vocabulary, filler=BOUNDARY)
-    for _ in learn(model, batch, steps):
+    for _ in train_on_batch(model, batch, steps):
         pass
     return model, batch
 
 
-def make_up(model: CharRNN, vocabulary: Vocabulary, count: int, seed: int) -> list[str]:
+def sample_words(model: CharRNN, vocabulary: Vocabulary, count: int, seed: int) -> list[str]:
     """Return words drawn from a network's own probabilities."""
     return [vocabulary.decode(ids) for ids in model.sample(count, torch.Generator().manual_seed(seed))]

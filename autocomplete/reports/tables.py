@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, set_cell_size
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from autocomplete.inference.filling import Filling
@@ -27,7 +28,8 @@ def plain_table(*headings: str, gap: int = 2, title: str | None = None, pad_edge
     table.title_justify, table.title_style = "left", "bold"
     for heading in headings:
         right = heading.startswith(">")
-        table.add_column(heading.removeprefix(">"), justify="right" if right else "left", no_wrap=True)
+        # As Text, so that nothing in it is taken for markup.
+        table.add_column(Text(heading.removeprefix(">")), justify="right" if right else "left", no_wrap=True)
     return table
 
 
