@@ -43,11 +43,10 @@ class Textbook:
 
     def discounts(self, length: int) -> list[float]:
         of = Counter(self.counts[length].values())
-        if not all(of[n] for n in (1, 2, 3, 4)):
-            return [0, 0.5, 0.75, 0.9]
-        ratio = of[1] / (of[1] + 2 * of[2])
-        found = [n - (n + 1) * ratio * of[n + 1] / of[n] for n in (1, 2, 3)]
-        return [0, *(min(max(value, 0.01), n - 0.01) for n, value in enumerate(found, start=1))]
+        n = {count: max(of[count], 1) for count in (1, 2, 3, 4)}
+        ratio = n[1] / (n[1] + 2 * n[2])
+        found = [count - (count + 1) * ratio * n[count + 1] / n[count] for count in (1, 2, 3)]
+        return [0, *(min(max(value, 0.1 * count), 0.95 * count) for count, value in enumerate(found, start=1))]
 
     def distribution(self, context: tuple[int, ...]) -> np.ndarray:
         """Return the probabilities of each symbol after a context."""
