@@ -17,6 +17,7 @@ from autocomplete.inference.gap import Gap
 from autocomplete.inference.prediction import Suggestion
 from autocomplete.inference.predictor import Predictor
 from autocomplete.inference.search import Budget
+from autocomplete.models.search_tree import SearchTree
 from autocomplete.text.alphabets.letters import Letters
 
 LEXICON = {
@@ -140,6 +141,22 @@ def test_a_word_before_another_brings_the_space_between_them() -> None:
         found = predictor.predict("the ", 3, after="fox").words
         assert found
         assert all(word.insert == word.word + " " for word in found)
+
+
+def test_letters_typed_before_a_word_use_one_search_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words that are tried in the gap have contexts of their own, which must not push that of the cursor out."""
+    searched: list[int] = []
+    clear = SearchTree.clear
+
+    def counted(tree: SearchTree) -> None:
+        searched.append(1)
+        clear(tree)
+
+    predictor = Predictor(TEXT, LEXICON | {f"fo{a}{b}": 10.0 for a in "wxnt" for b in "aceho"}, floor=1e-4)
+    monkeypatch.setattr(SearchTree, "clear", counted)
+    for end in range(4):
+        assert len(predictor.predict("the token " + "fox"[:end], count=12, after=" brown").words) > 3
+    assert len(searched) == 1  # that of the word at the cursor
 
 
 def ranked(predictor: Predictor, text: str, after: str = "") -> list[tuple[str, str, float]]:

@@ -22,11 +22,9 @@ from autocomplete.text.words import running_words
 
 __all__ = ["Context", "Line", "LineReader"]
 
-_LONGEST, _CUT = (
-    400,
-    200,
-)  # least number of characters of a line that are read; it is cut at multiples of the second number
-_CONTEXTS = 8  # cached contexts, for Backspace and for ghost text of several words
+_LONGEST = 400  # characters of a line that are read, at least
+_CUT = 200  # a longer line is cut at a multiple of this
+_CONTEXTS = 16  # cached contexts: for Backspace, ghost text of several words, and all words that are tried in a gap
 _IDS = 4096  # cached word ids
 
 

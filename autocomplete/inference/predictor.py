@@ -105,7 +105,8 @@ class Predictor:
         self._models = WordModels(checkpoint, network, counts, context, members, hidden_keys)
         self._read = self._models.reader.read
         self._endings = self._models.endings
-        self._trees: dict[Context, SearchTree] = {}  # the one used last is the last
+        # By the text before the word and the lines before it; the one used last is the last.
+        self._trees: dict[tuple[str, tuple[str, ...]], SearchTree] = {}
         self._tree(self._read("").context)
 
     @classmethod
@@ -271,14 +272,15 @@ class Predictor:
         """Return the search tree of the word after a context. Nodes from an earlier call may be void now."""
         if self._models.evict_if_large():
             self._trees.clear()
-        tree = self._trees.pop(context, None)
+        key = context.before, context.preceding
+        tree = self._trees.pop(key, None)
         if tree is None:
             while len(self._trees) >= _TREES:
                 del self._trees[next(iter(self._trees))]
             tree = SearchTree(self._models.after(context), hidden=self._models.hidden)
         elif tree.memory > _TREE_MEMORY:
             tree.clear()
-        self._trees[context] = tree
+        self._trees[key] = tree
         return tree
 
     def _position(self, line: Line) -> _Position:
