@@ -177,7 +177,7 @@ def test_word_is_as_probable_as_torch_finds_it() -> None:
     for number, word in enumerate(line.split()):
         before = " ".join([*line.split()[:number], ""])
         within = WithinWord(network, after(network, VOCABULARY.encode(before)), VOCABULARY)
-        states, expected = within.start(), -math.log(within.word_begins())
+        states, expected = within.start(), -math.log(within.word_begins()[0])
         for symbol in [*VOCABULARY.encode(word), BOUNDARY]:
             expected += float(within.log_probabilities(states)[0, symbol])
             states = within.step(states, [symbol])

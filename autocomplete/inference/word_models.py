@@ -37,9 +37,8 @@ from autocomplete.text.words import closing_chance
 __all__ = ["Members", "WordModels"]
 
 Members = Literal["mixture", "network", "lexicon", "ngrams", "words"]
-ContextFile = tuple[
-    Mapping[str, NDArray[Any]], Mapping[str, Any]
-]  # tensors and metadata, as `read_context` returns them
+# Tensors and metadata, as `read_context` returns them.
+ContextFile = tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]
 
 _WORD_MEMBERS: tuple[Members, ...] = ("lexicon", "ngrams", "words")
 _FEW = 4  # cached lexicons of the out-of-vocabulary words of a line
@@ -135,7 +134,7 @@ class WordModels:
         word = WithinWord(network, context.character_states, self._vocabulary)
         if self._members == "network" or lexicon is None:
             return word
-        begins = min(word.word_begins(), 1.0)
+        begins = min(float(word.word_begins()[0]), 1.0)
         if self._members == "lexicon":
             return lexicon.weighed(lexicon.counts, begins)
         if self._next_words is None:

@@ -61,7 +61,9 @@ class NextWords:
             return Expected(self.ngrams.distribution(context)[0], 0.0, {})
         result, length = self.ngrams.distribution(context, self._weights[:, 1].tolist())
         if self.network is not None and states is not None:
-            result += np.float32(self._weights[length, 2]) * self.network.probabilities(states)[0]
+            by_network = self.network.probabilities(states)[0]
+            by_network *= np.float32(self._weights[length, 2])
+            result += by_network
         line = [word for word in ids if word != words]
         cache = unigram_cache(line, [float(self.ngrams.unigrams[word]) if word < words else 0.0 for word in line])
         cache.pop(other, None)

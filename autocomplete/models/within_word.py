@@ -42,6 +42,7 @@ class WithinWord(ByProbabilities):
         result[:, BOUNDARY] = np.maximum(1 - result.sum(axis=1), _LEAST)
         return result
 
-    def word_begins(self) -> float:
-        """Return the probability that a word begins."""
-        return float(self._predict(self._state)[0] @ self._letters[1])
+    def word_begins(self) -> Array:
+        """Return (batch,) the probability that a word begins."""
+        begins: Array = self._predict(self._state) @ self._letters[1]
+        return begins

@@ -64,10 +64,12 @@ class WordNetwork:
     def probabilities(self, states: States) -> Array:
         """Return (batch, words) the probability of each word of the lexicon, given that a word comes."""
         outputs, expected = self._expected(states)
-        result = np.zeros((len(expected), self._words), dtype=np.float32)
-        result[:, self._rows] = expected[:, 2:]
-        result[:, self._rest.words] = expected[:, UNKNOWN, None] * self._rest.shares(outputs)
-        result /= 1 - expected[:, BOUNDARY, None]
+        comes = 1 - expected[:, BOUNDARY, None]
+        result = np.empty(
+            (len(expected), self._words), dtype=np.float32
+        )  # its own words and the rest are all there are
+        result[:, self._rows] = expected[:, 2:] / comes
+        result[:, self._rest.words] = expected[:, UNKNOWN, None] / comes * self._rest.shares(outputs)
         return result
 
     def sentence_ends(self, states: States) -> float:

@@ -26,7 +26,7 @@ from autocomplete.models.word_ngrams import NGrams, Pairs, estimate
 from autocomplete.storage.byte_matrix import packed, quantize
 from autocomplete.text.alphabets import Alphabet
 from autocomplete.text.normalization import is_word_character, without_marks
-from autocomplete.text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
+from autocomplete.text.vocabulary import UNKNOWN, Vocabulary
 from autocomplete.text.words import running_words
 from autocomplete.training.measure import tune_weights
 from autocomplete.training.networks.recurrent import CharRNN
@@ -268,7 +268,7 @@ class Context:
             return _spelled_on_line(network, vocabulary, words)
         apart = WithinWord(network, network.start(UNKNOWN), vocabulary)  # which says that a word begins
         known = word_log_probabilities(apart, [vocabulary.encode(word) for word in self._words.keys])
-        self._spelled_known = (known - math.log(apart.word_begins())).astype(np.float16)
+        self._spelled_known = (known - np.log(apart.word_begins())).astype(np.float16)
         lexicon = Lexicon(self._words.keys, self._words.counts, vocabulary)
         model = out_of_vocabulary_model(network, vocabulary, lexicon, self._spelled_known, self._listed)
         unknown = {word: vocabulary.encode(word) for key in keys for word in key.split(" ")}
@@ -314,7 +314,7 @@ def _spelled_on_line(
             logs = word_log_probabilities(
                 word, [lines[rows[i]][w] for i, w in zip(here, which, strict=True)], word.start()
             )
-            logs -= np.log1p(-np.exp(word.log_probabilities(word.start())[:, BOUNDARY]))
+            logs -= np.log(word.word_begins())
             for i, w, log in zip(here, which, logs.tolist(), strict=True):
                 found[rows[i]][w] = log
     return np.concatenate(found)
