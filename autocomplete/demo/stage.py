@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import Condition
@@ -38,6 +38,7 @@ from autocomplete.demo.reel import Reel
 from autocomplete.demo.scene import Scene, Size
 from autocomplete.demo.screen import CAPTION, CHROME, INTERRUPTED, Screen, bind, key_line, title_line, too_small
 from autocomplete.errors import AutocompleteError
+from autocomplete.storage.signals import fail_on_exceptions
 from autocomplete.text.printable import wrapped
 
 __all__ = ["play_scene"]
@@ -98,7 +99,7 @@ class _Stage(Screen[int]):
     async def run(self) -> int:
         """Play until the user leaves; return the exit status, or raise what the scene failed with."""
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(self._unforeseen)
+        fail_on_exceptions(self._fail)
         self._reel = self._new_reel()
         self._wait()
         try:
@@ -293,13 +294,6 @@ class _Stage(Screen[int]):
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._exit(2)
-
-    def _unforeseen(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """End the play with what a key or a frame raised."""
-        if "exception" in context:
-            self._fail(context["exception"])
-        else:
-            loop.default_exception_handler(context)
 
     # What is drawn.
 

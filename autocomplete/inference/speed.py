@@ -14,9 +14,8 @@ from autocomplete.storage.configuration import Configuration
 
 __all__ = ["ANSWER_LIMIT", "answer_seconds", "key_seconds"]
 
-ANSWER_LIMIT = (
-    0.5e-3  # seconds: half of the prompt's goal, 1 ms in the median; the rest is for search, lexicon and context
-)
+# Seconds: half of the prompt's goal, 1 ms in the median; the rest is for search, lexicon and context.
+ANSWER_LIMIT = 0.5e-3
 
 # The states of each step of the network for a key, in the median, counted with the checkpoint `english` on corpora/README.md: one
 # for the key, then 12 prefixes in 4 batches. The 99th percentile is 17 steps and 45 prefixes, which may take 5 ms.

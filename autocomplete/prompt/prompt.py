@@ -39,7 +39,7 @@ from autocomplete.prompt.layout import prompt_layout
 from autocomplete.prompt.session import Load, Session
 from autocomplete.prompt.settings import STYLES, PromptSettings
 from autocomplete.prompt.strip import HEIGHTS, Fragments
-from autocomplete.storage.signals import INTERRUPTED, leaving_on_signals
+from autocomplete.storage.signals import INTERRUPTED, fail_on_exceptions, leaving_on_signals
 
 __all__ = ["run_prompt"]
 
@@ -129,7 +129,7 @@ class Prompt:
 
     async def run(self) -> int:
         """Take lines until the end of the input; return the exit status, or raise what the engine failed with."""
-        asyncio.get_running_loop().set_exception_handler(self._unforeseen)
+        fail_on_exceptions(self._fail)
         with self.session.engine, leaving_on_signals(self._leave):
             while self._failure is None and not self._status:
                 self._buffer.reset()
@@ -180,13 +180,6 @@ class Prompt:
         """End the prompt, and `run` with it, with what the engine's thread raised."""
         self._failure = self._failure or error
         self._exit(error)
-
-    def _unforeseen(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """End the prompt with what a key or a frame raised: to go on would be to go on with who knows what."""
-        if "exception" in context:
-            self._fail(context["exception"])
-        else:
-            loop.default_exception_handler(context)
 
     # What the keys act upon.
 

@@ -1,4 +1,8 @@
-"""Signals as requests: Ctrl-C asks a command to stop and save, a signal that ends programs asks a screen to leave."""
+"""
+Signals as requests: Ctrl-C asks a command to stop and save, a signal that ends programs asks a screen to leave.
+
+A screen also leaves when a key or a frame raises an exception.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
-__all__ = ["INTERRUPTED", "leaving_on_signals", "stopping_on_interrupt"]
+__all__ = ["INTERRUPTED", "fail_on_exceptions", "leaving_on_signals", "stopping_on_interrupt"]
 
 INTERRUPTED = 128 + signal.SIGINT  # exit status
 
@@ -65,3 +70,16 @@ def leaving_on_signals(leave: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number in taken:
             loop.remove_signal_handler(number)
+
+
+def fail_on_exceptions(fail: Callable[[BaseException], None]) -> None:
+    """Have `fail` called with every exception that a key or a frame raises inside the running event loop."""
+    import asyncio
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "exception" in context:
+            fail(context["exception"])
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(handle)

@@ -17,8 +17,6 @@ from autocomplete.text.alphabets.letters import Letters
 
 __all__ = ["ALPHABETS", "Alphabet", "alphabet_json", "read_alphabet"]
 
-ALPHABETS: dict[str, type[Letters]] = {"letters": Letters}  # by the name that checkpoints have for it
-
 
 class Alphabet(Protocol):
     """What `Letters` has; its dataclass fields are recorded in every checkpoint."""
@@ -40,6 +38,9 @@ class Alphabet(Protocol):
 
     def match_case(self, typed: str, rest: str) -> str:
         """Return the rest of a word in the case of what was typed of it."""
+
+
+ALPHABETS: dict[str, type[Alphabet]] = {"letters": Letters}  # by the name that checkpoints have for it
 
 
 def alphabet_json(alphabet: Alphabet) -> dict[str, Any]:

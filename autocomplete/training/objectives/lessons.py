@@ -37,10 +37,8 @@ __all__ = ["Lesson", "Loss", "TextLesson", "WordsLesson", "learnable_characters"
 
 _RAREST = 1e-6  # share of a long text below which a character is not worth a symbol
 _MEASURED = 100_000  # characters of the held-out text that a validation reads
-_RARE_HELD_OUT = (
-    2_000  # rare words that are measured on, or a twentieth, and their weight beside the characters of text
-)
-_RARE_WEIGHT = 0.1
+_RARE_HELD_OUT = 2_000  # rare words that are measured on, or a twentieth of them
+_RARE_WEIGHT = 0.1  # of these beside the characters of text
 _RUN_TOGETHER = 0.1  # as many words run together as this share of the rare ones, of so many words and letters at most
 _MOST_TOGETHER, _LONGEST_TOGETHER = 5, 30
 
